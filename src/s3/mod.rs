@@ -1,0 +1,20 @@
+//! The only room that knows S3's HTTP and XML.
+//!
+//! ```text
+//! socket -> server -> route (pure) -> auth::authenticate -> authorize -> gate (writes) -> ops::<verb> -> storage
+//! ```
+//!
+//! *Architecture invariants:* a handler takes `Authorized<Op>`, so none runs without authentication and a policy decision;
+//! only authentication hands out a `Payload`; this room never imports `replication`.
+
+pub mod auth;
+pub mod error;
+pub mod operation;
+pub mod ops;
+pub mod payload;
+pub mod request;
+pub mod response;
+pub mod route;
+pub mod server;
+pub mod service;
+pub mod xml;

@@ -1,0 +1,79 @@
+//! A request as handlers see it: parsed once, authenticated, authorized.
+
+use std::marker::PhantomData;
+
+use http::HeaderMap;
+use tandem_storage::types::{BucketName, ObjectKey, Timestamp};
+
+use super::operation::Operation;
+use super::payload::Payload;
+
+/// `x-amz-request-id`: 16 upper-case hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(pub String);
+
+/// Decoded query parameters, in order; a name without `=` has an empty value. Names are unique (duplicates were refused).
+#[derive(Clone, Debug, Default)]
+pub struct Query(pub Vec<(String, String)>);
+
+impl Query {
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What was asked, after routing; everything is decoded exactly once.
+#[derive(Debug)]
+pub struct Request {
+    pub id: RequestId,
+    pub operation: Operation,
+    pub bucket: Option<BucketName>,
+    pub key: Option<ObjectKey>,
+    pub query: Query,
+    pub headers: HeaderMap,
+    /// The request's path as sent, for `<Resource>`.
+    pub resource: String,
+    pub received: Timestamp,
+    pub secure: bool,
+}
+
+/// Who asks. Issue by issue this grows to users, roles and sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Principal {
+    Anonymous,
+    /// The node's administrator, by access key.
+    Administrator {
+        access_key: String,
+    },
+}
+
+/// Proof that `O` was authenticated and allowed for this request. Only `auth` makes one.
+pub struct Authorized<O> {
+    request: Request,
+    principal: Principal,
+    payload: Payload,
+    operation: PhantomData<O>,
+}
+
+impl<O> Authorized<O> {
+    pub(in crate::s3) fn grant(request: Request, principal: Principal, payload: Payload) -> Self {
+        Authorized { request, principal, payload, operation: PhantomData }
+    }
+
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// The request, and the only way to its body.
+    pub fn into_parts(self) -> (Request, Payload) {
+        (self.request, self.payload)
+    }
+}
+
+impl<O> std::ops::Deref for Authorized<O> {
+    type Target = Request;
+
+    fn deref(&self) -> &Request {
+        &self.request
+    }
+}

@@ -1,0 +1,17 @@
+//! Answers: small ones in one write, large bodies streamed from the store.
+
+use bytes::Bytes;
+use tandem_storage::blob::BodyReader;
+
+/// What an answer carries.
+pub enum ResponseBody {
+    Empty,
+    Bytes(Bytes),
+    /// Verified bytes of a stored object, streamed with bounded memory.
+    Object(BodyReader),
+    /// Keeps a slow Complete or Copy alive is not needed yet; add variants here.
+    #[doc(hidden)]
+    Reserved,
+}
+
+pub type Response = http::Response<ResponseBody>;

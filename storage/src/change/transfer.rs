@@ -1,0 +1,73 @@
+use crate::blob::StagedBody;
+use crate::record::{Digest, RowKey, TransferRow};
+use crate::types::{ContentHash, EpochNumber, PathGuid, Seq, TransferGuid};
+
+/// Records a transfer at the destination, in phase `Receiving { rows: 0 }`. Output: `()`.
+/// Refusals: `Fenced` unless the path is `ReadAt` in the transfer's epoch; `Stale` if the path has another transfer.
+#[derive(Clone, Debug)]
+pub struct BeginTransfer(pub TransferRow);
+
+/// Claims blobs for a transfer, so that they stay: freshly received ones with their bytes, or ones already here by hash.
+/// A claimed recipe needs its children claimed or live before. Output: [`Claimed`].
+#[derive(Debug)]
+pub struct ClaimBlobs {
+    pub transfer: TransferGuid,
+    pub received: Vec<StagedBody>,
+    pub wanted: Vec<ContentHash>,
+}
+
+/// Which of `wanted` this node does not have.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    pub lacking: Vec<ContentHash>,
+}
+
+/// A row in wire form: its key, and its value at the newer snapshot (none: absent there).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StagedRow {
+    pub key: RowKey,
+    pub value: Option<Vec<u8>>,
+}
+
+/// Stages rows `first..first + rows.len()`. Values must decode, stay inside the path's scope and name only claimed blobs.
+/// Rows already staged are skipped, so a repeated message is harmless; a gap is `Stale`. Output: rows staged so far.
+#[derive(Clone, Debug)]
+pub struct StageRows {
+    pub transfer: TransferGuid,
+    pub first: u64,
+    pub rows: Vec<StagedRow>,
+}
+
+/// Declares the transfer whole: `rows` rows, and the digest that the state will have. The committer does not recompute it; the caller
+/// has checked it over the staged rows ([`Store::staged_digest`](crate::Store::staged_digest)). Output: `()`.
+#[derive(Clone, Debug)]
+pub struct CompleteTransfer {
+    pub transfer: TransferGuid,
+    pub rows: u64,
+    pub digest: Digest,
+}
+
+/// Copies up to `limit` staged rows to the present, behind the path's visible point. Output: rows left to apply.
+/// Refusals: `Fenced` unless the path is `ReadAt`; `Unknown`.
+#[derive(Clone, Debug)]
+pub struct ApplyStaged {
+    pub transfer: TransferGuid,
+    pub limit: usize,
+}
+
+/// Sets up to `limit` rows of a path's scope back to their value at `to` (a held point), walking the feed down from the newest.
+/// Idempotent. The path must be `ReadAt`. Output: [`RewoundPage`].
+#[derive(Clone, Debug)]
+pub struct RewindPage {
+    pub path: PathGuid,
+    pub epoch: EpochNumber,
+    pub to: Seq,
+    pub position: Option<crate::meta::delta::DeltaPosition>,
+    pub limit: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct RewoundPage {
+    /// Where to go on; none: done.
+    pub next: Option<crate::meta::delta::DeltaPosition>,
+}

@@ -1,0 +1,16 @@
+//! Tandem's store: bytes, versions, snapshots, deltas. `FORMAT.md` binds it.
+//!
+//! *Architecture invariant:* this crate knows no HTTP, no S3 XML, no peers, and has no clock and no randomness of its own.
+
+pub mod blob;
+pub mod change;
+pub mod disk;
+pub mod meta;
+pub mod record;
+mod store;
+pub mod types;
+
+pub use store::{
+    BucketView, Change, Collected, CommitError, EngineKind, Lane, OpenError, Options, Pending, ReadError, ReadPoint,
+    Reader, Space, Store, Visit,
+};

@@ -1,0 +1,34 @@
+use serde::{Deserialize, Serialize};
+
+use super::codec::record;
+use super::object::{ContentHeaders, Lock};
+use crate::types::{Body, Checksum, ChecksumAlgorithm, ObjectKey, Timestamp, UploadId};
+
+/// A multipart upload in progress: what its object will carry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadRow {
+    pub id: UploadId,
+    pub key: ObjectKey,
+    pub initiated: Timestamp,
+    pub headers: ContentHeaders,
+    pub metadata: Vec<(String, String)>,
+    pub tags: Vec<(String, String)>,
+    /// The algorithm asked for at creation, and whether the object's checksum is over the whole object.
+    pub checksum: Option<(ChecksumAlgorithm, bool)>,
+    pub acl: Option<Vec<u8>>,
+    pub lock: Option<Lock>,
+    pub wrapped_key: Option<Vec<u8>>,
+    pub initiator: Option<String>,
+}
+record!(UploadRow, "upload", 1);
+
+/// One uploaded part. Its number (1 to 10,000) is in its key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartRow {
+    pub size: u64,
+    pub md5: [u8; 16],
+    pub body: Body,
+    pub checksum: Option<Checksum>,
+    pub modified: Timestamp,
+}
+record!(PartRow, "part", 1);
