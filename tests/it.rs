@@ -1,0 +1,3 @@
+//! Black-box tests of the server, one folder a behaviour, one binary for all.
+
+mod tidy;

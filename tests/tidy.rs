@@ -1,0 +1,262 @@
+//! The house rules that a compiler does not hold: edges between rooms, purity, size budgets, ASCII sources.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const FILE_LINES_MAX: usize = 800;
+const FUNCTION_LINES_MAX: usize = 70;
+
+/// Which rooms of `src/` a room may import, beside itself. A new edge is a change of design: argue for it in its commit.
+const EDGES: &[(&str, &[&str])] = &[
+    ("clock", &[]),
+    ("identity", &[]),
+    ("tls", &["clock"]),
+    ("telemetry", &[]),
+    ("role", &["clock"]),
+    ("s3", &["clock", "identity", "role", "telemetry"]),
+    ("replication", &["clock", "role", "tls", "telemetry", "work"]),
+    ("work", &["clock", "telemetry"]),
+    ("admin", &["clock", "replication", "role", "work", "telemetry", "tls", "config"]),
+    ("config", &["s3", "replication"]),
+    ("bench", &["clock"]),
+    ("cli", &["bench", "clock", "config", "node", "replication", "telemetry", "tls", "admin"]),
+    ("node", &["admin", "clock", "config", "identity", "replication", "role", "s3", "telemetry", "tls", "work"]),
+];
+
+/// Code that decides and does nothing else: no runtime, no files, no clock, no randomness.
+const PURE: &[&str] = &[
+    "storage/src/types",
+    "storage/src/record",
+    "storage/src/list.rs",
+    "storage/src/gc/plan.rs",
+    "src/role/machine",
+    "src/role/machine.rs",
+    "src/replication/plan.rs",
+    "src/replication/session.rs",
+    "src/replication/schedule.rs",
+    "src/s3/route.rs",
+    "src/s3/route",
+];
+
+const IMPURE_WORDS: &[&str] =
+    &["tokio::", "std::fs", "std::net", "SystemTime", "Instant::", "getrandom", "std::env", "std::thread"];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() && !path.ends_with("target") {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn sources(dirs: &[&str]) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    for dir in dirs {
+        rust_files(&root().join(dir), &mut files);
+    }
+    files.sort();
+    let name = |path: &PathBuf| path.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
+    files.iter().map(|path| (name(path), fs::read_to_string(path).expect("readable"))).collect()
+}
+
+fn is_test_file(name: &str) -> bool {
+    name.starts_with("tests/")
+        || name.starts_with("storage/tests/")
+        || name.ends_with("/tests.rs")
+        || name.ends_with("_test.rs")
+        || name.ends_with("_tests.rs")
+        || name.contains("/tests/")
+}
+
+/// The part of a file before its inline tests.
+fn production(text: &str) -> &str {
+    text.split_once("\n#[cfg(test)]\nmod tests {").map_or(text, |(before, _)| before)
+}
+
+/// The text with comments, strings and character literals blanked, line breaks kept.
+fn code_only(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let end = token_end(bytes, at);
+        match end {
+            Some(end) => {
+                out.extend(bytes[at..end].iter().map(|byte| if *byte == b'\n' { b'\n' } else { b' ' }));
+                at = end;
+            }
+            None => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Where the comment or literal that starts at `at` ends; none if none starts there.
+fn token_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let rest = &bytes[at..];
+    let line_end = |from: usize| rest[from..].iter().position(|byte| *byte == b'\n').map_or(rest.len(), |n| from + n);
+    if rest.starts_with(b"//") {
+        return Some(at + line_end(2));
+    }
+    if rest.starts_with(b"/*") {
+        return rest.windows(2).position(|pair| pair == b"*/").map(|n| at + n + 2);
+    }
+    if rest[0] == b'r' && (rest.get(1) == Some(&b'#') || rest.get(1) == Some(&b'"')) {
+        let hashes = rest[1..].iter().take_while(|byte| **byte == b'#').count();
+        let inside_word = at > 0 && (bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_');
+        if !inside_word && rest.get(1 + hashes) == Some(&b'"') {
+            let close: Vec<u8> = std::iter::once(b'"').chain(std::iter::repeat_n(b'#', hashes)).collect();
+            let body = 2 + hashes;
+            let found = rest[body..].windows(close.len()).position(|window| window == close);
+            return Some(at + found.map_or(rest.len(), |n| body + n + close.len()));
+        }
+    }
+    if rest[0] == b'"' {
+        return Some(at + quoted_end(rest, b'"'));
+    }
+    let character = rest[0] == b'\'' && (rest.get(1) == Some(&b'\\') || rest.get(2) == Some(&b'\''));
+    character.then(|| at + quoted_end(rest, b'\''))
+}
+
+fn quoted_end(rest: &[u8], quote: u8) -> usize {
+    let mut at = 1;
+    while at < rest.len() {
+        match rest[at] {
+            b'\\' => at += 2,
+            byte if byte == quote => return at + 1,
+            _ => at += 1,
+        }
+    }
+    rest.len()
+}
+
+fn room_of(name: &str) -> Option<&str> {
+    let inside = name.strip_prefix("src/")?;
+    let first = inside.split('/').next()?;
+    Some(first.strip_suffix(".rs").unwrap_or(first)).filter(|room| !matches!(*room, "lib" | "main"))
+}
+
+#[test]
+fn rooms_import_only_the_rooms_they_may() {
+    let mut wrong = Vec::new();
+    for (name, text) in sources(&["src"]) {
+        let (Some(room), false) = (room_of(&name), is_test_file(&name)) else { continue };
+        let allowed = EDGES.iter().find(|(from, _)| *from == room).map(|(_, to)| *to);
+        let Some(allowed) = allowed else {
+            wrong.push(format!("{name}: room {room} has no line in EDGES"));
+            continue;
+        };
+        for used in code_only(production(&text)).split("crate::").skip(1) {
+            let word: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let is_room = EDGES.iter().any(|(room, _)| *room == word);
+            if is_room && word != room && !allowed.contains(&word.as_str()) {
+                wrong.push(format!("{name}: {room} -> {word}"));
+            }
+        }
+    }
+    wrong.sort();
+    wrong.dedup();
+    assert!(wrong.is_empty(), "edges that the design does not have:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn pure_rooms_have_no_runtime_no_files_no_clock_and_no_randomness() {
+    let mut wrong = Vec::new();
+    for (name, text) in sources(&["src", "storage/src"]) {
+        let pure = PURE.iter().any(|place| name == *place || name.starts_with(&format!("{place}/")));
+        if !pure || is_test_file(&name) {
+            continue;
+        }
+        let code = code_only(production(&text));
+        wrong.extend(IMPURE_WORDS.iter().filter(|word| code.contains(**word)).map(|word| format!("{name}: {word}")));
+    }
+    assert!(wrong.is_empty(), "impure:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_and_functions_keep_their_size_budgets() {
+    let mut wrong = Vec::new();
+    for (name, text) in sources(&["src", "storage/src", "storage/tests", "tests", "xtask/src", "benches"]) {
+        let lines = production(&text).lines().count();
+        if lines > FILE_LINES_MAX {
+            wrong.push(format!("{name}: {lines} lines"));
+        }
+        for (function, lines) in long_functions(&text) {
+            wrong.push(format!("{name}: fn {function} has {lines} lines"));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "over the budgets (file {FILE_LINES_MAX}, function {FUNCTION_LINES_MAX}):\n{}",
+        wrong.join("\n")
+    );
+}
+
+fn long_functions(text: &str) -> Vec<(String, usize)> {
+    let code = code_only(text);
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(start) = code[from..].find("fn ").map(|n| from + n) {
+        from = start + 3;
+        let word_before = start > 0 && code.as_bytes()[start - 1].is_ascii_alphanumeric();
+        let name: String = code[from..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let Some(length) = (!word_before && !name.is_empty()).then(|| body_lines(&code[from..])).flatten() else {
+            continue;
+        };
+        if length > FUNCTION_LINES_MAX {
+            found.push((name, length));
+        }
+    }
+    found
+}
+
+/// Lines from a function's name to the end of its body; none for a declaration.
+fn body_lines(code: &str) -> Option<usize> {
+    let open = code.find(['{', ';']).filter(|at| code.as_bytes()[*at] == b'{')?;
+    let mut depth = 0usize;
+    for (at, byte) in code.bytes().enumerate().skip(open) {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(code[..at].matches('\n').count() + 1);
+        }
+    }
+    None
+}
+
+#[test]
+fn sources_are_ascii_and_carry_no_leftovers() {
+    let leftovers = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X"), concat!("to", "do!(")];
+    let mut wrong = Vec::new();
+    for (name, text) in sources(&["src", "storage", "tests", "xtask", "benches"]) {
+        if !text.is_ascii() {
+            wrong.push(format!("{name}: not ASCII"));
+        }
+        wrong.extend(leftovers.iter().filter(|word| text.contains(**word)).map(|word| format!("{name}: {word}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn unsafe_code_stands_nowhere() {
+    let named: Vec<String> = sources(&["src", "storage/src", "xtask/src"])
+        .into_iter()
+        .filter(|(_, text)| code_only(text).contains("unsafe "))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(named.is_empty(), "unsafe in {named:?}");
+}
