@@ -1,1 +1,246 @@
+//! Logs and metrics, called at room doors. Metrics belong to a node, so several nodes may live in one process; only
+//! the log subscriber is the process's.
 
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use tandem_storage::Collected;
+use tracing_subscriber::EnvFilter;
+
+use crate::replication::report::NodeReport;
+
+/// A log filter that does not parse.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    #[error("log filter {filter:?}: {reason}")]
+    Filter { filter: String, reason: String },
+    #[error("logging was already set up in this process")]
+    Taken,
+}
+
+/// Sends the process's logs to standard error. `filter` is `info`, or a list such as `tandem=debug,hyper=warn`.
+pub fn start_logging(filter: &str, json: bool) -> Result<(), TelemetryError> {
+    let levels = EnvFilter::try_new(filter)
+        .map_err(|error| TelemetryError::Filter { filter: filter.into(), reason: error.to_string() })?;
+    let lines = tracing_subscriber::fmt().with_env_filter(levels).with_writer(std::io::stderr).with_target(true);
+    let started = if json { lines.json().try_init() } else { lines.try_init() };
+    started.map_err(|_| TelemetryError::Taken)
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    operation: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabels {
+    operation: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PathLabels {
+    path: String,
+    role: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PeerLabels {
+    peer: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
+}
+
+/// What a request was, once its answer has been sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Served {
+    /// The operation's API name, `Unknown` when routing refused it.
+    pub operation: &'static str,
+    pub status: u16,
+    pub took: Duration,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+}
+
+/// A node's metrics.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    seconds: Family<OperationLabels, Histogram>,
+    bytes_in: Counter,
+    bytes_out: Counter,
+    connections: Gauge,
+    connections_refused: Counter,
+    newest_seq: Gauge,
+    free_bytes: Gauge,
+    low_space: Gauge,
+    collected: Family<KindLabels, Counter>,
+    lag: Family<PathLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
+    writable: Family<PathLabels, Gauge>,
+    epoch: Family<PathLabels, Gauge>,
+    peer_connected: Family<PeerLabels, Gauge>,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+fn latency_histogram() -> Histogram {
+    Histogram::new([0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0])
+}
+
+impl Metrics {
+    pub fn new() -> Arc<Self> {
+        let mut metrics = Metrics {
+            registry: Registry::with_prefix("tandem"),
+            requests: Family::default(),
+            seconds: Family::new_with_constructor(latency_histogram),
+            bytes_in: Counter::default(),
+            bytes_out: Counter::default(),
+            connections: Gauge::default(),
+            connections_refused: Counter::default(),
+            newest_seq: Gauge::default(),
+            free_bytes: Gauge::default(),
+            low_space: Gauge::default(),
+            collected: Family::default(),
+            lag: Family::default(),
+            writable: Family::default(),
+            epoch: Family::default(),
+            peer_connected: Family::default(),
+        };
+        metrics.register();
+        Arc::new(metrics)
+    }
+
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register("s3_requests", "S3 requests answered", self.requests.clone());
+        r.register_with_unit(
+            "s3_request_duration",
+            "From headers read to answer sent",
+            Unit::Seconds,
+            self.seconds.clone(),
+        );
+        r.register_with_unit("s3_received", "Body bytes read from clients", Unit::Bytes, self.bytes_in.clone());
+        r.register_with_unit("s3_sent", "Body bytes sent to clients", Unit::Bytes, self.bytes_out.clone());
+        r.register("s3_connections", "Open S3 connections", self.connections.clone());
+        r.register("s3_connections_refused", "Connections over the limit", self.connections_refused.clone());
+        r.register("newest_seq", "The newest commit's number", self.newest_seq.clone());
+        r.register_with_unit("free", "Bytes that can still be written", Unit::Bytes, self.free_bytes.clone());
+        r.register("low_space", "1 while new bodies are refused", self.low_space.clone());
+        r.register("collected", "What garbage collection has freed, by kind", self.collected.clone());
+        r.register_with_unit(
+            "rpo_lag",
+            "Age of the point up to which the destination is complete",
+            Unit::Seconds,
+            self.lag.clone(),
+        );
+        r.register("path_writable", "1 if this node takes writes for the path", self.writable.clone());
+        r.register("path_epoch", "The path's epoch", self.epoch.clone());
+        r.register("peer_connected", "1 if the peer is connected", self.peer_connected.clone());
+    }
+
+    pub fn served(&self, served: &Served) {
+        self.requests.get_or_create(&RequestLabels { operation: served.operation, status: served.status }).inc();
+        self.seconds.get_or_create(&OperationLabels { operation: served.operation }).observe(served.took.as_secs_f64());
+        self.bytes_in.inc_by(served.bytes_in);
+        self.bytes_out.inc_by(served.bytes_out);
+    }
+
+    /// Counts a connection for as long as the value lives.
+    pub fn connection(self: &Arc<Self>) -> ConnectionCount {
+        self.connections.inc();
+        ConnectionCount(Arc::clone(self))
+    }
+
+    pub fn connection_refused(&self) {
+        self.connections_refused.inc();
+    }
+
+    pub fn collected(&self, step: &Collected) {
+        let counts = [
+            ("history_rows", step.history_rows),
+            ("feed_rows", step.feed_rows),
+            ("blobs", step.blobs),
+            ("bytes", step.bytes),
+        ];
+        for (kind, count) in counts {
+            self.collected.get_or_create(&KindLabels { kind }).inc_by(count);
+        }
+    }
+
+    /// Takes over what a report says; called when metrics are asked for.
+    pub fn observe(&self, report: &NodeReport) {
+        let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.newest_seq.set(gauge(report.newest_seq));
+        self.free_bytes.set(gauge(report.free_bytes));
+        self.low_space.set(i64::from(report.low_space));
+        self.lag.clear();
+        self.writable.clear();
+        self.epoch.clear();
+        self.peer_connected.clear();
+        for path in &report.paths {
+            let labels = PathLabels { path: path.path.clone(), role: path.role.clone() };
+            // An unknown lag is not zero: it has no sample, unless it is known to be unbounded.
+            if let Some(lag) = path.rpo_lag_seconds {
+                self.lag.get_or_create(&labels).set(lag);
+            }
+            self.writable.get_or_create(&labels).set(i64::from(path.writable));
+            self.epoch.get_or_create(&labels).set(gauge(path.epoch));
+        }
+        for peer in &report.peers {
+            let connected = i64::from(peer.state == "CONNECTED");
+            self.peer_connected.get_or_create(&PeerLabels { peer: peer.name.clone() }).set(connected);
+        }
+    }
+
+    /// In OpenMetrics text.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).expect("a String takes every write");
+        text
+    }
+}
+
+/// One open connection; dropping it counts it out.
+#[derive(Debug)]
+pub struct ConnectionCount(Arc<Metrics>);
+
+impl Drop for ConnectionCount {
+    fn drop(&mut self) {
+        self.0.connections.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_and_connections_are_counted_by_operation_and_status() {
+        let metrics = Metrics::new();
+        let connection = metrics.connection();
+        let took = Duration::from_millis(3);
+        metrics.served(&Served { operation: "PutObject", status: 200, took, bytes_in: 10, bytes_out: 0 });
+        metrics.served(&Served { operation: "GetObject", status: 404, took, bytes_in: 0, bytes_out: 7 });
+        let text = metrics.encode();
+        assert!(text.contains("tandem_s3_requests_total{operation=\"PutObject\",status=\"200\"} 1"), "{text}");
+        assert!(text.contains("tandem_s3_requests_total{operation=\"GetObject\",status=\"404\"} 1"), "{text}");
+        assert!(text.contains("tandem_s3_sent_bytes_total 7"), "{text}");
+        assert!(text.contains("tandem_s3_connections 1"), "{text}");
+        drop(connection);
+        assert!(metrics.encode().contains("tandem_s3_connections 0"));
+    }
+}

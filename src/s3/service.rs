@@ -13,6 +13,7 @@ pub struct Service {
     pub clock: SharedClock,
     pub settings: Arc<Settings>,
     pub identities: Arc<crate::identity::Identities>,
+    pub metrics: Arc<crate::telemetry::Metrics>,
 }
 
 /// Settings of the S3 face.
