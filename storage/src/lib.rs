@@ -5,6 +5,7 @@
 pub mod blob;
 pub mod change;
 pub mod disk;
+pub mod list;
 pub mod meta;
 pub mod record;
 mod store;
