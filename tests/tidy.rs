@@ -38,8 +38,18 @@ const PURE: &[&str] = &[
     "src/s3/route",
 ];
 
-const IMPURE_WORDS: &[&str] =
-    &["tokio::", "std::fs", "std::net", "SystemTime", "Instant::", "getrandom", "std::env", "std::thread"];
+const IMPURE_WORDS: &[&str] = &[
+    "tokio::",
+    "std::fs",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "SystemTime",
+    "Instant::",
+    "getrandom",
+    "std::env",
+    "std::thread",
+];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -1,1 +1,44 @@
-fn main() {}
+//! Tandem's development commands. `cargo xtask test` passes every test; `cargo xtask campaign` runs the same with bigger numbers.
+
+mod campaign;
+mod clients;
+mod run;
+mod suite;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Tandem's development commands")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Every test: the Rust ones on both engines, then real clients against the real binary.
+    Test,
+    /// Only the real clients (boto3, aws-cli, the security table). Example: `cargo xtask clients -k multipart`
+    Clients {
+        /// Passed on to pytest.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        pytest: Vec<String>,
+    },
+    /// The long runs: resumable, results in target/campaign. Example: `cargo xtask campaign model --total 100000`
+    Campaign(campaign::Campaign),
+}
+
+fn main() -> std::process::ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Test => suite::test(),
+        Command::Clients { pytest } => clients::test(&pytest),
+        Command::Campaign(campaign) => campaign.run(),
+    };
+    match done {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(failed) => {
+            eprintln!("xtask: {failed}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
