@@ -2,5 +2,39 @@
 //!
 //! *Architecture invariant:* never imports `s3`; `plan`, `session` and `schedule` are pure.
 
+mod config;
 pub mod control;
 pub mod report;
+
+use std::net::SocketAddr;
+
+use tandem_storage::Store;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use config::{ReplicationConfig, SecretPairing, StartError};
+
+use crate::clock::SharedClock;
+
+/// Replication, running.
+pub struct Replication {
+    pub control: control::Control,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Ends soon after `shutdown` turns true; the store may be closed afterwards.
+    pub task: JoinHandle<()>,
+}
+
+/// Listens for peers, dials them, and follows every protected path until `shutdown` is true.
+///
+/// # Errors
+/// When the port is taken, the identity cannot be read, or stored rows do not decode. Peers that do not answer are no error.
+#[allow(clippy::todo)]
+pub async fn start(
+    _config: ReplicationConfig,
+    _store: Store,
+    _clock: SharedClock,
+    _shutdown: watch::Receiver<bool>,
+) -> Result<Replication, StartError> {
+    todo!()
+}
