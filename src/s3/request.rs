@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use http::HeaderMap;
 use tandem_storage::types::{BucketName, ObjectKey, Timestamp};
 
+use super::error::{ErrorCode, S3Error};
 use super::operation::Operation;
 use super::payload::Payload;
 
@@ -19,6 +20,10 @@ pub struct Query(pub Vec<(String, String)>);
 impl Query {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
     }
 }
 
@@ -35,6 +40,29 @@ pub struct Request {
     pub resource: String,
     pub received: Timestamp,
     pub secure: bool,
+}
+
+impl Request {
+    /// A header's value as text; none when it is absent or not visible ASCII.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The bucket of an operation on one.
+    ///
+    /// # Errors
+    /// `InvalidBucketName`: routing gives every bucket and object operation a bucket, so a handler of one never sees this.
+    pub fn bucket_name(&self) -> Result<&BucketName, S3Error> {
+        self.bucket.as_ref().ok_or_else(|| S3Error::of(ErrorCode::InvalidBucketName))
+    }
+
+    /// The key of an operation on an object.
+    ///
+    /// # Errors
+    /// `InvalidURI`; as for [`bucket_name`](Self::bucket_name).
+    pub fn object_key(&self) -> Result<&ObjectKey, S3Error> {
+        self.key.as_ref().ok_or_else(|| S3Error::of(ErrorCode::InvalidURI))
+    }
 }
 
 /// Who asks. Issue by issue this grows to users, roles and sessions.

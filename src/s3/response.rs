@@ -9,9 +9,6 @@ pub enum ResponseBody {
     Bytes(Bytes),
     /// Verified bytes of a stored object, streamed with bounded memory.
     Object(BodyReader),
-    /// Keeps a slow Complete or Copy alive is not needed yet; add variants here.
-    #[doc(hidden)]
-    Reserved,
 }
 
 pub type Response = http::Response<ResponseBody>;
