@@ -36,6 +36,7 @@ macro_rules! codes {
 
 codes! {
     AccessDenied 403 "Access Denied";
+    AccessControlListNotSupported 400 "The bucket does not allow ACLs";
     AuthorizationHeaderMalformed 400 "The authorization header that you provided is not valid.";
     AuthorizationQueryParametersError 400 "The authorization query parameters that you provided are not valid.";
     BadDigest 400 "The Content-MD5 or checksum value that you specified did not match what we received.";
@@ -65,6 +66,7 @@ codes! {
     InvalidPartNumber 416 "The requested partnumber is not satisfiable.";
     InvalidPartOrder 400 "The list of parts was not in ascending order. Parts must be ordered by part number.";
     InvalidRange 416 "The requested range is not satisfiable";
+    InvalidRedirectLocation 400 "The website redirect location must be non-empty and must begin with http, https, or a slash.";
     InvalidRequest 400 "Invalid Request";
     InvalidStorageClass 400 "The storage class you specified is not valid.";
     InvalidTag 400 "The tag provided was not a valid tag. This error can occur if the tag did not pass input validation.";

@@ -8,6 +8,7 @@
 //! only authentication hands out a `Payload`; this room never imports `replication`.
 
 pub mod auth;
+pub mod checksum;
 pub mod error;
 pub mod operation;
 pub mod ops;
