@@ -4,7 +4,9 @@
 
 pub mod blob;
 pub mod change;
+mod checksum;
 pub mod disk;
+mod journal;
 pub mod list;
 pub mod meta;
 pub mod record;

@@ -1,11 +1,26 @@
 //! Bytes by content: small bodies bound for the journal, pieces in files of their own, recipes that list them.
 
+mod instance;
+mod piece;
+mod read;
 mod reader;
+mod recipe;
+mod space;
 mod staged;
+mod store;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
+pub(crate) use instance::{InstanceAllocator, StagedPiece, Surplus};
 pub use reader::BodyReader;
+pub(crate) use reader::Resolve;
+pub(crate) use recipe::{blob_hash, decode as decode_recipe};
+pub(crate) use space::SpaceWatch;
 pub use staged::StagedBody;
+pub(crate) use staged::{StagedBlob, StagedSource};
+pub(crate) use store::BlobStore;
 pub use writer::BodyWriter;
 
 /// The largest body that rides in a journal frame, in bytes.
@@ -21,7 +36,7 @@ pub const RECIPE_CHILDREN_MAX: usize = 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
     #[error("input or output failed: {0}")]
-    Io(#[from] std::io::Error),
+    Io(std::io::Error),
     /// A checksum did not match: these bytes are never served.
     #[error("stored bytes of {0} are damaged")]
     Damaged(crate::types::ContentHash),
@@ -33,4 +48,13 @@ pub enum BlobError {
     Engine(#[from] crate::meta::engine::EngineError),
     #[error(transparent)]
     Corrupt(#[from] crate::record::CorruptRecord),
+}
+
+impl From<std::io::Error> for BlobError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => BlobError::NoSpace,
+            _ => BlobError::Io(error),
+        }
+    }
 }

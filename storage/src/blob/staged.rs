@@ -1,6 +1,7 @@
 use bytes::Bytes;
 
-use crate::record::{BlobKind, InstanceId, RecipeChild};
+use super::instance::StagedPiece;
+use crate::record::{BlobKind, RecipeChild};
 use crate::types::{Body, ContentHash};
 
 /// Bytes that are stored (pieces) or in hand (small), and that no row references yet. A commit gives them a reference, or, if
@@ -27,8 +28,8 @@ pub(crate) struct StagedBlob {
 pub(crate) enum StagedSource {
     /// Goes into the frame.
     Small(Bytes),
-    /// A synced piece file.
-    Piece(InstanceId),
+    /// A synced piece file, with a durable directory entry.
+    Piece(StagedPiece),
     /// Must be live already: a copy of stored content.
     Existing,
 }

@@ -1,0 +1,178 @@
+//! Piece files: data, then a footer with a CRC32C for each block.
+
+use std::io;
+use std::sync::Arc;
+
+use super::{BLOCK_BYTES, PIECE_BYTES};
+use crate::checksum::{Crc32c, block_crc};
+use crate::disk::{Disk, DiskFile};
+use crate::record::InstanceId;
+use crate::types::ContentHash;
+
+const DIR: &str = "pieces";
+const MAGIC: u32 = u32::from_le_bytes(*b"TPF1");
+/// instance, data length, BLAKE3, magic, CRC32C of the footer.
+const TRAILER_BYTES: usize = 8 + 8 + 32 + 4 + 4;
+
+pub fn dir_of(instance: InstanceId) -> String {
+    format!("{DIR}/{:02x}", instance.get() as u8)
+}
+
+pub fn path_of(instance: InstanceId) -> String {
+    format!("{DIR}/{:02x}/{:016x}", instance.get() as u8, instance.get())
+}
+
+/// Makes the 256 directories, durably, unless they are there.
+pub fn make_dirs(disk: &dyn Disk) -> io::Result<()> {
+    if disk.list(DIR)?.len() >= 256 {
+        return Ok(());
+    }
+    for low in 0..=u8::MAX {
+        disk.create_dir_all(&format!("{DIR}/{low:02x}"))?;
+    }
+    disk.sync_dir(DIR)?;
+    disk.sync_dir("")
+}
+
+/// Visits the instance of every piece file.
+pub fn each(disk: &dyn Disk, visit: &mut dyn FnMut(InstanceId) -> io::Result<()>) -> io::Result<()> {
+    for low in 0..=u8::MAX {
+        for name in disk.list(&format!("{DIR}/{low:02x}"))? {
+            if let Ok(id) = u64::from_str_radix(&name, 16)
+                && name.len() == 16
+                && id as u8 == low
+            {
+                visit(InstanceId::new(id))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Builds a footer while the data goes by.
+pub struct FooterBuilder {
+    instance: InstanceId,
+    len: u64,
+    hasher: blake3::Hasher,
+    bytes: Vec<u8>,
+}
+
+impl FooterBuilder {
+    pub fn new(instance: InstanceId) -> Self {
+        FooterBuilder { instance, len: 0, hasher: blake3::Hasher::new(), bytes: Vec::new() }
+    }
+
+    /// Takes data in order. All but the last call bring whole blocks.
+    pub fn update(&mut self, data: &[u8]) {
+        debug_assert!(self.len.is_multiple_of(BLOCK_BYTES as u64));
+        self.hasher.update(data);
+        for block in data.chunks(BLOCK_BYTES) {
+            self.bytes.extend_from_slice(&block_crc(self.instance, self.len, block).to_le_bytes());
+            self.len += block.len() as u64;
+        }
+    }
+
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub fn finish(mut self) -> (ContentHash, Vec<u8>) {
+        let hash = ContentHash::from_bytes(*self.hasher.finalize().as_bytes());
+        self.bytes.extend_from_slice(&self.instance.get().to_le_bytes());
+        self.bytes.extend_from_slice(&self.len.to_le_bytes());
+        self.bytes.extend_from_slice(hash.as_bytes());
+        self.bytes.extend_from_slice(&MAGIC.to_le_bytes());
+        let crc = whole_crc(&self.bytes);
+        self.bytes.extend_from_slice(&crc.to_le_bytes());
+        (hash, self.bytes)
+    }
+}
+
+fn whole_crc(bytes: &[u8]) -> u32 {
+    let mut crc = Crc32c::new();
+    crc.update(bytes);
+    crc.finish()
+}
+
+/// An open piece file whose footer was right.
+pub struct PieceFile {
+    handle: Arc<dyn DiskFile>,
+    instance: InstanceId,
+    len: u64,
+    footer: Vec<u8>,
+}
+
+impl PieceFile {
+    /// Opens an instance of `len` data bytes. None when the footer does not verify or is another blob's.
+    pub fn open(disk: &dyn Disk, instance: InstanceId, hash: &ContentHash, len: u64) -> io::Result<Option<Self>> {
+        let handle = disk.open(&path_of(instance))?;
+        let Some(footer) = load_footer(&*handle, instance, len)? else { return Ok(None) };
+        let named = footer_hash(&footer) == Some(*hash);
+        Ok(named.then_some(PieceFile { handle, instance, len, footer }))
+    }
+
+    /// The blob and data length that a piece file's footer states; none when the footer does not verify.
+    pub fn identify(handle: &dyn DiskFile, instance: InstanceId) -> io::Result<Option<(ContentHash, u64)>> {
+        let whole = handle.len()?;
+        let Some(len) = data_length(whole) else { return Ok(None) };
+        let footer = load_footer(handle, instance, len)?;
+        Ok(footer.and_then(|footer| footer_hash(&footer)).map(|hash| (hash, len)))
+    }
+
+    /// Reads `out.len()` data bytes from `offset` on, which must be a block's begin; ends at a block's end or the data's. False: a
+    /// checksum did not match, and `out` must not be used.
+    pub fn read_blocks(&self, offset: u64, out: &mut [u8]) -> io::Result<bool> {
+        if self.handle.read_at(out, offset)? < out.len() {
+            return Ok(false);
+        }
+        let first = offset / BLOCK_BYTES as u64;
+        let right = out.chunks(BLOCK_BYTES).zip(first..).all(|(block, index)| {
+            self.stored_crc(index) == Some(block_crc(self.instance, index * BLOCK_BYTES as u64, block))
+        });
+        Ok(right)
+    }
+
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn stored_crc(&self, block: u64) -> Option<u32> {
+        let at = usize::try_from(block).ok()? * 4;
+        Some(u32::from_le_bytes(self.footer.get(at..at + 4)?.try_into().ok()?))
+    }
+}
+
+fn footer_length(len: u64) -> usize {
+    // Bounded by the caller: at most a piece.
+    len.div_ceil(BLOCK_BYTES as u64) as usize * 4 + TRAILER_BYTES
+}
+
+/// The data length of a piece file of `whole` bytes; none if no piece file has that length.
+fn data_length(whole: u64) -> Option<u64> {
+    let rest = whole.checked_sub(TRAILER_BYTES as u64)?;
+    let blocks = rest.div_ceil(BLOCK_BYTES as u64 + 4);
+    let len = rest.checked_sub(blocks * 4)?;
+    (len <= PIECE_BYTES as u64 && len + footer_length(len) as u64 == whole).then_some(len)
+}
+
+fn load_footer(handle: &dyn DiskFile, instance: InstanceId, len: u64) -> io::Result<Option<Vec<u8>>> {
+    if len > PIECE_BYTES as u64 {
+        return Ok(None);
+    }
+    let mut footer = vec![0; footer_length(len)];
+    if handle.read_at(&mut footer, len)? < footer.len() {
+        return Ok(None);
+    }
+    let (covered, stored) = footer.split_at(footer.len() - 4);
+    let trailer = &covered[covered.len() - (TRAILER_BYTES - 4)..];
+    let right = stored == whole_crc(covered).to_le_bytes()
+        && trailer[..8] == instance.get().to_le_bytes()
+        && trailer[8..16] == len.to_le_bytes()
+        && trailer[48..52] == MAGIC.to_le_bytes();
+    Ok(right.then_some(footer))
+}
+
+fn footer_hash(footer: &[u8]) -> Option<ContentHash> {
+    let trailer = footer.get(footer.len().checked_sub(TRAILER_BYTES)?..)?;
+    Some(ContentHash::from_bytes(*trailer.get(16..)?.first_chunk()?))
+}

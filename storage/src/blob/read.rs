@@ -1,0 +1,95 @@
+use std::io;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::piece::PieceFile;
+use super::store::BlobStore;
+use super::{BLOCK_BYTES, BlobError, SMALL_BODY_MAX};
+use crate::checksum::block_crc;
+use crate::disk::DiskFile;
+use crate::record::{BlobRow, InstanceId, Location};
+use crate::types::ContentHash;
+
+/// A stored blob, open: from here on it can be read even if its file is unlinked.
+pub struct OpenBlob {
+    hash: ContentHash,
+    len: u64,
+    source: Source,
+}
+
+enum Source {
+    Journal { handle: Arc<dyn DiskFile>, offset: u64, instance: InstanceId, crc: u32 },
+    Piece(PieceFile),
+}
+
+impl OpenBlob {
+    /// `Io(NotFound)`: the blob has moved since `row` was read.
+    pub fn open(store: &BlobStore, hash: ContentHash, row: &BlobRow) -> Result<Self, BlobError> {
+        let source = match row.location {
+            Location::Piece => {
+                let piece = PieceFile::open(&*store.disk, row.instance, &hash, row.len)?;
+                Source::Piece(piece.ok_or(BlobError::Damaged(hash))?)
+            }
+            Location::Journal { file, offset } => {
+                if row.len > SMALL_BODY_MAX as u64 {
+                    return Err(BlobError::Damaged(hash));
+                }
+                let handle = store.journal.handle(file)?;
+                Source::Journal { handle, offset, instance: row.instance, crc: row.crc }
+            }
+        };
+        Ok(OpenBlob { hash, len: row.len, source })
+    }
+
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Reads verified bytes from `offset` (a block's begin) on into all of `out`, which ends at a block's end or the blob's.
+    pub fn read_blocks(&self, offset: u64, out: &mut [u8]) -> Result<(), BlobError> {
+        debug_assert!(offset.is_multiple_of(BLOCK_BYTES as u64));
+        let right = match &self.source {
+            Source::Piece(piece) => piece.read_blocks(offset, out)?,
+            Source::Journal { handle, offset: at, instance, crc } => {
+                let read = handle.read_at(out, at + offset)?;
+                read == out.len() && block_crc(*instance, 0, out) == *crc
+            }
+        };
+        if right { Ok(()) } else { Err(BlobError::Damaged(self.hash)) }
+    }
+}
+
+/// Opens what `lookup` says is live; looks again when the blob has moved in between.
+pub fn open_live(
+    store: &BlobStore,
+    hash: ContentHash,
+    lookup: &mut dyn FnMut() -> Result<Option<BlobRow>, BlobError>,
+) -> Result<(BlobRow, OpenBlob), BlobError> {
+    let mut previous = None;
+    loop {
+        let row = lookup()?.ok_or(BlobError::Missing(hash))?;
+        match OpenBlob::open(store, hash, &row) {
+            Ok(blob) => return Ok((row, blob)),
+            Err(BlobError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                // The same place twice: it has not moved, it is gone.
+                if previous == Some((row.instance, row.location)) {
+                    return Err(BlobError::Missing(hash));
+                }
+                previous = Some((row.instance, row.location));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// All bytes of a blob of at most a piece.
+pub fn whole(store: &BlobStore, hash: ContentHash, row: &BlobRow) -> Result<Bytes, BlobError> {
+    whole_of(&OpenBlob::open(store, hash, row)?)
+}
+
+pub fn whole_of(blob: &OpenBlob) -> Result<Bytes, BlobError> {
+    let mut out = BytesMut::zeroed(usize::try_from(blob.len()).map_err(|_| BlobError::Damaged(blob.hash))?);
+    blob.read_blocks(0, &mut out)?;
+    Ok(out.freeze())
+}
