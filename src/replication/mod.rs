@@ -4,7 +4,10 @@
 
 mod config;
 pub mod control;
+mod pairing;
+mod peers;
 pub mod report;
+mod wire;
 
 use std::net::SocketAddr;
 

@@ -1,0 +1,190 @@
+//! The peers of this node: durable rows, live pins and links.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tandem_storage::change::{NodeWrite, WriteNodeRows};
+use tandem_storage::record::Record;
+use tandem_storage::types::NodeGuid;
+use tandem_storage::{CommitError, Lane, Store};
+
+use super::config::StartError;
+use super::wire::{Dialer, Link};
+use crate::clock::SharedClock;
+use crate::tls::{Fingerprint, NodeIdentity, Pins};
+
+const PREFIX: &[u8] = b"peer/";
+
+/// What a node says about itself when it pairs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NodeCard {
+    pub node: NodeGuid,
+    pub name: String,
+    /// host:port of its replication port.
+    pub address: String,
+    pub s3_endpoint: String,
+    pub admin_endpoint: String,
+}
+
+impl NodeCard {
+    /// Texts that a peer sends are shown to operators and dialled: bounded, printable ASCII.
+    pub(crate) fn is_sane(&self) -> bool {
+        let sane =
+            |text: &str, max| !text.is_empty() && text.len() <= max && text.bytes().all(|b| b.is_ascii_graphic());
+        let url = |text: &str| text.is_empty() || sane(text, 512);
+        name_is_sane(&self.name) && sane(&self.address, 300) && url(&self.s3_endpoint) && url(&self.admin_endpoint)
+    }
+}
+
+/// A name of a peer: what commands and paths call it.
+pub(crate) fn name_is_sane(name: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=64).contains(&name.len()) && name.bytes().all(letter)
+}
+
+/// A peer as stored in the node row `peer/NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PeerRow {
+    /// What this node calls it.
+    pub name: String,
+    pub card: NodeCard,
+    pub fingerprint: Fingerprint,
+}
+
+impl Record for PeerRow {
+    const KIND: &'static str = "peer";
+    const VERSION: u8 = 1;
+}
+
+/// A peer, live.
+pub(crate) struct Peer {
+    pub row: PeerRow,
+    pub link: Link,
+}
+
+/// All peers. One place changes rows, pins and links together.
+pub(crate) struct Peers {
+    store: Store,
+    clock: SharedClock,
+    identity: Arc<NodeIdentity>,
+    pins: Arc<Pins>,
+    live: Mutex<Vec<Arc<Peer>>>,
+    /// Changes go one by one, so that a name is not given twice.
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl Peers {
+    pub(crate) fn load(
+        store: Store,
+        clock: SharedClock,
+        identity: Arc<NodeIdentity>,
+        pins: Arc<Pins>,
+    ) -> Result<Self, StartError> {
+        let peers =
+            Peers { store, clock, identity, pins, live: Mutex::default(), changing: tokio::sync::Mutex::default() };
+        let mut rows = Vec::new();
+        for (_, value) in peers.store.node_rows(PREFIX)? {
+            rows.push(PeerRow::decode(&value).map_err(|error| StartError::Corrupt(error.to_string()))?);
+        }
+        peers.publish(rows);
+        Ok(peers)
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Peer>> {
+        self.live().clone()
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Option<Arc<Peer>> {
+        self.live().iter().find(|peer| peer.row.name == name).cloned()
+    }
+
+    pub(crate) fn by_node(&self, node: NodeGuid) -> Option<Arc<Peer>> {
+        self.live().iter().find(|peer| peer.row.card.node == node).cloned()
+    }
+
+    /// Stores a peer that has proved itself; one that is known keeps its name unless `name` gives another.
+    pub(crate) async fn keep(
+        &self,
+        card: NodeCard,
+        fingerprint: Fingerprint,
+        name: Option<&str>,
+    ) -> Result<Arc<Peer>, KeepError> {
+        let _one = self.changing.lock().await;
+        let known = self.by_node(card.node);
+        let name = match (name, &known) {
+            (Some(name), _) => name.to_owned(),
+            (None, Some(known)) => known.row.name.clone(),
+            (None, None) => self.free_name(&card),
+        };
+        if let Some(other) = self.by_name(&name).filter(|other| other.row.card.node != card.node) {
+            return Err(KeepError::NameTaken(other.row.name.clone()));
+        }
+        let node = card.node;
+        let row = PeerRow { name, card, fingerprint };
+        if known.as_ref().is_none_or(|known| known.row != row) {
+            let mut writes = vec![write(&row.name, Some(row.encode()))];
+            if let Some(known) = known.as_ref().filter(|known| known.row.name != row.name) {
+                writes.push(write(&known.row.name, None));
+            }
+            let _ = self.store.commit(Lane::Client, self.clock.now(), WriteNodeRows(writes)).await?;
+            let others = self.all().into_iter().map(|peer| peer.row.clone()).filter(|peer| peer.card.node != node);
+            self.publish(others.chain([row]).collect());
+        }
+        self.by_node(node).ok_or(KeepError::Vanished)
+    }
+
+    pub(crate) async fn forget(&self, node: NodeGuid) -> Result<(), CommitError> {
+        let _one = self.changing.lock().await;
+        let Some(peer) = self.by_node(node) else { return Ok(()) };
+        let rows = WriteNodeRows(vec![write(&peer.row.name, None)]);
+        let _ = self.store.commit(Lane::Client, self.clock.now(), rows).await?;
+        let others = self.all().into_iter().map(|peer| peer.row.clone()).filter(|row| row.card.node != node);
+        self.publish(others.collect());
+        Ok(())
+    }
+
+    /// The name that the peer gives itself, or, if another has it, that with the head of its GUID.
+    fn free_name(&self, card: &NodeCard) -> String {
+        match self.by_name(&card.name) {
+            None => card.name.clone(),
+            Some(_) => format!("{}-{}", card.name.get(..40).unwrap_or(&card.name), &card.node.to_string()[..8]),
+        }
+    }
+
+    /// Replaces the live set; links to unchanged addresses stay connected.
+    fn publish(&self, rows: Vec<PeerRow>) {
+        let pins: HashMap<_, _> = rows.iter().map(|row| (row.fingerprint, row.card.node)).collect();
+        let mut live = self.live();
+        *live = rows
+            .into_iter()
+            .map(|row| match live.iter().find(|peer| peer.row == row) {
+                Some(peer) => peer.clone(),
+                None => {
+                    let dialer = Dialer { address: row.card.address.clone(), expected: Some(row.fingerprint) };
+                    Arc::new(Peer { link: Link::new(self.identity.clone(), self.clock.clone(), dialer), row })
+                }
+            })
+            .collect();
+        live.sort_by(|one, two| one.row.name.cmp(&two.row.name));
+        self.pins.replace(pins);
+    }
+
+    fn live(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Peer>>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeepError {
+    #[error("another peer is called {0} already; choose another name")]
+    NameTaken(String),
+    #[error("the peer was removed meanwhile; pair again")]
+    Vanished,
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+fn write(name: &str, value: Option<Vec<u8>>) -> NodeWrite {
+    NodeWrite { key: [PREFIX, name.as_bytes()].concat(), value, expected: None }
+}

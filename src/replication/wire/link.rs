@@ -1,0 +1,242 @@
+//! The dialling end: one connection to a peer, made when it is needed, reused, and made again after a pause when it breaks.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls_pki_types::CertificateDer;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
+
+use super::body::{Outgoing, read_whole};
+use super::codec::{MESSAGE_MAX, WireError, decode, encode};
+use crate::clock::SharedClock;
+use crate::tls::{Fingerprint, NodeIdentity, TlsError, replication_client, server_name};
+
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+const KEEPALIVE: Duration = Duration::from_secs(5);
+const WINDOW: u32 = 4 * 1024 * 1024;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Why a call got no answer. The caller tries again later: every call is idempotent.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    #[error("{0}")]
+    Connect(String),
+    /// The peer refused the whole call, below the protocol.
+    #[error("the peer refused the call: {0}")]
+    Status(StatusCode),
+    #[error("no answer within {} s", .0.as_secs_f32())]
+    Deadline(Duration),
+    #[error("{0}")]
+    Wire(#[from] WireError),
+    #[error("{0}")]
+    Broken(String),
+    #[error("{0}")]
+    Tls(#[from] TlsError),
+}
+
+/// How the link does, for reports.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LinkHealth {
+    pub connected: bool,
+    pub error: Option<String>,
+}
+
+/// Whom to dial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dialer {
+    pub address: String,
+    /// None: whoever answers; for pairing by secret only.
+    pub expected: Option<Fingerprint>,
+}
+
+#[derive(Default)]
+struct State {
+    sender: Option<http2::SendRequest<Outgoing>>,
+    server: Option<Fingerprint>,
+    failures: u32,
+    not_before: Duration,
+    error: Option<String>,
+}
+
+/// A connection to one peer. Share it by `Arc`.
+pub(crate) struct Link {
+    identity: Arc<NodeIdentity>,
+    clock: SharedClock,
+    dialer: Dialer,
+    state: Mutex<State>,
+    /// Only one task dials at a time.
+    dialling: tokio::sync::Mutex<()>,
+}
+
+impl Link {
+    pub(crate) fn new(identity: Arc<NodeIdentity>, clock: SharedClock, dialer: Dialer) -> Self {
+        Link { identity, clock, dialer, state: Mutex::default(), dialling: tokio::sync::Mutex::default() }
+    }
+
+    pub(crate) fn dialer(&self) -> &Dialer {
+        &self.dialer
+    }
+
+    pub(crate) fn health(&self) -> LinkHealth {
+        let state = self.state();
+        LinkHealth {
+            connected: state.sender.as_ref().is_some_and(|sender| !sender.is_closed()),
+            error: state.error.clone(),
+        }
+    }
+
+    /// The certificate that the peer showed on the present connection.
+    pub(crate) fn server(&self) -> Option<Fingerprint> {
+        self.state().server
+    }
+
+    /// Sends a message and waits for its answer.
+    pub(crate) async fn call<M, A>(&self, path: &'static str, message: &M, deadline: Duration) -> Result<A, LinkError>
+    where
+        M: Serialize,
+        A: DeserializeOwned,
+    {
+        let bytes = Bytes::from(encode(message)?);
+        self.post(path, Outgoing::Whole(Some(bytes)), deadline).await
+    }
+
+    /// Sends a body as it is produced. The answer comes after its end; `deadline` is for the whole.
+    pub(crate) async fn stream<A: DeserializeOwned>(
+        &self,
+        path: &'static str,
+        chunks: mpsc::Receiver<Bytes>,
+        deadline: Duration,
+    ) -> Result<A, LinkError> {
+        self.post(path, Outgoing::Streamed(chunks), deadline).await
+    }
+
+    async fn post<A: DeserializeOwned>(
+        &self,
+        path: &'static str,
+        body: Outgoing,
+        deadline: Duration,
+    ) -> Result<A, LinkError> {
+        let sender = self.sender().await?;
+        let outcome = match tokio::time::timeout(deadline, exchange(sender, path, body, deadline)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(LinkError::Deadline(deadline)),
+        };
+        match &outcome {
+            Ok(_) | Err(LinkError::Status(_)) => {
+                let mut state = self.state();
+                state.failures = 0;
+                state.error = None;
+            }
+            Err(error) => self.broke(error),
+        }
+        outcome
+    }
+
+    /// The present connection, or a new one unless the pause after a failure still lasts.
+    async fn sender(&self) -> Result<http2::SendRequest<Outgoing>, LinkError> {
+        let _one = self.dialling.lock().await;
+        {
+            let state = self.state();
+            if let Some(sender) = state.sender.as_ref().filter(|sender| !sender.is_closed()) {
+                return Ok(sender.clone());
+            }
+            if self.clock.monotonic() < state.not_before {
+                let error = state.error.clone().unwrap_or_else(|| "waiting before the next attempt".into());
+                return Err(LinkError::Connect(error));
+            }
+        }
+        match tokio::time::timeout(CONNECT_DEADLINE, self.dial()).await {
+            Ok(Ok((sender, server))) => {
+                let mut state = self.state();
+                state.sender = Some(sender.clone());
+                state.server = Some(server);
+                Ok(sender)
+            }
+            Ok(Err(error)) => {
+                self.broke(&error);
+                Err(error)
+            }
+            Err(_) => {
+                let error = LinkError::Connect(format!("no connection to {} in time", self.dialer.address));
+                self.broke(&error);
+                Err(error)
+            }
+        }
+    }
+
+    async fn dial(&self) -> Result<(http2::SendRequest<Outgoing>, Fingerprint), LinkError> {
+        let address = &self.dialer.address;
+        let unreachable = |error: std::io::Error| LinkError::Connect(format!("{address}: {error}"));
+        let socket = TcpStream::connect(address.as_str()).await.map_err(unreachable)?;
+        socket.set_nodelay(true).map_err(unreachable)?;
+        let config = replication_client(&self.identity, self.dialer.expected)?;
+        let stream = TlsConnector::from(Arc::new(config)).connect(server_name(), socket).await.map_err(unreachable)?;
+        let shown: Option<&CertificateDer<'_>> = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        let server = shown.map(Fingerprint::of).ok_or_else(|| LinkError::Connect("no certificate".into()))?;
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .max_frame_size(256 * 1024)
+            .keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(KEEPALIVE)
+            .keep_alive_while_idle(true)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| LinkError::Connect(error.to_string()))?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection to a peer ended");
+            }
+        });
+        Ok((sender, server))
+    }
+
+    /// Drops the connection and sets the pause: exponential, with jitter, so that two nodes do not dance in step.
+    fn broke(&self, error: &LinkError) {
+        let now = self.clock.monotonic();
+        let jitter = crate::clock::random_u64(&*self.clock) % 1000;
+        let mut state = self.state();
+        state.sender = None;
+        state.server = None;
+        let pause = FIRST_PAUSE.saturating_mul(1 << state.failures.min(6)).min(LONGEST_PAUSE);
+        let jittered = pause / 2 + pause.mul_f64(f64::from(u32::try_from(jitter).unwrap_or(0)) / 2000.0);
+        state.failures = state.failures.saturating_add(1);
+        state.not_before = now + jittered;
+        state.error = Some(error.to_string());
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn exchange<A: DeserializeOwned>(
+    mut sender: http2::SendRequest<Outgoing>,
+    path: &'static str,
+    body: Outgoing,
+    deadline: Duration,
+) -> Result<A, LinkError> {
+    let broken = |error: hyper::Error| LinkError::Broken(error.to_string());
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("https://{}{path}", "node.tandem.internal"))
+        .body(body)
+        .expect("a constant request");
+    sender.ready().await.map_err(broken)?;
+    let response = sender.send_request(request).await.map_err(broken)?;
+    if response.status() != StatusCode::OK {
+        return Err(LinkError::Status(response.status()));
+    }
+    let bytes = read_whole(response.into_body(), MESSAGE_MAX + 1, deadline).await?;
+    Ok(decode(&bytes)?)
+}

@@ -1,0 +1,22 @@
+//! How two nodes speak: HTTP/2 over mutual TLS. A message is one POST of a version byte and postcard; blobs are a POST of frames.
+//!
+//! *Architecture invariant:* nothing is allocated by a length that a peer declared before that length was checked, every wait
+//! has a deadline, and what a sender claims to be is checked against its certificate.
+
+mod blobs;
+mod body;
+mod codec;
+mod link;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use blobs::{BlobStream, ReceivedBlob, encode_blob, encode_end};
+pub(crate) use codec::{MESSAGE_MAX, WireError, decode, encode};
+pub(crate) use link::{Dialer, Link, LinkError, LinkHealth};
+pub(crate) use server::{Caller, Handler, serve};
+
+/// Where a message goes. Strangers reach [`PAIR`] only.
+pub(crate) const CALL: &str = "/tandem/1/call";
+pub(crate) const BLOBS: &str = "/tandem/1/blobs";
+pub(crate) const PAIR: &str = "/tandem/1/pair";

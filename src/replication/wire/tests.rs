@@ -1,0 +1,167 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use proptest::prelude::*;
+use tandem_storage::record::BlobKind;
+use tandem_storage::types::{ContentHash, NodeGuid};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+
+use super::*;
+use crate::clock::SystemClock;
+use crate::tls::{NodeIdentity, Pins, replication_server};
+
+fn stream_of(bytes: &[u8]) -> BlobStream<Full<Bytes>> {
+    BlobStream::new(Full::new(Bytes::copy_from_slice(bytes)))
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn blobs_come_through_as_they_were(blobs in prop::collection::vec((prop::collection::vec(any::<u8>(), 1..600), 1usize..400), 0..6)) {
+        let blobs: Vec<Vec<u8>> = blobs.into_iter().map(|(bytes, times)| bytes.repeat(times)).collect();
+        let mut out = BytesMut::new();
+        for blob in &blobs {
+            encode_blob(&mut out, ContentHash::of(blob), BlobKind::Data, blob);
+        }
+        encode_end(&mut out);
+        block_on(async {
+            let mut stream = stream_of(&out);
+            for blob in &blobs {
+                let received = stream.next().await.unwrap().unwrap();
+                assert_eq!((received.hash, &received.bytes[..]), (ContentHash::of(blob), &blob[..]));
+            }
+            assert!(stream.next().await.unwrap().is_none() && stream.ended());
+        });
+    }
+
+    #[test]
+    fn a_cut_stream_is_never_taken_for_a_whole_one(cut in 0usize..300) {
+        let mut out = BytesMut::new();
+        encode_blob(&mut out, ContentHash::of(b"x"), BlobKind::Data, &[7; 200]);
+        encode_end(&mut out);
+        let cut = cut.min(out.len() - 1);
+        block_on(async {
+            let mut stream = stream_of(&out[..cut]);
+            while let Ok(Some(_)) = stream.next().await {}
+            assert!(!stream.ended());
+        });
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_an_error_at_worst(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        block_on(async {
+            let mut stream = stream_of(&bytes);
+            while let Ok(Some(_)) = stream.next().await {}
+        });
+        let _ = decode::<(u64, String, Vec<Vec<u8>>)>(&bytes);
+    }
+}
+
+#[test]
+fn compressible_blobs_shrink_and_lies_about_lengths_are_refused() {
+    let zeros = vec![0; 1 << 20];
+    let mut out = BytesMut::new();
+    let sent = encode_blob(&mut out, ContentHash::of(&zeros), BlobKind::Data, &zeros);
+    assert!(sent < zeros.len() / 50);
+    for (at, value) in [(35, 8u32 << 20), (35, 1 << 10), (35, u32::MAX), (39, u32::MAX)] {
+        let mut lie = out.to_vec();
+        lie[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        assert!(block_on(stream_of(&lie).next()).is_err(), "{at} {value}");
+    }
+}
+
+struct Echo;
+
+impl Handler for Echo {
+    async fn pair(&self, _caller: &Caller, message: &[u8]) -> Option<Vec<u8>> {
+        Some(message.to_vec())
+    }
+
+    async fn call(&self, _peer: NodeGuid, message: &[u8]) -> Option<Vec<u8>> {
+        Some(message.to_vec())
+    }
+
+    async fn blobs(&self, _peer: NodeGuid, mut stream: BlobStream<Incoming>) -> Option<Vec<u8>> {
+        let mut total = 0u64;
+        while let Some(blob) = stream.next().await.ok()? {
+            total += blob.bytes.len() as u64;
+        }
+        stream.ended().then(|| encode(&total).unwrap())
+    }
+}
+
+struct Pair {
+    link: Link,
+    pins: Arc<Pins>,
+    down: watch::Sender<bool>,
+    serving: tokio::task::JoinHandle<()>,
+    _dirs: [tempfile::TempDir; 2],
+}
+
+async fn pair(pinned: bool) -> Pair {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let identity =
+        |at: usize| NodeIdentity::load_or_make(dirs[at].path(), NodeGuid::from_bytes([at as u8; 16])).unwrap();
+    let (server, client) = (identity(0), Arc::new(identity(1)));
+    let pins = Arc::new(Pins::default());
+    pins.open_pairing(true);
+    if pinned {
+        pins.replace(HashMap::from([(client.fingerprint(), NodeGuid::from_bytes([1; 16]))]));
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (down, shutdown) = watch::channel(false);
+    let config = replication_server(&server, pins.clone()).unwrap();
+    let serving = tokio::spawn(serve(listener, config, pins.clone(), Arc::new(Echo), shutdown));
+    let dialer = Dialer { address, expected: Some(server.fingerprint()) };
+    let link = Link::new(client, Arc::new(SystemClock::new()), dialer);
+    Pair { link, pins, down, serving, _dirs: dirs }
+}
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn messages_and_blobs_travel_over_one_pinned_connection() {
+    let pair = pair(true).await;
+    let answer: String = pair.link.call(CALL, &"hello".to_string(), DEADLINE).await.unwrap();
+    assert_eq!(answer, "hello");
+    let (sender, chunks) = mpsc::channel(2);
+    let producer = tokio::spawn(async move {
+        for byte in 0..5u8 {
+            let mut out = BytesMut::new();
+            encode_blob(&mut out, ContentHash::from_bytes([byte; 32]), BlobKind::Data, &vec![byte; 3_000_000]);
+            sender.send(out.freeze()).await.unwrap();
+        }
+        let mut out = BytesMut::new();
+        encode_end(&mut out);
+        sender.send(out.freeze()).await.unwrap();
+    });
+    let total: u64 = pair.link.stream(BLOBS, chunks, DEADLINE).await.unwrap();
+    producer.await.unwrap();
+    assert_eq!(total, 15_000_000);
+    pair.down.send(true).unwrap();
+    pair.serving.await.unwrap();
+    assert!(pair.link.call::<_, String>(CALL, &"late".to_string(), DEADLINE).await.is_err());
+}
+
+#[tokio::test]
+async fn strangers_may_pair_and_nothing_else_and_a_withdrawn_pin_counts_at_once() {
+    let pair = pair(false).await;
+    let message = "x".to_string();
+    assert_eq!(pair.link.call::<_, String>(PAIR, &message, DEADLINE).await.unwrap(), message);
+    let refused = pair.link.call::<_, String>(CALL, &message, DEADLINE).await.unwrap_err();
+    assert!(matches!(refused, LinkError::Status(http::StatusCode::FORBIDDEN)), "{refused}");
+    pair.pins.open_pairing(false);
+    let oversized = pair.link.call::<_, String>(PAIR, &"x".repeat(20_000), DEADLINE).await.unwrap_err();
+    assert!(matches!(oversized, LinkError::Status(http::StatusCode::PAYLOAD_TOO_LARGE)), "{oversized}");
+}
