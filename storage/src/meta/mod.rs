@@ -1,9 +1,12 @@
 //! The only room that knows the key-value engine: tables, committer, reads, snapshots, holds, delta, rewind.
 
+pub(crate) mod at;
 pub mod delta;
 pub mod engine;
+pub(crate) mod gates;
+pub(crate) mod layout;
+pub(crate) mod points;
+pub(crate) mod tx;
 
-/// The batch being committed, as one change sees it: the state before it plus what earlier changes of the batch did.
-pub struct Tx<'batch> {
-    _batch: std::marker::PhantomData<&'batch ()>,
-}
+pub(crate) use tx::Before;
+pub use tx::Tx;

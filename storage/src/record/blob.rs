@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::codec::record;
-use crate::types::ContentHash;
+use crate::types::{ContentHash, Seq};
 
 /// One stored copy of a blob's bytes. Ids are never used again, so a name on the disk never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -53,5 +53,7 @@ pub struct BlobRow {
     /// CRC32C over (instance, offset 0, data) of a blob in the journal; a piece file carries its own.
     pub crc: u32,
     pub references: u64,
+    /// The Seq at which the count reached zero, the one that its row in `dead` has; zero while it is referenced.
+    pub died: Seq,
 }
 record!(BlobRow, "blob", 1);

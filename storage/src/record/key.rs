@@ -78,7 +78,7 @@ impl RowKey {
             }
             RowKey::Upload(guid, key, upload) => {
                 head(&mut out, tag::UPLOAD, guid);
-                escape(&mut out, key.as_str());
+                escape(&mut out, key.as_str().as_bytes());
                 out.extend_from_slice(upload.as_bytes());
             }
             RowKey::Part(guid, upload, number) => {
@@ -93,7 +93,7 @@ impl RowKey {
     /// What all older versions of one key begin with.
     pub(crate) fn version_prefix(out: &mut Vec<u8>, guid: BucketGuid, key: &ObjectKey) {
         head(out, tag::VERSION, &guid);
-        escape(out, key.as_str());
+        escape(out, key.as_str().as_bytes());
     }
 
     /// # Errors
@@ -115,11 +115,11 @@ impl RowKey {
             tag::LATEST => Some(RowKey::Object(guid, object_key(rest)?, Place::Latest)),
             tag::VERSION => {
                 let (key, rest) = unescape(rest)?;
-                Some(RowKey::Object(guid, key, parse_place(rest)?))
+                Some(RowKey::Object(guid, object_key(&key)?, parse_place(rest)?))
             }
             tag::UPLOAD => {
                 let (key, rest) = unescape(rest)?;
-                Some(RowKey::Upload(guid, key, UploadId::from_bytes(rest.try_into().ok()?)))
+                Some(RowKey::Upload(guid, object_key(&key)?, UploadId::from_bytes(rest.try_into().ok()?)))
             }
             tag::PART => {
                 let (upload, number) = rest.split_first_chunk::<16>()?;
@@ -155,24 +155,31 @@ fn parse_place(bytes: &[u8]) -> Option<Place> {
     }
 }
 
-pub(crate) fn escape(out: &mut Vec<u8>, key: &str) {
-    for byte in key.bytes() {
-        match byte {
-            0 => out.extend_from_slice(&tag::ESCAPED),
-            byte => out.push(byte),
-        }
-    }
+/// Writes `key` so that no encoding is a prefix of another and byte order stays.
+pub(crate) fn escape(out: &mut Vec<u8>, key: &[u8]) {
+    escape_open(out, key);
     out.extend_from_slice(&tag::END);
 }
 
-fn unescape(bytes: &[u8]) -> Option<(ObjectKey, &[u8])> {
+/// The same without its end: a lower bound for `key` and all that it begins.
+pub(crate) fn escape_open(out: &mut Vec<u8>, key: &[u8]) {
+    for byte in key {
+        match byte {
+            0 => out.extend_from_slice(&tag::ESCAPED),
+            byte => out.push(*byte),
+        }
+    }
+}
+
+/// The bytes that [`escape`] wrote, and what follows them.
+pub(crate) fn unescape(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut key = Vec::with_capacity(bytes.len());
     let mut at = 0;
     loop {
         match bytes.get(at)? {
             0 => match [0, *bytes.get(at + 1)?] {
                 tag::ESCAPED => key.push(0),
-                tag::END => return Some((object_key(&key)?, &bytes[at + 2..])),
+                tag::END => return Some((key, &bytes[at + 2..])),
                 _ => return None,
             },
             byte => {

@@ -18,6 +18,7 @@ pub use blob::{BlobKind, BlobRow, InstanceId, Location, RecipeChild};
 pub use bucket::{BucketRow, Versioning};
 pub use codec::{CorruptRecord, Record};
 pub use key::{Place, RowKey};
+pub(crate) use key::{escape, escape_open, tag, unescape};
 pub use object::{Content, ContentHeaders, Lock, ObjectRow, ObjectState, PartMap, RetentionMode};
 pub use path::{Access, PathRow, Scope};
 pub use point::{CreatorKind, CursorRow, Digest, HoldReason, HoldRow, SnapshotMeta, SnapshotRow};
