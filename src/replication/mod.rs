@@ -6,7 +6,9 @@ mod config;
 pub mod control;
 mod pairing;
 mod peers;
+pub mod plan;
 pub mod report;
+pub mod schedule;
 mod wire;
 
 use std::net::SocketAddr;

@@ -1,0 +1,82 @@
+use serde::{Deserialize, Serialize};
+use tandem_storage::record::{Scope, SnapshotMeta, TransferPhase, TransferRow};
+use tandem_storage::types::{Epoch, NodeGuid, PathGuid, SnapshotGuid, Timestamp, TransferGuid};
+
+use super::state::{Facts, Life, PathState, Policy};
+
+/// What a node says of a path to its peer: only what is durable. Views may be lost, repeated, and come late; the machine draws
+/// only such conclusions from a view as stay true when the speaker has moved on since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathView {
+    pub path: PathGuid,
+    pub scope: Scope,
+    pub speaker: NodeGuid,
+    pub epoch: Epoch,
+    pub revision: u64,
+    pub life: Life,
+    pub policy: Policy,
+    /// Retained snapshots, newest first. Only the oldest may be left out, and none that the state protects.
+    pub snapshots: Vec<SnapshotMeta>,
+    /// What is on its way in, at a destination.
+    pub transfer: Option<TransferView>,
+}
+
+/// A half-received, or complete, transfer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferView {
+    pub id: TransferGuid,
+    pub epoch: Epoch,
+    pub base: Option<SnapshotGuid>,
+    pub to: SnapshotGuid,
+    pub created: Timestamp,
+    pub phase: TransferPhase,
+}
+
+impl From<&TransferRow> for TransferView {
+    fn from(row: &TransferRow) -> Self {
+        TransferView {
+            id: row.id,
+            epoch: row.epoch,
+            base: row.base,
+            to: row.to.guid,
+            created: row.to.created,
+            phase: row.phase.clone(),
+        }
+    }
+}
+
+impl PathView {
+    /// At most this many snapshots besides the protected ones are told.
+    pub const SNAPSHOTS: usize = 512;
+
+    /// What `state` looks like from outside. `state` must be the committed one.
+    pub fn of(state: &PathState, facts: &Facts<'_>) -> Self {
+        let protected = state.protected();
+        let told = |(at, meta): (usize, &SnapshotMeta)| {
+            (at < Self::SNAPSHOTS || protected.contains(&meta.guid)).then(|| meta.clone())
+        };
+        PathView {
+            path: state.guid,
+            scope: state.scope.clone(),
+            speaker: state.me,
+            epoch: state.epoch,
+            revision: state.revision,
+            life: state.detail.life.clone(),
+            policy: state.detail.policy,
+            snapshots: facts.snapshots.iter().enumerate().filter_map(told).collect(),
+            transfer: facts.transfer.map(TransferView::from),
+        }
+    }
+
+    /// What the speaker shows its readers, if it is a destination with a restore point.
+    pub fn visible(&self) -> Option<SnapshotGuid> {
+        match &self.life {
+            Life::Destination(destination) => destination.visible,
+            _ => None,
+        }
+    }
+
+    pub fn meta(&self, guid: SnapshotGuid) -> Option<&SnapshotMeta> {
+        self.snapshots.iter().find(|meta| meta.guid == guid)
+    }
+}
