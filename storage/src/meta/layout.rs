@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use crate::record::{CorruptRecord, ObjectRow, PartRow, Record, escape, escape_open, tag, unescape};
-use crate::types::{BucketGuid, ContentHash, Seq};
+use crate::types::{BucketGuid, ContentHash, PathGuid, Seq, SnapshotGuid};
 
 use super::engine::KeyRange;
 
@@ -70,6 +70,34 @@ pub(crate) fn history_prefix(key: &[u8]) -> Vec<u8> {
 pub(crate) fn parse_history_key(bytes: &[u8]) -> Result<(Vec<u8>, Seq), CorruptRecord> {
     let parts = unescape(bytes).and_then(|(key, until)| Some((key, Seq::from_bytes(until.try_into().ok()?))));
     parts.ok_or_else(|| corrupt("history key", bytes))
+}
+
+/// `ended`: the Seq at which an interval of `history` ended, then its row's key.
+pub(crate) fn ended_key(until: Seq, key: &[u8]) -> Vec<u8> {
+    [&until.to_bytes()[..], key].concat()
+}
+
+pub(crate) fn parse_ended_key(bytes: &[u8]) -> Result<(Seq, &[u8]), CorruptRecord> {
+    let (until, key) = bytes.split_first_chunk::<8>().ok_or_else(|| corrupt("ended key", bytes))?;
+    Ok((Seq::from_bytes(*until), key))
+}
+
+/// `released`: the Seq at which the last hold of a point went, then the point.
+pub(crate) fn released_key(at: Seq, point: Seq) -> Vec<u8> {
+    [at.to_bytes(), point.to_bytes()].concat()
+}
+
+pub(crate) fn parse_released_key(bytes: &[u8]) -> Result<(Seq, Seq), CorruptRecord> {
+    let parse = || {
+        let (at, point) = bytes.split_first_chunk::<8>()?;
+        Some((Seq::from_bytes(*at), Seq::from_bytes(point.try_into().ok()?)))
+    };
+    parse().ok_or_else(|| corrupt("released key", bytes))
+}
+
+/// `snapshots`: the path, then the point, so that a path's snapshots stand in order; then the snapshot.
+pub(crate) fn snapshot_key(path: PathGuid, point: Seq, snapshot: SnapshotGuid) -> Vec<u8> {
+    [&path.as_bytes()[..], &point.to_bytes(), snapshot.as_bytes()].concat()
 }
 
 /// A value of `current` or `history`: since when it is true, and what it is.
@@ -146,6 +174,12 @@ pub(crate) mod meta_row {
     pub const INSTANCES: &[u8] = b"instances";
     /// Since which Seq the feed is complete.
     pub const FLOOR: &[u8] = b"floor";
+}
+
+/// What a name's row holds.
+pub(crate) fn parse_name_row(value: &[u8]) -> Result<BucketGuid, CorruptRecord> {
+    let guid = value.try_into().map_err(|_| corrupt("bucket name", value))?;
+    Ok(BucketGuid::from_bytes(guid))
 }
 
 pub(crate) fn parse_number(bytes: &[u8]) -> Result<u64, CorruptRecord> {

@@ -24,10 +24,11 @@ pub enum Table {
     Claims = 16,
     Node = 17,
     Meta = 18,
+    Ended = 19,
 }
 
 impl Table {
-    pub const ALL: [Table; 18] = [
+    pub const ALL: [Table; 19] = [
         Table::Current,
         Table::History,
         Table::Changes,
@@ -46,6 +47,7 @@ impl Table {
         Table::Claims,
         Table::Node,
         Table::Meta,
+        Table::Ended,
     ];
 
     pub const fn number(self) -> u8 {

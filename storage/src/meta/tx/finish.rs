@@ -10,7 +10,7 @@ use crate::journal::FrameBody;
 use crate::meta::engine::{EngineWrite, Table};
 use crate::meta::gates::Gates;
 use crate::meta::layout::{
-    SegmentCount, changes_key, dead_key, history_key, meta_row, row_blobs, row_bucket, segment_key, stored,
+    SegmentCount, changes_key, dead_key, ended_key, history_key, meta_row, row_blobs, row_bucket, segment_key, stored,
 };
 use crate::meta::points::Points;
 use crate::record::{BlobRow, Location, Record};
@@ -69,6 +69,7 @@ impl Tx<'_> {
                     self.reference(hash)?;
                 }
                 writes.push(put(Table::History, history_key(&row.key, self.seq), stored(row.from, old)));
+                writes.push(put(Table::Ended, ended_key(self.seq, &row.key), Vec::new()));
             }
             let value = row.new.map(|new| stored(self.seq, &new));
             writes.push(EngineWrite { table: Table::Current, key: row.key, value });

@@ -8,7 +8,7 @@ use super::{Now, RowCell, Tx, Undo};
 use crate::change::Refusal;
 use crate::meta::at;
 use crate::meta::engine::{Direction, Table};
-use crate::meta::layout::{Span, parse_stored, row_blobs};
+use crate::meta::layout::{Span, parse_name_row, parse_stored, row_blobs};
 use crate::record::{BucketRow, CorruptRecord, Record, RowKey};
 use crate::types::{BucketGuid, BucketName, Seq};
 
@@ -132,10 +132,4 @@ impl Tx<'_> {
 
 fn value_of(stored: &[u8]) -> Result<&[u8], CorruptRecord> {
     parse_stored(stored).map(|(_, value)| value)
-}
-
-/// What a name's row holds.
-pub(crate) fn parse_name_row(value: &[u8]) -> Result<BucketGuid, CorruptRecord> {
-    let guid = value.try_into().map_err(|_| crate::meta::layout::corrupt("bucket name", value))?;
-    Ok(BucketGuid::from_bytes(guid))
 }

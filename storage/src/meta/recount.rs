@@ -1,0 +1,72 @@
+//! Digests of stored states, a page at a time.
+
+use super::at::{scan_at, value_at};
+use super::digest::LtHash;
+use super::engine::{Direction, Table, View};
+use super::layout::{Span, row_bucket};
+use super::scope::{behind, bucket_named, spans_at};
+use super::staged::{StoredRow, staged_key};
+use crate::record::Scope;
+use crate::store::ReadError;
+use crate::types::{Seq, TransferGuid};
+
+/// Rows that are counted under one view.
+const ROWS_A_PAGE: usize = 4096;
+
+/// Adds the rows behind `after` that a scope has at a readable point. Returns where to go on; none: all are counted.
+pub(crate) fn count_page(
+    view: &dyn View,
+    scope: &Scope,
+    at: Seq,
+    after: Option<&[u8]>,
+    hash: &mut LtHash,
+) -> Result<Option<Vec<u8>>, ReadError> {
+    let mut left = ROWS_A_PAGE;
+    for span in spans_at(view, scope, at)? {
+        let Some(span) = behind(span, after) else { continue };
+        let mut rows = scan_at(view, &span, at)?;
+        while let Some(row) = rows.next()? {
+            hash.add(&row.key, &row.value);
+            left -= 1;
+            if left == 0 {
+                return Ok(Some(row.key));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Takes the change that staged rows from `first` on make to a base: what they replace leaves, what they bring comes. Returns where
+/// to go on; none: all are counted.
+pub(crate) fn count_staged_page(
+    view: &dyn View,
+    (transfer, scope): (TransferGuid, &Scope),
+    base: Option<Seq>,
+    first: u64,
+    hash: &mut LtHash,
+) -> Result<Option<u64>, ReadError> {
+    let of_base = match (scope, base) {
+        (Scope::Bucket(name), Some(base)) => bucket_named(view, name, base)?,
+        _ => None,
+    };
+    let counted = |key: &[u8]| *scope == Scope::Endpoint || row_bucket(key) == of_base;
+    let span = Span::tail(transfer.as_bytes(), staged_key(transfer, first));
+    let mut rows = view.cursor(Table::Staged, span.range(), Direction::Forward)?;
+    let mut count = 0;
+    while let Some((_, row)) = rows.next()? {
+        let row = StoredRow::decode(row)?;
+        if let Some(base) = base.filter(|_| counted(&row.key))
+            && let Some(old) = value_at(view, &row.key, base)?
+        {
+            hash.remove(&row.key, &old);
+        }
+        if let Some(new) = &row.value {
+            hash.add(&row.key, new);
+        }
+        count += 1;
+        if count == ROWS_A_PAGE as u64 {
+            return Ok(Some(first + count));
+        }
+    }
+    Ok(None)
+}
