@@ -2,7 +2,14 @@
 //!
 //! *Architecture invariant:* paths are relative to the data directory and made by this crate; no client's bytes ever become a path.
 
-// mod real; mod sim;  (helpers add: pub use real::RealDisk; pub use sim::{SimDisk, ...})
+mod real;
+mod sim;
+
+#[cfg(test)]
+mod tests;
+
+pub use real::RealDisk;
+pub use sim::{Crash, SimDisk};
 
 use std::io;
 use std::sync::Arc;
@@ -19,7 +26,7 @@ pub trait Disk: Send + Sync + 'static {
     fn create_dir_all(&self, path: RelPath<'_>) -> io::Result<()>;
     fn rename(&self, from: RelPath<'_>, to: RelPath<'_>) -> io::Result<()>;
     fn unlink(&self, path: RelPath<'_>) -> io::Result<()>;
-    /// File names in a directory, in no order; an absent directory is empty.
+    /// Names in a directory, in no order; an absent directory is empty.
     fn list(&self, dir: RelPath<'_>) -> io::Result<Vec<String>>;
     fn sync_dir(&self, dir: RelPath<'_>) -> io::Result<()>;
     /// Bytes that can still be written.
