@@ -69,7 +69,7 @@ impl BodyWriter {
 
     /// Seals the body: pieces are synced, their directories too. The last step before a commit.
     pub fn finish(mut self) -> Result<StagedBody, BlobError> {
-        if self.piece.is_none() && self.blobs.is_empty() {
+        if self.piece.is_none() && self.blobs.is_empty() && self.buffer.len() <= SMALL_BODY_MAX {
             return self.finish_small();
         }
         if !self.buffer.is_empty() {

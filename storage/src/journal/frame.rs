@@ -16,27 +16,6 @@ pub const BODY_HEAD_BYTES: usize = 32 + 8 + 4;
 /// No frame is longer; a length above it is damage.
 pub const FRAME_BYTES_MAX: usize = 512 * 1024 * 1024;
 
-const TABLES: [Table; 18] = [
-    Table::Current,
-    Table::History,
-    Table::Changes,
-    Table::LastChanged,
-    Table::Blobs,
-    Table::Dead,
-    Table::Condemned,
-    Table::Segments,
-    Table::Holds,
-    Table::Cursors,
-    Table::Released,
-    Table::Snapshots,
-    Table::Paths,
-    Table::Transfers,
-    Table::Staged,
-    Table::Claims,
-    Table::Node,
-    Table::Meta,
-];
-
 /// A body that was met in a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FoundBody {
@@ -174,8 +153,7 @@ impl<'a> Frame<'a> {
 }
 
 fn parse_row(cursor: &mut Cursor<'_>) -> Option<EngineWrite> {
-    let number = cursor.chunk::<1>()?[0];
-    let table = TABLES.into_iter().find(|table| *table as u8 == number)?;
+    let table = Table::from_number(cursor.chunk::<1>()?[0])?;
     let key_len = u16::from_le_bytes(*cursor.chunk()?);
     let key = cursor.take(usize::from(key_len))?.to_vec();
     let value = match cursor.chunk::<1>()? {
