@@ -14,7 +14,9 @@ pub use node::{NodeWrite, WriteNodeRows};
 pub use object::{
     DeleteObject, Deleted, NewObject, Precondition, PutObject, PutOutcome, ReplaceObjectSlots, Slots, VersionSelector,
 };
-pub use path::{AccessChange, At, PathOp, SnapshotSpec, UpdatePaths, UpdatedPaths};
+pub use path::{
+    AccessChange, At, PathOp, SnapshotSpec, UpdatePaths, UpdatedPaths, previous_visible_hold, visible_hold,
+};
 pub use transfer::{
     ApplyStaged, BeginTransfer, ClaimBlobs, Claimed, CompleteTransfer, RewindPage, RewoundPage, StageRows, StagedRow,
 };

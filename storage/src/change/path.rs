@@ -1,5 +1,13 @@
+//! Paths, snapshots, holds, cursors: what decides which points are readable, and by whom.
+
+mod carry_out;
+mod points;
+
 use crate::record::{CreatorKind, Digest, HoldReason, Scope};
 use crate::types::{Epoch, HoldId, PathGuid, Seq, SnapshotGuid, Timestamp, TransferGuid};
+
+pub(super) use carry_out::transfers_of;
+pub use points::{previous_visible_hold, visible_hold};
 
 /// A point, as a change may name it. It must be readable, or the change is refused with `NotHeld`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +26,9 @@ pub enum AccessChange {
     ReadAt(At),
 }
 
-/// A snapshot to be made or recorded. `created` is raised to the path's newest if the clock stepped back.
+/// A snapshot to be made or recorded. It holds its point; the hold's id is the snapshot's. Where the path is written, `created` is raised to that of
+/// the path's newest point if the clock stepped back; where it only follows, `created` is the source's word. Asked for again it changes nothing;
+/// the same GUID at another point is `Stale`.
 #[derive(Clone, Debug)]
 pub struct SnapshotSpec {
     pub path: PathGuid,
@@ -33,11 +43,14 @@ pub struct SnapshotSpec {
     pub digest: Option<Digest>,
 }
 
-/// One step of an atomic change of paths, snapshots, holds, cursors and transfers. A `ReadAt` keeps its own hold (one for each
-/// path, reason `Visible`); the previous visible point stays until released by its hold.
+/// One step of an atomic change of paths, snapshots, holds, cursors and transfers.
+///
+/// A `ReadAt` keeps its own hold, [`visible_hold`]. When it moves on, the point it showed before stays under
+/// [`previous_visible_hold`] until that is released, or the next move. Leaving `ReadAt` releases both. The holds of snapshots, and that of a
+/// visible point, go only with what they stand for: to `Release` or move one is `Stale`.
 #[derive(Clone, Debug)]
 pub enum PathOp {
-    /// Makes a path. Refused with `Overlaps`.
+    /// Makes a path, at revision 1. Refused with `Overlaps`.
     Create {
         guid: PathGuid,
         scope: Scope,
@@ -53,7 +66,8 @@ pub enum PathOp {
         epoch: Option<Epoch>,
         detail: Option<Vec<u8>>,
     },
-    /// Removes a path with its snapshots, holds and transfers. Its buckets stay.
+    /// Removes a path with its snapshots, its visible holds and its transfers. Its buckets stay; holds that others asked for are theirs
+    /// to release.
     Remove {
         guid: PathGuid,
         revision: u64,
@@ -81,7 +95,8 @@ pub enum PathOp {
     Release {
         id: HoldId,
     },
-    /// Keeps the feed above the point. Idempotent, moves forward and back (back only above the floor, else `NotHeld`).
+    /// Keeps the feed above the point. Idempotent, moves forward and back. The first cursor turns the feed on: it is complete from the point
+    /// before this commit. A cursor asked for below that floor stands at the floor; a delta from below it compares in full.
     Cursor {
         id: HoldId,
         after: At,
@@ -89,7 +104,8 @@ pub enum PathOp {
     DropCursor {
         id: HoldId,
     },
-    /// Forgets a transfer: its staged rows and claims are purged in the background. Idempotent.
+    /// Forgets a transfer: its staged rows and claims are purged in the background. Idempotent. A transfer that is partly applied
+    /// is `Stale`: what it changed behind the visible point cannot be told from the base any more, so the rest is applied first.
     DropTransfer {
         id: TransferGuid,
     },

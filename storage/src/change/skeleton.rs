@@ -17,6 +17,4 @@ change! {
     CreateBucket => (), DeleteBucket => (), SetBucketSetting => (), SetVersioning => (), WriteNodeRows => (),
     PutObject => PutOutcome, DeleteObject => Deleted, ReplaceObjectSlots => ObjectRow,
     CreateUpload => (), PutPart => PartRow, CompleteUpload => PutOutcome, AbortUpload => (),
-    UpdatePaths => UpdatedPaths, BeginTransfer => (), ClaimBlobs => Claimed, StageRows => u64, CompleteTransfer => (),
-    ApplyStaged => u64, RewindPage => RewoundPage,
 }

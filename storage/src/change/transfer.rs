@@ -1,14 +1,23 @@
+//! A snapshot on its way in: received, staged, applied behind the visible point; and rewound.
+//!
+//! Only the flip, an [`UpdatePaths`](super::UpdatePaths) of the caller, makes it visible. What a dropped transfer leaves is purged in the background.
+
+mod apply;
+mod receive;
+mod rewind;
+mod validate;
+
 use crate::blob::StagedBody;
 use crate::record::{Digest, RowKey, TransferRow};
 use crate::types::{ContentHash, EpochNumber, PathGuid, Seq, TransferGuid};
 
-/// Records a transfer at the destination, in phase `Receiving { rows: 0 }`. Output: `()`.
-/// Refusals: `Fenced` unless the path is `ReadAt` in the transfer's epoch; `Stale` if the path has another transfer.
+/// Records a transfer at the destination, in phase `Receiving { rows: 0 }`; one that is recorded already stays as it is. Output: `()`.
+/// Refusals: `Unknown` path; `Fenced` unless it is `ReadAt` in the transfer's epoch; `Stale` if the path has another transfer.
 #[derive(Clone, Debug)]
 pub struct BeginTransfer(pub TransferRow);
 
 /// Claims blobs for a transfer, so that they stay: freshly received ones with their bytes, or ones already here by hash.
-/// A claimed recipe needs its children claimed or live before. Output: [`Claimed`].
+/// A claimed recipe needs its children claimed or live before. Output: [`Claimed`]. Refusals: `Unknown`, `Fenced`, `BytesGone`, `NoSpace`.
 #[derive(Debug)]
 pub struct ClaimBlobs {
     pub transfer: TransferGuid,
@@ -29,8 +38,10 @@ pub struct StagedRow {
     pub value: Option<Vec<u8>>,
 }
 
-/// Stages rows `first..first + rows.len()`. Values must decode, stay inside the path's scope and name only claimed blobs.
-/// Rows already staged are skipped, so a repeated message is harmless; a gap is `Stale`. Output: rows staged so far.
+/// Stages rows `first..first + rows.len()`. Values must decode, stay inside the path's scope and name only blobs that are claimed, or
+/// live: those are claimed with the row. A seed's keys ascend and each has a value. Where a path covers one bucket, the rows of the buckets
+/// themselves are the transfer's first. Rows already staged are skipped, so a repeated message is harmless; a gap is `Stale`.
+/// Output: rows staged so far. Refusals: `Unknown`, `Fenced`, `Stale`, `BytesGone`, `Damaged`.
 #[derive(Clone, Debug)]
 pub struct StageRows {
     pub transfer: TransferGuid,
@@ -39,7 +50,8 @@ pub struct StageRows {
 }
 
 /// Declares the transfer whole: `rows` rows, and the digest that the state will have. The committer does not recompute it; the caller
-/// has checked it over the staged rows ([`Store::staged_digest`](crate::Store::staged_digest)). Output: `()`.
+/// has checked it over the staged rows ([`Store::staged_digest`](crate::Store::staged_digest)). Repeating it is harmless. Output: `()`.
+/// Refusals: `Unknown`, `Fenced`, `Stale` if another number of rows is staged.
 #[derive(Clone, Debug)]
 pub struct CompleteTransfer {
     pub transfer: TransferGuid,
@@ -47,8 +59,9 @@ pub struct CompleteTransfer {
     pub digest: Digest,
 }
 
-/// Copies up to `limit` staged rows to the present, behind the path's visible point. Output: rows left to apply.
-/// Refusals: `Fenced` unless the path is `ReadAt`; `Unknown`.
+/// Copies up to `limit` staged rows to the present, behind the path's visible point. A seed also removes what is present and was not staged: as its
+/// keys ascend, all rows between two staged ones go with the second. Output: rows left to apply.
+/// Refusals: `Fenced` unless the path is `ReadAt`; `Stale` unless the transfer is complete; `Unknown`.
 #[derive(Clone, Debug)]
 pub struct ApplyStaged {
     pub transfer: TransferGuid,
@@ -56,7 +69,8 @@ pub struct ApplyStaged {
 }
 
 /// Sets up to `limit` rows of a path's scope back to their value at `to` (a held point), walking the feed down from the newest.
-/// Idempotent. The path must be `ReadAt`. Output: [`RewoundPage`].
+/// Idempotent, and may begin again at any time. Output: [`RewoundPage`].
+/// Refusals: `Unknown`, `Fenced` unless the path is `ReadAt` in this epoch, `NotHeld`.
 #[derive(Clone, Debug)]
 pub struct RewindPage {
     pub path: PathGuid,

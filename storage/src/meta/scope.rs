@@ -48,3 +48,13 @@ pub(crate) fn behind(span: Span, after: Option<&[u8]>) -> Option<Span> {
     let some = span.until.as_ref().is_none_or(|until| from < *until);
     some.then_some(Span { from, until: span.until })
 }
+
+/// The part of a span between two keys, without them; none if that is nothing.
+pub(crate) fn between(span: &Span, after: Option<&[u8]>, before: Option<&[u8]>) -> Option<Span> {
+    let Span { from, until } = behind(span.clone(), after)?;
+    let until = match (until, before) {
+        (Some(until), Some(before)) => Some(until.min(before.to_vec())),
+        (until, before) => until.or(before.map(<[u8]>::to_vec)),
+    };
+    until.as_ref().is_none_or(|until| from < *until).then_some(Span { from, until })
+}

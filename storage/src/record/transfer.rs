@@ -11,7 +11,8 @@ pub enum TransferPhase {
     Receiving { rows: u64 },
     /// All `rows` rows and blobs are here and the digest was equal: it can be finished without the source.
     Complete { rows: u64 },
-    /// Rows 0..applied of `rows` are copied to the present, behind the visible point.
+    /// Rows 0..applied of `rows` are copied to the present, behind the visible point. For a seed `rows` is one more than was staged: the last step removes what
+    /// stands behind its last row.
     Applying { rows: u64, applied: u64 },
 }
 

@@ -1,0 +1,137 @@
+//! Receiving: claims and staged rows.
+
+use super::validate::Validator;
+use super::{BeginTransfer, ClaimBlobs, Claimed, CompleteTransfer, StageRows};
+use crate::change::Refusal;
+use crate::change::path::transfers_of;
+use crate::meta::Tx;
+use crate::meta::engine::Table;
+use crate::meta::staged::{claim_key, staged_key};
+use crate::record::{Access, PathRow, Record, TransferPhase, TransferRow};
+use crate::store::Change;
+use crate::types::{ContentHash, Epoch, PathGuid, TransferGuid};
+
+impl Change for BeginTransfer {
+    type Output = ();
+
+    fn carry_out(self, tx: &mut Tx<'_>) -> Result<(), Refusal> {
+        following(tx, self.0.path, Some(self.0.epoch))?;
+        let known = transfers_of(tx, self.0.path)?;
+        if known.iter().any(|row| row.id == self.0.id) {
+            return Ok(());
+        }
+        let taken = find(tx, self.0.id).is_ok();
+        if taken || !known.is_empty() {
+            return Err(Refusal::Stale);
+        }
+        put(tx, &TransferRow { phase: TransferPhase::Receiving { rows: 0 }, ..self.0 });
+        Ok(())
+    }
+}
+
+impl Change for ClaimBlobs {
+    type Output = Claimed;
+
+    fn carry_out(self, tx: &mut Tx<'_>) -> Result<Claimed, Refusal> {
+        receiving(tx, self.transfer)?;
+        for body in self.received {
+            if let Some(root) = tx.stage(body)?.root() {
+                claim(tx, self.transfer, root)?;
+            }
+        }
+        let mut lacking = Vec::new();
+        for hash in self.wanted {
+            match claim(tx, self.transfer, hash) {
+                Ok(()) => {}
+                Err(Refusal::BytesGone) => lacking.push(hash),
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Ok(Claimed { lacking })
+    }
+}
+
+impl Change for StageRows {
+    type Output = u64;
+
+    fn carry_out(self, tx: &mut Tx<'_>) -> Result<u64, Refusal> {
+        let (mut transfer, path) = receiving(tx, self.transfer)?;
+        let end = self.first + self.rows.len() as u64;
+        let staged = match transfer.phase {
+            TransferPhase::Receiving { rows } => rows,
+            TransferPhase::Complete { rows } if end <= rows => return Ok(rows),
+            _ => return Err(Refusal::Stale),
+        };
+        let known = staged.checked_sub(self.first).ok_or(Refusal::Stale)?;
+        let known = usize::try_from(known).unwrap_or(usize::MAX);
+        let mut validator = Validator::new(tx, &transfer, &path, staged)?;
+        let mut next = staged;
+        for row in self.rows.into_iter().skip(known) {
+            let (row, blobs) = validator.check(row, next)?;
+            for hash in blobs {
+                claim(tx, self.transfer, hash)?;
+            }
+            tx.table_put(Table::Staged, staged_key(self.transfer, next), row.encode());
+            next += 1;
+        }
+        if next > staged {
+            transfer.phase = TransferPhase::Receiving { rows: next };
+            put(tx, &transfer);
+        }
+        Ok(next)
+    }
+}
+
+impl Change for CompleteTransfer {
+    type Output = ();
+
+    fn carry_out(self, tx: &mut Tx<'_>) -> Result<(), Refusal> {
+        let (mut transfer, _) = receiving(tx, self.transfer)?;
+        match transfer.phase {
+            TransferPhase::Receiving { rows } if rows == self.rows => {}
+            TransferPhase::Complete { rows } if rows == self.rows && transfer.digest.as_ref() == Some(&self.digest) => {
+                return Ok(());
+            }
+            _ => return Err(Refusal::Stale),
+        }
+        transfer.phase = TransferPhase::Complete { rows: self.rows };
+        transfer.digest = Some(self.digest);
+        put(tx, &transfer);
+        Ok(())
+    }
+}
+
+/// References a live blob for the transfer, once however often it is asked. `BytesGone` if it is not live.
+fn claim(tx: &mut Tx<'_>, transfer: TransferGuid, hash: ContentHash) -> Result<(), Refusal> {
+    let key = claim_key(transfer, hash);
+    if tx.table_get(Table::Claims, &key)?.is_none() {
+        tx.reference(hash)?;
+        tx.table_put(Table::Claims, key, Vec::new());
+    }
+    Ok(())
+}
+
+pub(super) fn find(tx: &Tx<'_>, id: TransferGuid) -> Result<TransferRow, Refusal> {
+    tx.table_record(Table::Transfers, id.as_bytes())?.ok_or(Refusal::Unknown)
+}
+
+pub(super) fn put(tx: &mut Tx<'_>, row: &TransferRow) {
+    tx.table_put(Table::Transfers, row.id.as_bytes().to_vec(), row.encode());
+}
+
+/// The path, if it shows a point, and is in `epoch` when one is asked for.
+pub(super) fn following(tx: &Tx<'_>, path: PathGuid, epoch: Option<Epoch>) -> Result<PathRow, Refusal> {
+    let row = tx.gates().path(path).ok_or(Refusal::Unknown)?;
+    let in_epoch = epoch.is_none_or(|epoch| (epoch.number, epoch.writer) == (row.epoch.number, row.epoch.writer));
+    match row.access {
+        Access::ReadAt(_) if in_epoch => Ok(row.clone()),
+        _ => Err(Refusal::Fenced),
+    }
+}
+
+/// A transfer whose source may still write to it.
+fn receiving(tx: &Tx<'_>, id: TransferGuid) -> Result<(TransferRow, PathRow), Refusal> {
+    let transfer = find(tx, id)?;
+    let path = following(tx, transfer.path, Some(transfer.epoch))?;
+    Ok((transfer, path))
+}
