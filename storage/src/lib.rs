@@ -4,6 +4,7 @@
 
 pub mod blob;
 pub mod change;
+pub mod check;
 mod checksum;
 pub mod disk;
 mod journal;

@@ -14,6 +14,7 @@ mod writer;
 mod tests;
 
 pub(crate) use instance::{InstanceAllocator, StagedPiece, Surplus};
+pub(crate) use read::read_live;
 pub use reader::BodyReader;
 pub(crate) use reader::Resolve;
 pub(crate) use recipe::{blob_hash, decode as decode_recipe};

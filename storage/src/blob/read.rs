@@ -4,6 +4,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::piece::PieceFile;
+use super::reader::Resolve;
 use super::store::BlobStore;
 use super::{BLOCK_BYTES, BlobError, SMALL_BODY_MAX};
 use crate::checksum::block_crc;
@@ -81,6 +82,12 @@ pub fn open_live(
             Err(error) => return Err(error),
         }
     }
+}
+
+/// All bytes of what is live under a name, verified by CRC32C.
+pub(crate) fn read_live(store: &BlobStore, hash: ContentHash, live: &dyn Resolve) -> Result<Bytes, BlobError> {
+    let (_, blob) = open_live(store, hash, &mut || live.blob(&hash))?;
+    whole_of(&blob)
 }
 
 /// All bytes of a blob of at most a piece.

@@ -1,0 +1,87 @@
+//! Rows against files, and bytes against their names.
+
+use super::{Check, Instances, Kind, Progress, State};
+use crate::blob::{BlobError, blob_hash, decode_recipe, read_live};
+use crate::record::{Location, RecipeChild};
+use crate::types::ContentHash;
+
+impl Check<'_> {
+    /// What a recipe lists; none if it is not live any more.
+    pub(super) fn recipe(&mut self, hash: ContentHash) -> Result<Option<Vec<RecipeChild>>, BlobError> {
+        match self.read(hash)? {
+            Some(bytes) => Ok(Some(decode_recipe(&bytes)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// A blob's bytes, verified by CRC32C; none if it has been collected since the check began.
+    fn read(&mut self, hash: ContentHash) -> Result<Option<bytes::Bytes>, BlobError> {
+        match read_live(self.subject.blobs, hash, self.subject.live) {
+            Err(BlobError::Missing(_)) if self.gone(hash) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    /// Whether a blob's row has gone since the check began.
+    fn gone(&self, hash: ContentHash) -> bool {
+        self.subject.state == State::Running && matches!(self.subject.live.blob(&hash), Ok(None))
+    }
+
+    /// Every blob's bytes are there, undamaged, and have the blob's name and length.
+    pub(super) fn bytes(&mut self) {
+        let stored: Vec<_> =
+            self.blobs.iter().filter_map(|(hash, counted)| counted.row.map(|row| (*hash, row))).collect();
+        let blobs = stored.len() as u64;
+        for ((hash, row), done) in stored.into_iter().zip(1..) {
+            match self.read(hash) {
+                Ok(None) => {}
+                Ok(Some(bytes)) if blob_hash(row.kind, &bytes) == hash && bytes.len() as u64 == row.len => {}
+                Ok(Some(_)) => self.found(Kind::Bytes, format!("blob {hash}"), "its bytes have another hash or length"),
+                Err(error) => self.found(Kind::Bytes, format!("blob {hash}"), error.to_string()),
+            }
+            (self.progress)(Progress::Bytes { blobs_done: done, blobs });
+        }
+    }
+
+    /// Every live piece has its file, and every file its piece.
+    pub(super) fn piece_files(&mut self, instances: &Instances) {
+        let mut files = std::collections::BTreeSet::new();
+        let listed = self.subject.blobs.each_piece(&mut |instance| {
+            files.insert(instance);
+            Ok(())
+        });
+        if let Err(error) = listed {
+            self.found(Kind::Bytes, "pieces", error.to_string());
+        }
+        self.report.piece_files = files.len() as u64;
+        for (instance, (hash, location)) in &instances.live {
+            if *location == Location::Piece && !files.remove(instance) && !self.gone(*hash) {
+                let file = format!("piece {:016x}", instance.get());
+                self.found(Kind::Bytes, file, format!("blob {hash} is there, and not its file"));
+            }
+        }
+        if self.subject.state != State::Running {
+            for instance in files.difference(&instances.condemned) {
+                self.found(Kind::LeftOver, format!("piece {:016x}", instance.get()), "no row names it");
+            }
+        }
+    }
+
+    /// Every journal file is whole, and has a reason to be there.
+    pub(super) fn journal_files(&mut self) {
+        let numbers = match self.subject.journal.list() {
+            Ok(numbers) => numbers,
+            Err(error) => return self.found(Kind::Journal, "journal", error.to_string()),
+        };
+        self.report.journal_files = numbers.len() as u64;
+        for file in &numbers {
+            match self.subject.journal.bodies(*file, &mut |_| {}) {
+                Ok(()) => {}
+                // Removed while this was going on.
+                Err(crate::journal::JournalError::Io(error))
+                    if self.subject.state == State::Running && error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => self.found(Kind::Journal, format!("journal file {file:016x}"), error.to_string()),
+            }
+        }
+    }
+}
