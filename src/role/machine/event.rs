@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use tandem_storage::change::PathOp;
-use tandem_storage::record::{Digest, SnapshotMeta};
-use tandem_storage::types::{Epoch, EpochNumber, PathGuid, SnapshotGuid, TransferGuid};
+use tandem_storage::record::{CreatorKind, Digest, SnapshotMeta};
+use tandem_storage::types::{Epoch, EpochNumber, PathGuid, SnapshotGuid, Timestamp, TransferGuid};
 
 use super::state::{InFlight, PathState, Policy, RoleChange};
 use super::view::PathView;
@@ -23,7 +23,11 @@ pub enum Command<'a> {
         peer: Option<&'a PathView>,
     },
     SetPolicy(Policy),
-    DiscardDiverged(EpochNumber),
+    /// Drops the writes that a rejoin set aside. `locked`: some of them are under a retention or legal hold.
+    DiscardDiverged {
+        epoch: EpochNumber,
+        locked: bool,
+    },
     Remove,
 }
 
@@ -33,10 +37,11 @@ pub enum Event<'a> {
     Command(Command<'a>),
     /// The peer said this.
     Heard(&'a PathView),
-    /// Source: a snapshot is due. Its guid is [`Fresh::snapshot`](super::Fresh).
+    /// A snapshot is due, or asked for. Its guid is [`Fresh::snapshot`](super::Fresh). On a Destination only a user's, of what is shown.
     Snapshot {
         name: &'a str,
-        by: tandem_storage::record::CreatorKind,
+        by: CreatorKind,
+        expires: Option<Timestamp>,
         locked: bool,
     },
     /// Source: the plan says so; `Action::Ship` follows once its holds are durable.
@@ -67,7 +72,7 @@ pub enum Action {
     StopTransfer,
     /// Destination: apply the complete transfer's rows to the present, then send `Applied`.
     FinishTransfer(TransferGuid),
-    /// Destination: drop what remains of a rewind's way to this held snapshot, then send `Rewound`.
+    /// Destination: set the present back to this snapshot, which is held and shown already, then send `Rewound`.
     Rewind { to: SnapshotGuid },
     /// Log it, count it, show it.
     Audit(RoleChange),

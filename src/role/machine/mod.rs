@@ -28,44 +28,27 @@
 //! 6. A destination's gate opens only while its present is exactly what it shows: an incomplete transfer is dropped, a complete
 //!    one is rolled forward first, a rewind is finished first.
 
+mod birth;
+mod change;
+mod command;
+mod draft;
 mod event;
 mod evidence;
+mod hear;
+mod ship;
 mod state;
 mod view;
 
+pub use birth::{accept, create};
+pub use draft::Purpose;
 pub use event::{Action, Command, Event, Offer, Refused, Step, Taking};
 pub use evidence::{Disagreement, Evidence, has, newest_common};
+pub use ship::consider;
 pub use state::{
     Cause, Decider, Decision, Destination, DestinationPhase, Detail, Diverged, Facts, Fresh, HandOver, HandoverId,
     InFlight, Life, PathState, Peer, Policy, RoleChange, Source, SourcePhase, Standalone, Takeover,
 };
 pub use view::{PathView, TransferView};
-
-use tandem_storage::change::PathOp;
-use tandem_storage::record::Scope;
-use tandem_storage::types::{NodeGuid, PathGuid, Timestamp};
-
-/// Makes a path whose Source is this node; the caller commits the ops.
-pub fn create(
-    me: NodeGuid,
-    guid: PathGuid,
-    scope: Scope,
-    peer: Peer,
-    policy: Policy,
-    now: Timestamp,
-) -> (PathState, Vec<PathOp>) {
-    let _ = (me, guid, scope, peer, policy, now);
-    todo!()
-}
-
-/// Makes this node the Destination of a path that the peer told of. The caller has made sure that nothing is in the way.
-///
-/// # Errors
-/// [`Refused::NotSource`], when the speaker is not the path's Source.
-pub fn accept(me: NodeGuid, peer: Peer, view: &PathView, now: Timestamp) -> Result<(PathState, Vec<PathOp>), Refused> {
-    let _ = (me, peer, view, now);
-    todo!()
-}
 
 /// One transition. A refusal changes nothing.
 ///
@@ -75,18 +58,25 @@ pub fn accept(me: NodeGuid, peer: Peer, view: &PathView, now: Timestamp) -> Resu
 /// [`Event::Heard`] again, until a step persists nothing. Every event may be repeated.
 ///
 /// # Errors
-/// [`Refused`], for an operator's command or a completion that does not fit the state; it says why, in words for the operator.
+/// [`Refused`], for a command or a completion that does not fit the state; it says why, in words for the operator.
 pub fn step(state: &PathState, facts: &Facts<'_>, event: Event<'_>) -> Result<Step, Refused> {
-    let _ = (state, facts, event);
-    todo!()
+    match event {
+        Event::Command(command) => command::obey(state, facts, command),
+        Event::Heard(view) => Ok(hear::hear(state, facts, view)),
+        Event::Snapshot { name, by, expires, locked } => {
+            ship::snapshot(state, facts, ship::Wanted { name, by, expires, locked })
+        }
+        Event::Ship(flight) => ship::ship(state, facts, flight),
+        Event::DropForSpace(snapshot) => ship::drop_for_space(state, facts, snapshot),
+        Event::Applied { transfer, digest } => ship::applied(state, facts, transfer, digest),
+        Event::Rewound { entries } => ship::rewound(state, facts, entries),
+        Event::Tick => Ok(tick(state, facts)),
+    }
 }
 
-/// Whether a destination takes what a source offers, and how.
-///
-/// # Errors
-/// [`Refused`]: `WrongEpoch`, `NotDestination`, `WrongBase` (the base must be exactly what is shown), `Busy` (rewinding, promoting,
-/// or a complete transfer must land first).
-pub fn consider(state: &PathState, facts: &Facts<'_>, offer: &Offer) -> Result<Taking, Refused> {
-    let _ = (state, facts, offer);
-    todo!()
+fn tick(state: &PathState, facts: &Facts<'_>) -> Step {
+    match &state.detail.life {
+        Life::Destination(destination) => hear::due(state, facts, destination),
+        _ => draft::Draft::nothing(state, Vec::new()),
+    }
 }

@@ -147,9 +147,11 @@ pub enum Decision {
 /// Writable without a peer that follows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standalone {
-    /// The newest snapshot that both sides are known to share, kept for the way back.
-    pub common: Option<SnapshotGuid>,
     pub by: Decider,
+    /// The newest snapshot that the peer is known to have, kept for the way back.
+    pub acked: Option<SnapshotGuid>,
+    /// What may have landed there since, kept likewise.
+    pub in_flight: Option<InFlight>,
 }
 
 /// Writes that a rejoin took out of the path, kept aside until an operator discards them.
@@ -273,11 +275,12 @@ impl PathState {
 
     /// Snapshots that retention must not drop, whatever their age.
     pub fn protected(&self) -> Vec<SnapshotGuid> {
-        let mut keep: Vec<SnapshotGuid> = self.epoch.fork.into_iter().collect();
+        let flight = |flight: Option<InFlight>| flight.into_iter().flat_map(|f| f.base.into_iter().chain([f.to]));
+        let mut keep = Vec::new();
         match &self.detail.life {
             Life::Source(source) => {
-                keep.extend(source.acked);
-                keep.extend(source.in_flight.iter().flat_map(|flight| flight.base.into_iter().chain([flight.to])));
+                keep.extend(source.acked.or(self.epoch.fork));
+                keep.extend(flight(source.in_flight));
                 if let SourcePhase::HandingOver(handover) = &source.phase {
                     keep.push(handover.last);
                 }
@@ -289,7 +292,10 @@ impl PathState {
                     keep.push(to);
                 }
             }
-            Life::Standalone(standalone) => keep.extend(standalone.common),
+            Life::Standalone(standalone) => {
+                keep.extend(standalone.acked.or(self.epoch.fork));
+                keep.extend(flight(standalone.in_flight));
+            }
         }
         keep.extend(self.detail.diverged.iter().flat_map(|diverged| [diverged.snapshot, diverged.base]));
         keep
