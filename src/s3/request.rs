@@ -14,7 +14,7 @@ use super::payload::Payload;
 pub struct RequestId(pub String);
 
 /// Decoded query parameters, in order; a name without `=` has an empty value. Names are unique (duplicates were refused).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query(pub Vec<(String, String)>);
 
 impl Query {

@@ -1,6 +1,7 @@
 //! What handlers work with: the store, the gate, the clock, the node's settings.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tandem_storage::Store;
 
@@ -14,6 +15,8 @@ pub struct Service {
     pub settings: Arc<Settings>,
     pub identities: Arc<crate::identity::Identities>,
     pub metrics: Arc<crate::telemetry::Metrics>,
+    /// `SigningKeys::default()`
+    pub signing_keys: super::auth::SigningKeys,
 }
 
 /// Settings of the S3 face.
@@ -23,9 +26,31 @@ pub struct Settings {
     pub accept_regions: AcceptRegions,
     /// Domains of virtual-host style; none: path style only.
     pub domains: Vec<String>,
+    /// More connections are answered 503 SlowDown and closed.
     pub connections_max: usize,
-    pub header_timeout: std::time::Duration,
-    pub body_idle_timeout: std::time::Duration,
+    /// A request's head must be there this long after its first byte.
+    pub header_timeout: Duration,
+    /// A connection without a request is closed after this long.
+    pub idle_timeout: Duration,
+    /// A body that brings less than 1 KiB/s for this long is given up; so is a client that reads nothing for this long.
+    pub body_idle_timeout: Duration,
+    /// What running requests get to finish in when the node stops.
+    pub shutdown_deadline: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            region: "us-east-1".into(),
+            accept_regions: AcceptRegions::Listed(Vec::new()),
+            domains: Vec::new(),
+            connections_max: 4096,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            body_idle_timeout: Duration::from_secs(20),
+            shutdown_deadline: Duration::from_secs(25),
+        }
+    }
 }
 
 /// Which regions a signature's scope may name.
