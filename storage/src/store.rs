@@ -1,217 +1,168 @@
-//! The store as other crates see it.
+//! The store as other crates see it: a face over the rooms that do the work.
 
-use std::ops::ControlFlow;
+mod terms;
+
 use std::sync::Arc;
 
-use crate::blob::{BlobError, BodyReader, BodyWriter, StagedBody};
-use crate::change::{Durable, Refusal, VersionSelector};
+pub use self::terms::{
+    BucketView, Change, Collected, CommitError, EngineKind, Lane, OpenError, Options, Pending, ReadError, ReadPoint,
+    Space, Visit,
+};
+use crate::blob::{BlobError, BlobStore, BodyWriter, StagedBody, decode_recipe};
 use crate::disk::Disk;
+use crate::meta::committer::Committer;
+use crate::meta::core::Core;
 use crate::meta::delta::{DeltaPage, DeltaPosition};
-use crate::meta::engine::EngineError;
-use crate::record::{
-    BucketRow, CorruptRecord, CursorRow, Digest, HoldRow, ObjectRow, PartRow, PathRow, RecipeChild, Scope, SnapshotRow,
-    TransferRow, UploadRow,
-};
-use crate::types::{
-    Body, BucketGuid, BucketName, ContentHash, NodeGuid, ObjectKey, PathGuid, Seq, SnapshotGuid, Timestamp,
-    TransferGuid, UploadId,
-};
+use crate::meta::engine::Table;
+use crate::meta::layout::Span;
+pub use crate::meta::reader::Reader;
+use crate::meta::{lists, open};
+use crate::record::{BlobKind, CursorRow, Digest, HoldRow, PathRow, RecipeChild, Scope, SnapshotRow, TransferRow};
+use crate::types::{Body, ContentHash, NodeGuid, PathGuid, Seq, SnapshotGuid, Timestamp, TransferGuid};
 
-/// Which engine keeps the rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EngineKind {
-    #[default]
-    Redb,
-    #[cfg(feature = "sled")]
-    Sled,
-}
-
-#[derive(Clone, Debug)]
-pub struct Options {
-    pub engine: EngineKind,
-    /// Used only when the directory is new.
-    pub node: NodeGuid,
-    /// New bodies are refused below this many free bytes.
-    pub low_watermark_bytes: u64,
-    /// Preallocated, for deletes and role changes on a full disk.
-    pub reserve_bytes: u64,
-    /// A checkpoint is made when this much journal has been written since the last.
-    pub checkpoint_every_bytes: u64,
-    /// Engine cache.
-    pub cache_bytes: usize,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error("another process has this data directory; stop it first")]
-    Locked,
-    #[error("the data directory has format {found}, newer than this build's {known}; use a newer build")]
-    NewerFormat { found: u32, known: u32 },
-    #[error("the data directory was made with the {0} engine; start with that engine")]
-    OtherEngine(String),
-    #[error("damaged: {0}; run `tandem check` on the directory")]
-    Damaged(String),
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum CommitError {
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// A write or sync failed before. Nothing is taken until the process starts again.
-    #[error("the store has stopped after a failed write: {0}")]
-    Stopped(String),
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    #[error(transparent)]
-    Corrupt(#[from] CorruptRecord),
-    #[error("the point {0} is not readable any more")]
-    NotHeld(Seq),
-    #[error(transparent)]
-    Blob(#[from] BlobError),
-}
-
-/// Who waits for a commit: background work stands behind clients, in bites of at most 2 ms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
-    Client,
-    Background,
-}
-
-/// A change, as the committer carries it out.
-pub trait Change: Send + 'static {
-    type Output: Send + 'static;
-    #[doc(hidden)]
-    fn carry_out(self, tx: &mut crate::meta::Tx<'_>) -> Result<Self::Output, Refusal>;
-}
-
-/// A change on its way to stable storage. Awaiting it, or [`wait`](Pending::wait)ing, gives the ack or the refusal.
-pub struct Pending<T>(pub(crate) tokio::sync::oneshot::Receiver<Result<Durable<T>, CommitError>>);
-
-impl<T> Pending<T> {
-    /// Blocks the thread. Not for async code.
-    pub fn wait(self) -> Result<Durable<T>, CommitError> {
-        self.0.blocking_recv().unwrap_or_else(|_| Err(CommitError::Stopped("the store is closed".into())))
-    }
-}
-
-impl<T> Future for Pending<T> {
-    type Output = Result<Durable<T>, CommitError>;
-
-    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
-        std::pin::Pin::new(&mut self.0)
-            .poll(cx)
-            .map(|answer| answer.unwrap_or_else(|_| Err(CommitError::Stopped("the store is closed".into()))))
-    }
-}
-
-/// The store of one node. Cloning shares it. Dropping the last clone stops the committer after what it has accepted.
+/// The store of one node. Cloning shares it. Dropping the last clone stops the committer after what it has accepted; the
+/// directory is free once the last body reader has gone too.
 #[derive(Clone)]
 pub struct Store {
-    // inner: Arc<Inner>
+    inner: Arc<Inner>,
 }
 
-#[allow(unused_variables, clippy::todo)]
+/// The committer goes first: it uses the core.
+struct Inner {
+    committer: Committer,
+    core: Arc<Core>,
+}
+
 impl Store {
     /// Opens, or makes, the store in `disk`, replays the journal, and starts the committer's thread.
+    ///
+    /// # Errors
+    /// [`OpenError`]: another process has the directory, another build or engine made it, or it is damaged.
     pub fn open(disk: Arc<dyn Disk>, options: Options) -> Result<Store, OpenError> {
-        todo!()
+        let writing = open::open(disk, &options)?;
+        let core = Arc::clone(&writing.core);
+        let committer = Committer::start(writing)?;
+        Ok(Store { inner: Arc::new(Inner { committer, core }) })
     }
 
     pub fn node(&self) -> NodeGuid {
-        todo!()
+        self.core().node
     }
 
     /// The newest committed Seq.
     pub fn newest(&self) -> Seq {
-        todo!()
+        self.core().published.newest()
     }
 
     /// Hands a change to the committer. `now` becomes Last-Modified and the like.
     pub fn commit<C: Change>(&self, lane: Lane, now: Timestamp, change: C) -> Pending<C::Output> {
-        todo!()
+        self.inner.committer.commit(lane, now, change)
     }
 
     /// Begins a reading operation: registers, then opens a consistent view.
+    ///
+    /// # Errors
+    /// [`ReadError::Engine`].
     pub fn read(&self) -> Result<Reader<'_>, ReadError> {
-        todo!()
+        Reader::open(self.core())
     }
 
     pub fn body_writer(&self) -> BodyWriter {
-        todo!()
+        self.core().blobs.writer()
     }
 
     /// A recipe over stored roots, in order (`Body` and content bytes of each part).
+    ///
+    /// # Errors
+    /// None today; reading the roots could fail.
     pub fn assemble(&self, parts: &[(Body, u64)]) -> Result<StagedBody, BlobError> {
-        todo!()
+        Ok(BlobStore::assemble(parts))
     }
 
     /// Takes one whole blob as received from a peer and verifies its hash; a recipe must decode.
-    pub fn receive_blob(
-        &self,
-        hash: ContentHash,
-        kind: crate::record::BlobKind,
-        bytes: &[u8],
-    ) -> Result<StagedBody, BlobError> {
-        todo!()
+    ///
+    /// # Errors
+    /// `Damaged` when the bytes are not those of `hash`; `NoSpace`; `Io`.
+    pub fn receive_blob(&self, hash: ContentHash, kind: BlobKind, bytes: &[u8]) -> Result<StagedBody, BlobError> {
+        self.core().blobs.receive(hash, kind, bytes)
     }
 
     /// A whole blob's stored bytes, verified by CRC32C. At most a piece long.
+    ///
+    /// # Errors
+    /// `Missing` when no such blob is live; `Damaged`; `Io`.
     pub fn blob(&self, hash: ContentHash) -> Result<bytes::Bytes, BlobError> {
-        todo!()
+        let core = self.core();
+        let _registration = core.register();
+        let row = core.blob_row(&hash)?.ok_or(BlobError::Missing(hash))?;
+        core.blobs.read(hash, &row)
     }
 
+    /// What a recipe lists.
+    ///
+    /// # Errors
+    /// As [`blob`](Self::blob); `Corrupt` when it is no recipe.
     pub fn recipe(&self, hash: ContentHash) -> Result<Vec<RecipeChild>, BlobError> {
-        todo!()
+        Ok(decode_recipe(&self.blob(hash)?)?)
     }
 
-    /// Paths as committed; cheap, from memory. A generation number grows with every change of any path.
+    /// Paths as committed; cheap, from memory.
     pub fn paths(&self) -> Arc<Vec<PathRow>> {
-        todo!()
+        Arc::clone(self.core().published.state().gates.paths())
     }
 
     pub fn path(&self, guid: PathGuid) -> Option<PathRow> {
-        todo!()
+        self.core().published.state().gates.path(guid).cloned()
     }
 
     /// Snapshots of a path, oldest first.
+    ///
+    /// # Errors
+    /// [`ReadError::Engine`], [`ReadError::Corrupt`].
     pub fn snapshots(&self, path: PathGuid) -> Result<Vec<SnapshotRow>, ReadError> {
-        todo!()
+        lists::records(&*self.core().view()?.0, Table::Snapshots, &Span::prefix(path.as_bytes()))
     }
 
+    /// # Errors
+    /// As [`snapshots`](Self::snapshots).
     pub fn snapshot(&self, guid: SnapshotGuid) -> Result<Option<SnapshotRow>, ReadError> {
-        todo!()
+        lists::snapshot(&*self.core().view()?.0, guid)
     }
 
+    /// # Errors
+    /// None today: they are in memory.
     pub fn holds(&self) -> Result<Vec<HoldRow>, ReadError> {
-        todo!()
+        Ok(self.core().published.state().points.holds().copied().collect())
     }
 
+    /// # Errors
+    /// None today: they are in memory.
     pub fn cursors(&self) -> Result<Vec<CursorRow>, ReadError> {
-        todo!()
+        Ok(self.core().published.state().points.cursors().copied().collect())
     }
 
+    /// # Errors
+    /// As [`snapshots`](Self::snapshots).
     pub fn transfers(&self) -> Result<Vec<TransferRow>, ReadError> {
-        todo!()
+        lists::records(&*self.core().view()?.0, Table::Transfers, &Span::prefix(&[]))
     }
 
+    /// # Errors
+    /// [`ReadError::Engine`].
     pub fn node_row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        todo!()
+        Ok(self.core().view()?.0.value(Table::Node, key)?)
     }
 
     /// Node rows whose key begins with `prefix`, in key order.
+    ///
+    /// # Errors
+    /// [`ReadError::Engine`].
     pub fn node_rows(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
-        todo!()
+        lists::entries(&*self.core().view()?.0, Table::Node, &Span::prefix(prefix))
     }
 
     /// What differs in `scope` between two readable points (`base` none: everything at `to`), a page at a time.
+    #[allow(unused_variables, clippy::todo)]
     pub fn delta(
         &self,
         scope: &Scope,
@@ -224,6 +175,7 @@ impl Store {
     }
 
     /// The same by comparing everything. O(stored). The fallback, and the oracle of tests.
+    #[allow(unused_variables, clippy::todo)]
     pub fn full_comparison(
         &self,
         scope: &Scope,
@@ -236,180 +188,55 @@ impl Store {
     }
 
     /// The digest of a scope at a readable point, recounted from all rows.
+    #[allow(unused_variables, clippy::todo)]
     pub fn digest(&self, scope: &Scope, at: Seq) -> Result<Digest, ReadError> {
         todo!()
     }
 
     /// The digest that `scope` will have when the transfer's staged rows are applied over its base, whose digest is `base` at point
     /// `base_at` (none: empty).
+    #[allow(unused_variables, clippy::todo)]
     pub fn staged_digest(&self, transfer: TransferGuid, base: Option<(&Digest, Seq)>) -> Result<Digest, ReadError> {
         todo!()
     }
 
     /// True if a scope has no bucket at all at the newest Seq.
+    ///
+    /// # Errors
+    /// [`ReadError::Engine`], [`ReadError::Corrupt`].
     pub fn scope_is_empty(&self, scope: &Scope) -> Result<bool, ReadError> {
-        todo!()
+        lists::scope_is_empty(&*self.core().view()?.0, scope)
     }
 
     /// One bounded step of garbage collection: history, feed, dead blobs, condemned instances, journal files, abandoned transfers.
+    #[allow(unused_variables, clippy::todo)]
     pub fn collect(&self, now: Timestamp) -> Result<Collected, CommitError> {
         todo!()
     }
 
+    /// Blocks the thread until the engine is durable and journal files that nobody needs are gone.
+    ///
+    /// # Errors
+    /// [`CommitError::Stopped`].
     pub fn checkpoint(&self) -> Result<(), CommitError> {
-        todo!()
+        self.inner.committer.checkpoint()
     }
 
+    /// Free space as last asked for; a file system that does not answer counts as full.
     pub fn space(&self) -> Space {
-        todo!()
+        let space = self.core().blobs.space();
+        Space { free_bytes: space.refresh().unwrap_or(0), low: space.is_low().unwrap_or(true) }
     }
 
-    /// Waits for what was accepted, checkpoints, releases the directory. Later changes are `Stopped`.
+    /// Waits for what was accepted, and checkpoints. Later changes are `Stopped`; the directory is free once the last clone has gone.
+    ///
+    /// # Errors
+    /// [`CommitError::Stopped`] when a write had failed.
     pub fn close(&self) -> Result<(), CommitError> {
-        todo!()
-    }
-}
-
-/// What a step of collection did. `more` asks for another step soon.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Collected {
-    pub history_rows: u64,
-    pub feed_rows: u64,
-    pub blobs: u64,
-    pub bytes: u64,
-    pub more: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Space {
-    pub free_bytes: u64,
-    /// New bodies are refused.
-    pub low: bool,
-}
-
-/// The point a bucket is read at: the present, or what a destination shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadPoint {
-    Present,
-    At(Seq),
-}
-
-/// A bucket as a reader sees it. Everything read through it is read at its point.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BucketView {
-    pub row: BucketRow,
-    pub point: ReadPoint,
-    /// The protected path that covers it.
-    pub path: Option<PathGuid>,
-}
-
-/// What a scan does after a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Visit {
-    Next,
-    Stop,
-    /// Go on at the first key that is at or after these bytes.
-    Seek(Vec<u8>),
-}
-
-/// A reading operation: a consistent view of all tables, and the promise that the bytes it can name stay. Short: a page, a lookup.
-pub struct Reader<'store> {
-    _store: &'store Store,
-}
-
-#[allow(unused_variables, clippy::todo)]
-impl Reader<'_> {
-    /// A bucket by name, at the point its path shows.
-    pub fn bucket(&self, name: &BucketName) -> Result<Option<BucketView>, ReadError> {
-        todo!()
+        self.inner.committer.close()
     }
 
-    /// A bucket by name at a given readable point (a snapshot's).
-    pub fn bucket_at(&self, name: &BucketName, at: Seq) -> Result<Option<BucketView>, ReadError> {
-        todo!()
-    }
-
-    /// Buckets by name after `after`, each at the point its path shows.
-    pub fn buckets(
-        &self,
-        after: Option<&str>,
-        visit: &mut dyn FnMut(BucketView) -> ControlFlow<()>,
-    ) -> Result<(), ReadError> {
-        todo!()
-    }
-
-    pub fn setting(&self, bucket: &BucketView, name: &str) -> Result<Option<Vec<u8>>, ReadError> {
-        todo!()
-    }
-
-    /// A version, delete markers included.
-    pub fn object(
-        &self,
-        bucket: &BucketView,
-        key: &ObjectKey,
-        version: VersionSelector,
-    ) -> Result<Option<ObjectRow>, ReadError> {
-        todo!()
-    }
-
-    /// Newest versions in key order from `from` on (inclusive), delete markers included.
-    pub fn objects(
-        &self,
-        bucket: &BucketView,
-        from: &[u8],
-        visit: &mut dyn FnMut(&str, ObjectRow) -> Visit,
-    ) -> Result<(), ReadError> {
-        todo!()
-    }
-
-    /// All versions of keys from `from` on, newest first within a key; the flag says latest.
-    pub fn versions(
-        &self,
-        bucket: &BucketView,
-        from: &[u8],
-        visit: &mut dyn FnMut(&str, ObjectRow, bool) -> Visit,
-    ) -> Result<(), ReadError> {
-        todo!()
-    }
-
-    pub fn upload(
-        &self,
-        bucket: &BucketView,
-        key: &ObjectKey,
-        upload: UploadId,
-    ) -> Result<Option<UploadRow>, ReadError> {
-        todo!()
-    }
-
-    /// Uploads in (key, upload id) order from `from_key` on (inclusive).
-    pub fn uploads(
-        &self,
-        bucket: &BucketView,
-        from_key: &[u8],
-        visit: &mut dyn FnMut(UploadRow) -> Visit,
-    ) -> Result<(), ReadError> {
-        todo!()
-    }
-
-    /// Parts by number, from `after + 1` on.
-    pub fn parts(
-        &self,
-        bucket: &BucketView,
-        upload: UploadId,
-        after: u16,
-        visit: &mut dyn FnMut(u16, PartRow) -> ControlFlow<()>,
-    ) -> Result<(), ReadError> {
-        todo!()
-    }
-
-    /// Opens `range` (bytes, end exclusive, inside the content) of a body that this reader has read a row of. What it returns outlives the reader and
-    /// keeps the bytes.
-    pub fn open_body(&self, body: &Body, range: std::ops::Range<u64>) -> Result<BodyReader, BlobError> {
-        todo!()
-    }
-
-    /// Whether any bucket guid row is left; used by checks.
-    pub fn bucket_by_guid(&self, guid: BucketGuid, point: ReadPoint) -> Result<Option<BucketRow>, ReadError> {
-        todo!()
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.inner.core
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use crate::record::{CorruptRecord, ObjectRow, PartRow, Record, escape, escape_open, tag, unescape};
+use crate::record::{CorruptRecord, InstanceId, ObjectRow, PartRow, Record, escape, escape_open, tag, unescape};
 use crate::types::{BucketGuid, ContentHash, PathGuid, Seq, SnapshotGuid};
 
 use super::engine::KeyRange;
@@ -166,8 +166,15 @@ pub(crate) fn segment_key(file: u64) -> Vec<u8> {
     file.to_be_bytes().to_vec()
 }
 
+/// `condemned`: the instance whose unlinking is decided.
+pub(crate) fn condemned_key(instance: InstanceId) -> Vec<u8> {
+    instance.get().to_be_bytes().to_vec()
+}
+
 /// Rows of `meta`.
 pub(crate) mod meta_row {
+    /// The Seq of the batch that the engine has applied last.
+    pub const APPLIED: &[u8] = b"applied";
     /// What the last checkpoint covers: a Seq, and where in the journal the next frame begins.
     pub const CHECKPOINT: &[u8] = b"checkpoint";
     /// Instance ids below this number may have been used.

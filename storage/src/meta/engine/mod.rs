@@ -1,6 +1,17 @@
 //! What the store asks of a key-value engine. Two implementations: redb (default) and sled (feature `sled`).
 
+#[cfg(test)]
+mod conformance;
+mod keys;
+mod redb;
+#[cfg(feature = "sled")]
+mod sled;
+
 use std::ops::{Bound, ControlFlow};
+
+pub(crate) use redb::RedbEngine;
+#[cfg(feature = "sled")]
+pub(crate) use sled::SledEngine;
 
 /// The engine's tables. The number is on the disk (journal frames, key prefixes): never change one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +92,10 @@ pub trait Engine: Send + Sync + 'static {
     /// A view that stays consistent across tables for as long as it lives: a page's time, not a walk's. The thread that
     /// applies must have dropped its own.
     fn view(&self) -> Result<Box<dyn View + '_>, EngineError>;
+    /// A view for a thread that may have one open already. It sees the same or a later state.
+    fn nested_view(&self) -> Result<Box<dyn View + '_>, EngineError> {
+        self.view()
+    }
     /// Applies all writes or none; later views see them. Not durable until a checkpoint.
     fn apply(&self, writes: &[EngineWrite]) -> Result<(), EngineError>;
     /// Everything applied so far is durable when this returns.

@@ -1,0 +1,97 @@
+//! The `FORMAT` file: which format, which node, which engine.
+
+use std::io;
+
+use crate::disk::Disk;
+use crate::store::{EngineKind, OpenError};
+use crate::types::NodeGuid;
+
+const FILE: &str = "FORMAT";
+const FRESH: &str = "FORMAT.new";
+const KNOWN: u32 = 1;
+const FIRST_LINE: &str = "tandem-store ";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Format {
+    pub node: NodeGuid,
+    pub engine: EngineKind,
+}
+
+fn engine_name(engine: EngineKind) -> &'static str {
+    match engine {
+        EngineKind::Redb => "redb",
+        #[cfg(feature = "sled")]
+        EngineKind::Sled => "sled",
+    }
+}
+
+impl Format {
+    /// Reads the file; a new directory gets one, for `node` and `engine`.
+    pub fn open(disk: &dyn Disk, node: NodeGuid, engine: EngineKind) -> Result<Self, OpenError> {
+        let text = match read(disk) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let format = Format { node, engine };
+                format.create(disk)?;
+                return Ok(format);
+            }
+            other => other?,
+        };
+        let found = parse(&text)?;
+        if found.1 != engine_name(engine) {
+            return Err(OpenError::OtherEngine(found.1));
+        }
+        Ok(Format { node: found.0, engine })
+    }
+
+    fn create(&self, disk: &dyn Disk) -> io::Result<()> {
+        match disk.unlink(FRESH) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let text = format!("{FIRST_LINE}{KNOWN}\nnode {}\nengine {}\n", self.node, engine_name(self.engine));
+        let file = disk.create(FRESH)?;
+        file.write_at(text.as_bytes(), 0)?;
+        file.sync_data()?;
+        disk.rename(FRESH, FILE)?;
+        disk.sync_dir("")
+    }
+}
+
+fn read(disk: &dyn Disk) -> io::Result<Vec<u8>> {
+    let file = disk.open(FILE)?;
+    let len = usize::try_from(file.len()?.min(4096)).expect("4096 fits");
+    let mut text = vec![0; len];
+    let read = file.read_at(&mut text, 0)?;
+    text.truncate(read);
+    Ok(text)
+}
+
+/// The node and the engine's name.
+fn parse(text: &[u8]) -> Result<(NodeGuid, String), OpenError> {
+    let damaged = || OpenError::Damaged("the FORMAT file is not one of this program".into());
+    let text = str::from_utf8(text).map_err(|_| damaged())?;
+    let mut lines = text.lines();
+    let version = lines.next().and_then(|line| line.strip_prefix(FIRST_LINE)).ok_or_else(damaged)?;
+    let version: u32 = version.parse().map_err(|_| damaged())?;
+    if version > KNOWN {
+        return Err(OpenError::NewerFormat { found: version, known: KNOWN });
+    }
+    let mut field = |name| lines.next().and_then(|line| line.strip_prefix(name)).ok_or_else(damaged);
+    let node = field("node ")?.parse().map_err(|_| damaged())?;
+    Ok((node, field("engine ")?.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_format_is_refused_and_garbage_is_damage() {
+        let text = b"tandem-store 2\nsomething else\n";
+        assert!(matches!(parse(text), Err(OpenError::NewerFormat { found: 2, known: 1 })));
+        assert!(matches!(parse(b"tandem-store 1\nnode 12\nengine redb\n"), Err(OpenError::Damaged(_))));
+        assert!(matches!(parse(b"\xff\0"), Err(OpenError::Damaged(_))));
+        let text = format!("tandem-store 1\nnode {}\nengine sled\n", NodeGuid::from_bytes([7; 16]));
+        assert_eq!(parse(text.as_bytes()).unwrap(), (NodeGuid::from_bytes([7; 16]), "sled".to_owned()));
+    }
+}
