@@ -53,6 +53,11 @@ impl XmlWriter {
         self.end_tag(name);
     }
 
+    /// Text of the element that is open.
+    pub fn content(&mut self, value: &str) {
+        escape(&mut self.out, value);
+    }
+
     /// An element with text, if there is any.
     pub fn optional(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value {

@@ -1,0 +1,41 @@
+use http::{HeaderMap, StatusCode};
+use tandem_storage::change::{self, Deleted};
+
+use super::{access, answer, argument, condition};
+use crate::clock::random_u64;
+use crate::s3::error::S3Error;
+use crate::s3::operation::DeleteObject;
+use crate::s3::request::Authorized;
+use crate::s3::response::Response;
+use crate::s3::service::Service;
+
+pub async fn handle(service: &Service, request: Authorized<DeleteObject>) -> Result<Response, S3Error> {
+    let (name, key) = (request.bucket_name()?, request.object_key()?);
+    let permit = access::permit(service, name)?;
+    let version = argument::version(&request)?;
+    let precondition = condition::of_delete(&request.headers)?;
+    let bucket = access::bucket(&service.store.read()?, &request)?;
+    let random = random_u64(&*service.clock);
+    let change =
+        change::DeleteObject { permit, bucket: bucket.row.guid, key: key.clone(), version, precondition, random };
+    let deleted = access::commit(service, name, change).await?;
+    let mut response = answer::empty(StatusCode::NO_CONTENT);
+    tell(response.headers_mut(), deleted);
+    Ok(response)
+}
+
+fn tell(headers: &mut HeaderMap, deleted: Deleted) {
+    match deleted {
+        Deleted::Gone => {}
+        Deleted::MarkerWritten(version) => {
+            answer::set(headers, "x-amz-delete-marker", "true");
+            answer::set_version(headers, version);
+        }
+        Deleted::VersionGone { version, was_marker } => {
+            if was_marker {
+                answer::set(headers, "x-amz-delete-marker", "true");
+            }
+            answer::set_version(headers, version);
+        }
+    }
+}

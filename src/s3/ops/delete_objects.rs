@@ -1,0 +1,205 @@
+use tandem_storage::change::{self, Deleted, Precondition, VersionSelector, WritePermit};
+use tandem_storage::types::{BucketGuid, BucketName, InvalidName, ObjectKey};
+use tandem_storage::{Lane, Pending};
+
+use super::argument::parse_version;
+use super::condition::bare_etag;
+use super::{access, answer};
+use crate::clock::random_u64;
+use crate::s3::checksum;
+use crate::s3::error::{ErrorCode, S3Error};
+use crate::s3::operation::DeleteObjects;
+use crate::s3::request::{Authorized, Request};
+use crate::s3::response::Response;
+use crate::s3::service::Service;
+use crate::s3::xml::{MalformedXml, XmlReader, XmlWriter, set_once};
+
+const KEYS_MAX: usize = 1000;
+/// A thousand keys of 1,024 bytes, escaped.
+const DOCUMENT_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+pub async fn handle(service: &Service, request: Authorized<DeleteObjects>) -> Result<Response, S3Error> {
+    let (request, payload) = request.into_parts();
+    let name = request.bucket_name()?;
+    let permit = access::permit(service, name)?;
+    demand_integrity(&request)?;
+    let bucket = access::bucket(&service.store.read()?, &request)?.row.guid;
+    let asked = parse(&payload.collect(DOCUMENT_BYTES_MAX).await?)?;
+    // All are handed over before the first is waited for, so that they share syncs.
+    let target = Target { service, permit, bucket };
+    let pending: Vec<_> = asked.objects.iter().map(|object| target.delete(object)).collect();
+    let mut document = XmlWriter::document("DeleteResult");
+    for (object, pending) in asked.objects.iter().zip(pending) {
+        match outcome(service, name, pending).await {
+            Ok(deleted) if !asked.quiet => write_deleted(&mut document, object, deleted),
+            Ok(_) => {}
+            Err(error) => write_error(&mut document, object, &error),
+        }
+    }
+    Ok(answer::xml(document.finish()))
+}
+
+/// A list of what to destroy must have come through whole.
+fn demand_integrity(request: &Request) -> Result<(), S3Error> {
+    let headers = &request.headers;
+    let by_header = checksum::ALGORITHMS.into_iter().any(|algorithm| headers.contains_key(checksum::header(algorithm)));
+    if by_header || headers.contains_key("content-md5") || headers.contains_key("x-amz-trailer") {
+        return Ok(());
+    }
+    let message = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*";
+    Err(S3Error::new(ErrorCode::InvalidRequest, message))
+}
+
+struct Asked {
+    quiet: bool,
+    objects: Vec<AskedObject>,
+}
+
+#[derive(Default)]
+struct AskedObject {
+    key: String,
+    version: Option<String>,
+    etag: Option<String>,
+    /// A condition that only directory buckets have.
+    foreign_condition: Option<&'static str>,
+}
+
+fn parse(document: &[u8]) -> Result<Asked, MalformedXml> {
+    let mut xml = XmlReader::open(document, "Delete")?;
+    let (mut quiet, mut objects) = (None, Vec::new());
+    while let Some(name) = xml.child()? {
+        match name.as_str() {
+            "Quiet" => set_once(&mut quiet, xml.value::<bool>()?)?,
+            "Object" if objects.len() < KEYS_MAX => objects.push(parse_object(&mut xml)?),
+            _ => return Err(MalformedXml),
+        }
+    }
+    xml.finish()?;
+    if objects.is_empty() { Err(MalformedXml) } else { Ok(Asked { quiet: quiet.unwrap_or(false), objects }) }
+}
+
+fn parse_object(xml: &mut XmlReader<'_>) -> Result<AskedObject, MalformedXml> {
+    let (mut key, mut version, mut etag, mut foreign_condition) = (None, None, None, None);
+    while let Some(name) = xml.child()? {
+        match name.as_str() {
+            "Key" => set_once(&mut key, xml.text()?)?,
+            "VersionId" => set_once(&mut version, xml.text()?)?,
+            "ETag" => set_once(&mut etag, xml.text()?)?,
+            "LastModifiedTime" => {
+                xml.text()?;
+                foreign_condition = Some("LastModifiedTime");
+            }
+            "Size" => {
+                xml.text()?;
+                foreign_condition = Some("Size");
+            }
+            _ => return Err(MalformedXml),
+        }
+    }
+    let key = key.filter(|key| !key.is_empty()).ok_or(MalformedXml)?;
+    let version = version.filter(|version: &String| !version.is_empty());
+    Ok(AskedObject { key, version, etag, foreign_condition })
+}
+
+struct Target<'a> {
+    service: &'a Service,
+    permit: WritePermit,
+    bucket: BucketGuid,
+}
+
+impl Target<'_> {
+    fn delete(&self, object: &AskedObject) -> Result<Pending<Deleted>, S3Error> {
+        if let Some(element) = object.foreign_condition {
+            let message = format!("{element} in a delete is not implemented");
+            return Err(S3Error::new(ErrorCode::NotImplemented, message));
+        }
+        let key = ObjectKey::new(&object.key).map_err(|error| match error {
+            InvalidName::KeyTooLong => S3Error::of(ErrorCode::KeyTooLongError),
+            _ => S3Error::of(ErrorCode::InvalidArgument),
+        })?;
+        let version = object.version.as_deref().map_or(Ok(VersionSelector::Latest), parse_version)?;
+        let precondition = match object.etag.as_deref().map(bare_etag) {
+            None => Precondition::None,
+            Some(etag) if etag == "*" => Precondition::IfExists,
+            Some(etag) => Precondition::IfMatch(vec![etag]),
+        };
+        let random = random_u64(&*self.service.clock);
+        let (permit, bucket) = (self.permit, self.bucket);
+        let change = change::DeleteObject { permit, bucket, key, version, precondition, random };
+        Ok(self.service.store.commit(Lane::Client, self.service.clock.now(), change))
+    }
+}
+
+async fn outcome(
+    service: &Service,
+    name: &BucketName,
+    pending: Result<Pending<Deleted>, S3Error>,
+) -> Result<Deleted, S3Error> {
+    match pending?.await {
+        Ok(durable) => Ok(durable.into_inner()),
+        Err(error) => Err(access::refused(service, name, error)),
+    }
+}
+
+fn write_deleted(xml: &mut XmlWriter, object: &AskedObject, deleted: Deleted) {
+    xml.open("Deleted");
+    xml.text("Key", &object.key);
+    match deleted {
+        Deleted::Gone => xml.optional("VersionId", object.version.as_deref()),
+        Deleted::MarkerWritten(version) => {
+            xml.raw("DeleteMarker", true);
+            xml.raw("DeleteMarkerVersionId", version);
+        }
+        Deleted::VersionGone { version, was_marker } => {
+            xml.raw("VersionId", version);
+            if was_marker {
+                xml.raw("DeleteMarker", true);
+                xml.raw("DeleteMarkerVersionId", version);
+            }
+        }
+    }
+    xml.close();
+}
+
+fn write_error(xml: &mut XmlWriter, object: &AskedObject, error: &S3Error) {
+    xml.open("Error");
+    xml.text("Key", &object.key);
+    xml.optional("VersionId", object.version.as_deref());
+    xml.raw("Code", error.code.as_str());
+    xml.text("Message", &error.message);
+    xml.close();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_a_thousand_and_not_one_more() {
+        let document = |count: usize| format!("<Delete>{}</Delete>", "<Object><Key>k</Key></Object>".repeat(count));
+        assert_eq!(parse(document(1000).as_bytes()).map(|asked| asked.objects.len()), Ok(1000));
+        assert!(parse(document(1001).as_bytes()).is_err());
+        assert!(parse(document(0).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn reads_what_is_said_of_each_object() {
+        let document = b"<Delete><Quiet>true</Quiet><Object><Key> a </Key><VersionId>null</VersionId><ETag>\"e\"</ETag></Object></Delete>";
+        let asked = parse(document).unwrap();
+        assert!(asked.quiet);
+        let object = &asked.objects[0];
+        assert_eq!(
+            (object.key.as_str(), object.version.as_deref(), object.etag.as_deref()),
+            (" a ", Some("null"), Some("\"e\""))
+        );
+        for bad in [
+            "<Quiet>maybe</Quiet>",
+            "<Quiet>true</Quiet><Quiet>true</Quiet>",
+            "<Object/>",
+            "<Object><Key/></Object>",
+            "<Other/>",
+        ] {
+            assert!(parse(format!("<Delete>{bad}</Delete>").as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

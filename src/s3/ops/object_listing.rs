@@ -1,0 +1,55 @@
+//! The page that both ListObjects answer with.
+
+use tandem_storage::list::{Listing, Page, Start};
+use tandem_storage::record::ObjectRow;
+use tandem_storage::types::ChecksumAlgorithm;
+use tandem_storage::{BucketView, Reader};
+
+use super::access;
+use super::listing::{Encoding, Parameters};
+use super::time::iso8601;
+use crate::s3::checksum;
+use crate::s3::error::S3Error;
+use crate::s3::xml::XmlWriter;
+
+pub(super) fn page(
+    reader: &Reader<'_>,
+    bucket: &BucketView,
+    parameters: &Parameters<'_>,
+    start: Start,
+) -> Result<Page<ObjectRow>, S3Error> {
+    let listing =
+        Listing { prefix: parameters.prefix, delimiter: parameters.delimiter, start, max_entries: parameters.limit };
+    let admits = |_: &str, row: &ObjectRow| row.content().is_some();
+    Ok(listing.page(admits, |from, visit| reader.objects(bucket, from, visit))?)
+}
+
+pub(super) fn write_objects(xml: &mut XmlWriter, page: &Page<ObjectRow>, encoding: Encoding, with_owner: bool) {
+    for (key, row) in &page.rows {
+        let Some(content) = row.content() else { continue };
+        xml.open("Contents");
+        encoding.write(xml, "Key", key);
+        xml.raw("LastModified", iso8601(row.modified));
+        xml.etag(content.etag);
+        if let Some(sum) = &content.checksum {
+            write_algorithm(xml, sum.algorithm);
+            xml.raw("ChecksumType", checksum::kind_name(sum.kind));
+        }
+        xml.raw("Size", content.size);
+        if with_owner {
+            write_owner(xml);
+        }
+        xml.raw("StorageClass", "STANDARD");
+        xml.close();
+    }
+}
+
+fn write_algorithm(xml: &mut XmlWriter, algorithm: ChecksumAlgorithm) {
+    xml.raw("ChecksumAlgorithm", checksum::name(algorithm));
+}
+
+pub(super) fn write_owner(xml: &mut XmlWriter) {
+    xml.open("Owner");
+    xml.raw("ID", access::OWNER);
+    xml.close();
+}

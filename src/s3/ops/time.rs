@@ -1,0 +1,48 @@
+//! Times as S3's headers and documents write them. Both show whole seconds: what a HEAD says and what a LIST says are equal.
+
+use jiff::fmt::rfc2822::{DateTimeParser, DateTimePrinter};
+use tandem_storage::types::Timestamp;
+
+/// `Tue, 15 Nov 1994 08:12:31 GMT`, for headers.
+pub(super) fn http_date(time: Timestamp) -> String {
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&seconds(time)).unwrap_or_default()
+}
+
+/// `1994-11-15T08:12:31.000Z`, for documents.
+pub(super) fn iso8601(time: Timestamp) -> String {
+    format!("{:.3}", seconds(time))
+}
+
+/// A date as clients send it in conditions: RFC 9110's, or RFC 3339 as `x-amz-copy-source-if-*` has seen it. None: not a date, and so ignored, as
+/// RFC 9110 demands.
+pub(super) fn parse_date(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    let parsed = DateTimeParser::new().parse_timestamp(text).ok().or_else(|| text.parse().ok())?;
+    Some(Timestamp::from_secs(parsed.as_second()))
+}
+
+fn seconds(time: Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(time.as_secs()).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_show_whole_seconds() {
+        let time = Timestamp::from_micros(784_887_151_987_654);
+        assert_eq!(http_date(time), "Tue, 15 Nov 1994 08:12:31 GMT");
+        assert_eq!(iso8601(time), "1994-11-15T08:12:31.000Z");
+    }
+
+    #[test]
+    fn dates_of_clients_parse_and_others_do_not() {
+        let expected = Some(Timestamp::from_secs(784_887_151));
+        assert_eq!(parse_date("Tue, 15 Nov 1994 08:12:31 GMT"), expected);
+        assert_eq!(parse_date(" 1994-11-15T08:12:31Z "), expected);
+        for bad in ["", "yesterday", "Tue, 99 Nov 1994 08:12:31 GMT"] {
+            assert_eq!(parse_date(bad), None, "{bad}");
+        }
+    }
+}
