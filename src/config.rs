@@ -61,6 +61,7 @@ pub struct Config {
     pub domains: Vec<String>,
     pub connections_max: usize,
     pub header_timeout_seconds: u64,
+    pub idle_timeout_seconds: u64,
     pub body_idle_timeout_seconds: u64,
 
     pub admin_listen: SocketAddr,
@@ -81,8 +82,9 @@ pub struct Config {
     /// host:port of the peer to pair with by the shared pairing secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer_address: Option<String>,
-    /// What this node calls that peer.
-    pub peer_name: String,
+    /// What this node calls that peer; none: what it calls itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pairing_secret_file: Option<PathBuf>,
 
@@ -119,8 +121,9 @@ impl Default for Config {
             accept_regions: Vec::new(),
             domains: Vec::new(),
             connections_max: 4096,
-            header_timeout_seconds: 30,
-            body_idle_timeout_seconds: 60,
+            header_timeout_seconds: 10,
+            idle_timeout_seconds: 60,
+            body_idle_timeout_seconds: 20,
             admin_listen: local(9443),
             admin_url: None,
             admin_tls_cert: None,
@@ -129,7 +132,7 @@ impl Default for Config {
             replication_listen: local(9600),
             replication_address: None,
             peer_address: None,
-            peer_name: "peer".into(),
+            peer_name: None,
             pairing_secret_file: None,
             root_access_key: None,
             root_secret_key_file: None,
@@ -178,8 +181,8 @@ impl Config {
         if self.connections_max == 0 {
             return invalid("connections_max", "at least 1");
         }
-        if self.header_timeout_seconds == 0 || self.body_idle_timeout_seconds == 0 {
-            return invalid("header_timeout_seconds, body_idle_timeout_seconds", "at least 1");
+        if [self.header_timeout_seconds, self.idle_timeout_seconds, self.body_idle_timeout_seconds].contains(&0) {
+            return invalid("header_timeout_seconds, idle_timeout_seconds, body_idle_timeout_seconds", "at least 1");
         }
         if self.collect_every_seconds == 0 {
             return invalid("collect_every_seconds", "at least 1");

@@ -1,1 +1,68 @@
+//! The admin port: HTTPS with HTTP Basic for operators; `/health`, `/primary` and `/replica` for load balancers without.
+//!
+//! *Architecture invariant:* handlers are thin: they decode, ask [`Control`](crate::replication::control::Control), and encode.
 
+mod api;
+mod auth;
+mod backoff;
+mod error;
+mod health;
+pub mod model;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+
+use crate::clock::SharedClock;
+use crate::config::credentials::PasswordHash;
+use crate::replication::control::Control;
+use crate::telemetry::Metrics;
+use crate::work::StatusTable;
+
+pub use error::ApiError;
+pub use server::{Admin, serve};
+
+/// The one user there is.
+pub const USER: &str = "admin";
+
+/// A request's body may be this long.
+const BODY_MAX: usize = 64 * 1024;
+
+/// What handlers work with.
+#[derive(Clone)]
+pub struct AdminState {
+    pub control: Control,
+    pub metrics: Arc<Metrics>,
+    pub workers: StatusTable,
+}
+
+/// Every route, with its authentication.
+pub fn router(state: AdminState, password: PasswordHash, clock: SharedClock) -> Router {
+    let gate = auth::Gate { password, clock, backoff: backoff::SharedBackoff::default() };
+    let guarded = Router::new()
+        .route("/metrics", get(health::metrics))
+        .route("/api/status", get(api::status))
+        .route("/api/peers", get(api::peers).post(api::add_peer).delete(api::remove_peer))
+        .route("/api/pairing-token", post(api::pairing_token))
+        .route("/api/paths", get(api::paths).post(api::add_path).delete(api::remove_path))
+        .route("/api/paths/failover", post(api::failover))
+        .route("/api/paths/abort", post(api::abort))
+        .route("/api/paths/reattach", post(api::reattach))
+        .route("/api/paths/replicate-now", post(api::replicate_now))
+        .route("/api/diverged", get(api::diverged).delete(api::discard_diverged))
+        .fallback(api::not_found)
+        .method_not_allowed_fallback(api::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(gate, auth::require));
+    Router::new()
+        .route("/health", get(health::health))
+        .route("/primary", get(health::primary))
+        .route("/replica", get(health::replica))
+        .merge(guarded)
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(state)
+}

@@ -43,6 +43,9 @@ pub struct Flags {
     /// How long a request's headers may take
     #[arg(long, env = "TANDEM_HEADER_TIMEOUT_SECONDS", value_name = "SECONDS")]
     pub header_timeout_seconds: Option<u64>,
+    /// How long a connection may stay without a request
+    #[arg(long, env = "TANDEM_IDLE_TIMEOUT_SECONDS", value_name = "SECONDS")]
+    pub idle_timeout_seconds: Option<u64>,
     /// How long a request's body may stand still
     #[arg(long, env = "TANDEM_BODY_IDLE_TIMEOUT_SECONDS", value_name = "SECONDS")]
     pub body_idle_timeout_seconds: Option<u64>,
@@ -72,7 +75,7 @@ pub struct Flags {
     /// The peer to pair with by the shared pairing secret
     #[arg(long, env = "TANDEM_PEER_ADDRESS", value_name = "HOST:PORT")]
     pub peer_address: Option<String>,
-    /// What this node calls that peer
+    /// What this node calls that peer, if not what it calls itself
     #[arg(long, env = "TANDEM_PEER_NAME", value_name = "NAME")]
     pub peer_name: Option<String>,
     /// File with the pairing secret (or set TANDEM_PAIRING_SECRET)

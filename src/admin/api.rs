@@ -1,0 +1,153 @@
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Query, State};
+use axum::http::{Method, StatusCode, Uri};
+use serde_json::{Value, json};
+use tandem_storage::record::Scope;
+use tandem_storage::types::BucketName;
+
+use super::model::{AddPath, AddPeer, Failover, PairingToken, Status, Which, WhichDiverged, WhichPeer};
+use super::{AdminState, ApiError};
+use crate::replication::control::{Control, ControlError, CreatePath};
+use crate::replication::report::{DivergedEntry, PathReport, PeerReport};
+
+type Answer<T> = Result<Json<T>, ApiError>;
+type Body<T> = Result<Json<T>, JsonRejection>;
+type Params<T> = Result<Query<T>, QueryRejection>;
+
+pub async fn status(State(state): State<AdminState>) -> Json<Status> {
+    Json(Status { node: state.control.report(), workers: state.workers.rows() })
+}
+
+pub async fn peers(State(state): State<AdminState>) -> Json<Vec<PeerReport>> {
+    Json(state.control.report().peers)
+}
+
+pub async fn pairing_token(State(state): State<AdminState>) -> Answer<PairingToken> {
+    let token = carry_out(async move { state.control.pairing_token().await }).await?;
+    Ok(Json(PairingToken { token }))
+}
+
+pub async fn add_peer(State(state): State<AdminState>, body: Body<AddPeer>) -> Answer<PeerReport> {
+    let Json(asked) = body?;
+    let peer = carry_out(async move { state.control.pair(asked.token.trim(), &asked.name).await }).await?;
+    Ok(Json(peer))
+}
+
+pub async fn remove_peer(State(state): State<AdminState>, query: Params<WhichPeer>) -> Answer<Value> {
+    let Query(asked) = query?;
+    carry_out(async move { state.control.remove_peer(&asked.name).await }).await?;
+    Ok(Json(json!({})))
+}
+
+pub async fn paths(State(state): State<AdminState>) -> Json<Vec<PathReport>> {
+    Json(state.control.report().paths)
+}
+
+pub async fn add_path(State(state): State<AdminState>, body: Body<AddPath>) -> Answer<PathReport> {
+    let Json(asked) = body?;
+    if asked.interval_seconds == 0 {
+        return Err(ApiError::bad_request("interval_seconds is at least 1"));
+    }
+    let path = CreatePath {
+        scope: parse_scope(&asked.path)?,
+        peer: asked.peer,
+        interval: Duration::from_secs(asked.interval_seconds),
+        keep_local: Duration::from_secs(asked.keep_local_seconds),
+        keep_remote: Duration::from_secs(asked.keep_remote_seconds),
+    };
+    Ok(Json(carry_out(async move { state.control.create_path(path).await }).await?))
+}
+
+pub async fn remove_path(State(state): State<AdminState>, query: Params<Which>) -> Answer<Value> {
+    let Query(asked) = query?;
+    let Some(path) = asked.path else {
+        return Err(ApiError::bad_request("name the path to remove: ?path=/ or ?path=/BUCKET"));
+    };
+    let scope = parse_scope(&path)?;
+    carry_out(async move { state.control.remove_path(&scope).await }).await?;
+    Ok(Json(json!({})))
+}
+
+pub async fn failover(State(state): State<AdminState>, body: Body<Failover>) -> Answer<PathReport> {
+    let Json(asked) = body?;
+    let scope = resolve(&state.control, asked.path.as_deref())?;
+    let mode = asked.mode.into();
+    Ok(Json(carry_out(async move { state.control.failover(&scope, mode).await }).await?))
+}
+
+pub async fn abort(State(state): State<AdminState>, body: Body<Which>) -> Answer<PathReport> {
+    let scope = resolve(&state.control, body?.0.path.as_deref())?;
+    Ok(Json(carry_out(async move { state.control.abort_failover(&scope).await }).await?))
+}
+
+pub async fn reattach(State(state): State<AdminState>, body: Body<Which>) -> Answer<PathReport> {
+    let scope = resolve(&state.control, body?.0.path.as_deref())?;
+    Ok(Json(carry_out(async move { state.control.reattach(&scope).await }).await?))
+}
+
+pub async fn replicate_now(State(state): State<AdminState>, body: Body<Which>) -> Answer<PathReport> {
+    let scope = resolve(&state.control, body?.0.path.as_deref())?;
+    Ok(Json(carry_out(async move { state.control.replicate_now(&scope).await }).await?))
+}
+
+pub async fn diverged(State(state): State<AdminState>, query: Params<WhichDiverged>) -> Answer<Vec<DivergedEntry>> {
+    let Query(asked) = query?;
+    let scope = resolve(&state.control, asked.path.as_deref())?;
+    Ok(Json(state.control.diverged(&scope, asked.epoch).await?))
+}
+
+pub async fn discard_diverged(State(state): State<AdminState>, query: Params<WhichDiverged>) -> Answer<Value> {
+    let Query(asked) = query?;
+    let scope = resolve(&state.control, asked.path.as_deref())?;
+    carry_out(async move { state.control.discard_diverged(&scope, asked.epoch).await }).await?;
+    Ok(Json(json!({})))
+}
+
+pub async fn not_found(uri: Uri) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
+}
+
+pub async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", uri.path()))
+}
+
+/// Carries a change through to its end, also when the operator's connection goes away meanwhile.
+async fn carry_out<T: Send + 'static>(
+    change: impl Future<Output = Result<T, ControlError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::spawn(change).await {
+        Ok(answer) => answer.map_err(ApiError::from),
+        Err(error) => {
+            tracing::error!(%error, "an operator's request broke off");
+            Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the request broke off; the node's log says why"))
+        }
+    }
+}
+
+fn parse_scope(path: &str) -> Result<Scope, ApiError> {
+    let invalid = || ApiError::bad_request(format!("{path:?} is no path: `/` (every bucket) or `/BUCKET`"));
+    let rest = path.strip_prefix('/').ok_or_else(invalid)?;
+    if rest.is_empty() {
+        return Ok(Scope::Endpoint);
+    }
+    BucketName::new(rest).map(Scope::Bucket).map_err(|_| invalid())
+}
+
+/// The path that was named, or the only one there is.
+fn resolve(control: &Control, path: Option<&str>) -> Result<Scope, ApiError> {
+    if let Some(path) = path {
+        return parse_scope(path);
+    }
+    let paths = control.report().paths;
+    match paths.as_slice() {
+        [only] => parse_scope(&only.path),
+        [] => Err(ApiError::new(StatusCode::NOT_FOUND, "no path is protected on this node")),
+        many => {
+            let names: Vec<&str> = many.iter().map(|path| path.path.as_str()).collect();
+            Err(ApiError::bad_request(format!("name one of the protected paths: {}", names.join(", "))))
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! For load balancers and monitors: whether the node serves, and for which role.
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::{AdminState, ApiError};
+use crate::replication::report::PathReport;
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+fn answer(reason: Option<String>) -> Response {
+    match reason {
+        None => Json(Health { status: "ok", reason: None }).into_response(),
+        reason => (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "unavailable", reason })).into_response(),
+    }
+}
+
+/// 200 while the node takes requests; 503 once the store has stopped.
+pub async fn health(State(state): State<AdminState>) -> Response {
+    answer(state.workers.stopped())
+}
+
+#[derive(Deserialize)]
+pub struct PathQuery {
+    path: Option<String>,
+}
+
+/// 200 if this node takes writes: for every protected path, or for `?path=`.
+pub async fn primary(State(state): State<AdminState>, Query(query): Query<PathQuery>) -> Response {
+    let closed = chosen(&state, query.path.as_deref()).map(|paths| paths.into_iter().find(|path| !path.writable));
+    match closed {
+        Ok(None) => answer(state.workers.stopped()),
+        Ok(Some(path)) => answer(Some(format!("{} is {} here", path.path, path.role))),
+        Err(error) => error.into_response(),
+    }
+}
+
+#[derive(Deserialize)]
+pub struct ReplicaQuery {
+    path: Option<String>,
+    /// The greatest lag allowed, in seconds.
+    lag: Option<f64>,
+}
+
+/// 200 if this node is a destination, not more than `?lag=` seconds behind.
+pub async fn replica(State(state): State<AdminState>, Query(query): Query<ReplicaQuery>) -> Response {
+    let paths = match chosen(&state, query.path.as_deref()) {
+        Ok(paths) => paths,
+        Err(error) => return error.into_response(),
+    };
+    if paths.is_empty() {
+        return answer(Some("no protected path".into()));
+    }
+    answer(paths.iter().find_map(|path| behind(path, query.lag)))
+}
+
+/// Why a path is not a replica that is fresh enough.
+fn behind(path: &PathReport, lag_max: Option<f64>) -> Option<String> {
+    if path.role != "Destination" {
+        return Some(format!("{} is {} here", path.path, path.role));
+    }
+    match (lag_max, path.rpo_lag_seconds) {
+        (None, _) => None,
+        (Some(most), Some(lag)) if lag <= most => None,
+        (Some(_), Some(lag)) => Some(format!("{} is {lag:.1} s behind", path.path)),
+        (Some(_), None) => Some(format!("the lag of {} is unknown", path.path)),
+    }
+}
+
+fn chosen(state: &AdminState, path: Option<&str>) -> Result<Vec<PathReport>, ApiError> {
+    let paths = state.control.report().paths;
+    match path {
+        None => Ok(paths),
+        Some(name) => match paths.into_iter().find(|path| path.path == name) {
+            Some(path) => Ok(vec![path]),
+            None => Err(ApiError::new(StatusCode::NOT_FOUND, format!("{name} is not a protected path"))),
+        },
+    }
+}
+
+/// In OpenMetrics text.
+pub async fn metrics(State(state): State<AdminState>) -> Response {
+    state.metrics.observe(&state.control.report());
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], state.metrics.encode()).into_response()
+}

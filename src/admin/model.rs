@@ -1,0 +1,111 @@
+//! What the admin API takes and gives beside the reports of replication; the command line speaks the same types.
+
+use serde::{Deserialize, Serialize};
+
+use crate::replication::control::FailoverMode;
+use crate::replication::report::NodeReport;
+use crate::work::WorkerStatus;
+
+/// `GET /api/status`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    #[serde(flatten)]
+    pub node: NodeReport,
+    pub workers: Vec<WorkerStatus>,
+}
+
+/// `POST /api/pairing-token`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PairingToken {
+    pub token: String,
+}
+
+/// `POST /api/peers`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddPeer {
+    pub token: String,
+    pub name: String,
+}
+
+/// `POST /api/paths`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddPath {
+    /// `/`, or `/BUCKET`.
+    pub path: String,
+    pub peer: String,
+    #[serde(default = "default_interval")]
+    pub interval_seconds: u64,
+    #[serde(default = "default_keep")]
+    pub keep_local_seconds: u64,
+    #[serde(default = "default_keep")]
+    pub keep_remote_seconds: u64,
+}
+
+pub fn default_interval() -> u64 {
+    15
+}
+
+pub fn default_keep() -> u64 {
+    30 * 60
+}
+
+/// The modes of a failover, as the API and the command line spell them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    Graceful,
+    StandAlone,
+    Force,
+}
+
+impl From<Mode> for FailoverMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Graceful => FailoverMode::Graceful,
+            Mode::StandAlone => FailoverMode::StandAlone,
+            Mode::Force => FailoverMode::Force,
+        }
+    }
+}
+
+/// `POST /api/paths/failover`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failover {
+    /// None: the only protected path.
+    #[serde(default)]
+    pub path: Option<String>,
+    pub mode: Mode,
+}
+
+/// The path that a call is about; none: the only protected path.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    #[serde(default)]
+    pub path: Option<String>,
+}
+
+/// `GET` and `DELETE /api/diverged`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhichDiverged {
+    #[serde(default)]
+    pub path: Option<String>,
+    pub epoch: u64,
+}
+
+/// `DELETE /api/peers`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhichPeer {
+    pub name: String,
+}
+
+/// Every error.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Detail {
+    pub detail: String,
+}

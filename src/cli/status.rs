@@ -1,0 +1,110 @@
+use clap::Args;
+
+use super::output::{self, Table};
+use super::{CliError, Connection, peer};
+use crate::admin::model::Status;
+use crate::replication::report::PathReport;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example, in cron: tandem status --max-lag 60 || mail -s 'replica is late' ops@example.com
+Exit code: 0 when all is well, 3 when a lag is unknown or over --max-lag, 1 when the node does not answer.")]
+pub struct StatusArgs {
+    #[command(flatten)]
+    connection: Connection,
+    /// Fail if a path's lag is unknown or above this
+    #[arg(long, value_name = "SECONDS")]
+    max_lag: Option<f64>,
+}
+
+impl StatusArgs {
+    pub async fn run(self) -> Result<(), CliError> {
+        let status: Status = self.connection.client()?.get("/api/status").await?;
+        match self.connection.json {
+            true => output::json(&status)?,
+            false => output::line(&render(&status))?,
+        }
+        match self.max_lag.and_then(|most| late(&status.node.paths, most)) {
+            Some(late) => Err(CliError::Late(late)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Which path is later than it may be.
+pub fn late(paths: &[PathReport], most: f64) -> Option<String> {
+    if paths.is_empty() {
+        return Some("no path is protected".into());
+    }
+    paths.iter().find_map(|path| match path.rpo_lag_seconds {
+        Some(lag) if lag <= most => None,
+        Some(lag) => Some(format!("{} lags {lag:.1} s, more than {most} s", path.path)),
+        None => Some(format!("the lag of {} is unknown", path.path)),
+    })
+}
+
+pub fn render(status: &Status) -> String {
+    let node = &status.node;
+    let space = if node.low_space { " (LOW: new bodies are refused)" } else { "" };
+    let mut text = vec![
+        format!("node         {} ({}), tandem {}", node.name, node.node, node.version),
+        format!("s3           {} ({})", node.s3, node.region),
+        format!("admin        {}", node.admin),
+        format!("replication  {}", node.replication),
+        format!("commits      {}", node.newest_seq),
+        format!("free         {}{space}", output::bytes(node.free_bytes)),
+        String::new(),
+        peer::table(&node.peers),
+        String::new(),
+        paths_table(&node.paths),
+    ];
+    for path in &node.paths {
+        notes(path, &mut text);
+    }
+    for worker in status.workers.iter().filter(|worker| worker.error.is_some()) {
+        text.push(format!("worker {}: {}", worker.name, worker.error.as_deref().unwrap_or_default()));
+    }
+    text.join("\n")
+}
+
+fn notes(path: &PathReport, text: &mut Vec<String>) {
+    if let Some(conflict) = &path.conflict {
+        text.push(format!("{}: CONFLICT: {conflict}", path.path));
+    }
+    if let Some(error) = &path.last_error {
+        text.push(format!("{}: {error}", path.path));
+    }
+    if let Some(change) = &path.last_change {
+        text.push(format!("{}: last role change: {change}", path.path));
+    }
+    for diverged in &path.diverged {
+        text.push(format!("{}: {} holds {} writes; see `tandem diverged`", path.path, diverged.name, diverged.entries));
+    }
+}
+
+pub fn paths_table(paths: &[PathReport]) -> String {
+    let mut table =
+        Table::new(&["PATH", "ROLE", "STATE", "WRITES", "EPOCH", "PEER", "EVERY", "LAG", "RESTORE POINT", "TRANSFER"]);
+    for path in paths {
+        let lag = output::seconds(path.rpo_lag_seconds);
+        let proven = if path.lag_proven || path.rpo_lag_seconds.is_none() { "" } else { " (unproven)" };
+        let transfer = path.transfer.as_ref().map_or(String::new(), |transfer| {
+            format!("{} {} {}", transfer.step, transfer.phase, output::bytes(transfer.bytes_sent))
+        });
+        table.row(vec![
+            path.path.clone(),
+            path.role.clone(),
+            path.state.clone(),
+            if path.writable { "yes" } else { "no" }.into(),
+            path.epoch.to_string(),
+            path.peer.clone(),
+            format!("{} s", path.interval_seconds),
+            format!("{lag}{proven}"),
+            path.restore_point.as_ref().map_or("none".into(), |point| format!("{} {}", point.name, point.created)),
+            transfer,
+        ]);
+    }
+    match table.is_empty() {
+        true => "No protected paths. `tandem path add / --peer NAME` protects every bucket.".into(),
+        false => table.render(),
+    }
+}

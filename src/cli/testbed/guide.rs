@@ -1,0 +1,57 @@
+use super::Ready;
+use super::home::Home;
+
+/// What a person sees: where the nodes are, how to write, how to fail over, how to read on.
+pub fn guide(ready: &Ready, home: &Home) -> String {
+    let kept = if home.is_temporary() { "removed at the end" } else { "kept" };
+    let program = ready.a.start.first().map_or("tandem", String::as_str);
+    let Ready { a, b, access_key, secret_key, region, path, interval, .. } = ready;
+    format!(
+        "Two nodes replicate {path} every {interval} s. Data: {dir} ({kept}). Ctrl-C stops both.
+
+  A (writable)  S3 {a_s3}   admin {a_admin}   pid {a_pid}   log {a_log}
+  B (replica)   S3 {b_s3}   admin {b_admin}   pid {b_pid}   log {b_log}
+
+  access key {access_key}
+  secret key {secret_key}
+  admin      {user} / {password}   (certificate: {ca})
+
+Write on A, read on B:
+
+  import boto3
+  def s3(url):
+      return boto3.client('s3', endpoint_url=url, region_name='{region}',
+                          aws_access_key_id='{access_key}', aws_secret_access_key='{secret_key}')
+  a, b = s3('{a_s3}'), s3('{b_s3}')
+  a.create_bucket(Bucket='photos')
+  a.put_object(Bucket='photos', Key='cat.jpg', Body=b'meow')
+  # {interval} s later:
+  b.get_object(Bucket='photos', Key='cat.jpg')['Body'].read()
+  b.put_object(Bucket='photos', Key='dog.jpg', Body=b'wuff')   # AccessDenied: B is the replica
+
+Fail over to B (or kill {a_pid} first, and say --force):
+
+  export TANDEM_PASSWORD={password} TANDEM_CA={ca}
+  {program} failover --graceful --yes --admin {b_admin}
+
+Afterwards B takes writes, and A refuses them:
+
+  b.put_object(Bucket='photos', Key='dog.jpg', Body=b'wuff')
+  a.put_object(Bucket='photos', Key='cow.jpg', Body=b'moo')    # AccessDenied: A is the replica now
+
+More: {program} status --admin {a_admin}
+",
+        dir = home.dir().display(),
+        a_s3 = a.s3,
+        a_admin = a.admin,
+        a_pid = a.pid,
+        a_log = a.log.display(),
+        b_s3 = b.s3,
+        b_admin = b.admin,
+        b_pid = b.pid,
+        b_log = b.log.display(),
+        user = ready.admin_user,
+        password = ready.admin_password,
+        ca = ready.admin_ca.display(),
+    )
+}

@@ -1,0 +1,95 @@
+use clap::{CommandFactory, Parser};
+
+use super::output::{self, Table};
+use super::*;
+use crate::replication::report::PathReport;
+
+fn path(lag: Option<f64>) -> PathReport {
+    PathReport {
+        guid: "0".into(),
+        path: "/".into(),
+        role: "Destination".into(),
+        state: "Active".into(),
+        writable: false,
+        epoch: 1,
+        epoch_writer: "a".into(),
+        peer: "a".into(),
+        interval_seconds: 2,
+        restore_point: None,
+        rpo_lag_seconds: lag,
+        lag_proven: true,
+        transfer: None,
+        diverged: Vec::new(),
+        conflict: None,
+        last_error: None,
+        last_change: None,
+    }
+}
+
+#[test]
+fn the_definitions_hold_together_and_every_command_has_help() {
+    Cli::command().debug_assert();
+    fn visit(command: &clap::Command) {
+        assert!(command.get_about().is_some(), "{} has no help", command.get_name());
+        command.get_subcommands().filter(|sub| sub.get_name() != "help").for_each(visit);
+    }
+    visit(&Cli::command());
+}
+
+#[test]
+fn no_command_takes_a_secret_on_its_command_line() {
+    fn visit(command: &clap::Command) {
+        for arg in command.get_arguments() {
+            let long = arg.get_long().unwrap_or_default();
+            let secret = ["secret", "password", "token"].iter().any(|word| long.contains(word));
+            assert!(!secret || long.ends_with("-file"), "{}: --{long}", command.get_name());
+        }
+        command.get_subcommands().for_each(visit);
+    }
+    visit(&Cli::command());
+}
+
+#[test]
+fn the_calls_of_the_guides_parse() {
+    for call in [
+        "tandem server --data-dir d --s3-listen 127.0.0.1:0 --ready-json",
+        "tandem server --config tandem.toml --log-json",
+        "tandem testbed --json --interval 1 --protect photos",
+        "tandem peer add --name b --token-file t",
+        "tandem peer token --admin https://b:9443 --ca ca.pem",
+        "tandem path add / --peer b --interval 5",
+        "tandem status --max-lag 60 --json",
+        "tandem failover --graceful --yes",
+        "tandem failover --force /photos --yes --admin https://b:9443",
+        "tandem failover --abort",
+        "tandem diverged show --epoch 3",
+        "tandem bench s3 --access-key K --op put --size 4KiB --concurrency 16 --duration 10 --pid 1 --pid 2",
+    ] {
+        assert!(Cli::try_parse_from(call.split(' ')).is_ok(), "{call}");
+    }
+    for call in
+        ["tandem failover", "tandem failover --graceful --force", "tandem bench s3 --op put --count 1 --duration 2"]
+    {
+        assert!(Cli::try_parse_from(call.split(' ')).is_err(), "{call}");
+    }
+}
+
+#[test]
+fn an_unknown_lag_counts_as_late() {
+    assert_eq!(status::late(&[path(Some(3.0))], 5.0), None);
+    assert!(status::late(&[path(Some(3.0)), path(Some(6.0))], 5.0).is_some());
+    assert!(status::late(&[path(None)], 5.0).is_some());
+    assert!(status::late(&[], 5.0).is_some());
+}
+
+#[test]
+fn tables_line_up_and_figures_read_well() {
+    let mut table = Table::new(&["A", "LONG"]);
+    table.row(vec!["wide cell".into(), "x".into()]);
+    assert_eq!(table.render(), "A          LONG\nwide cell  x");
+    assert_eq!(output::seconds(Some(1.23)), "1.2 s");
+    assert_eq!(output::seconds(Some(200.0)), "3m 20s");
+    assert_eq!(output::seconds(Some(7500.0)), "2h 5m");
+    assert_eq!(output::bytes(1536), "1.5 KiB");
+    assert_eq!(output::quoted("/a b"), "%2Fa%20b");
+}
