@@ -2,6 +2,7 @@
 //! the log subscriber is the process's.
 
 use std::fmt;
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ pub enum TelemetryError {
 pub fn start_logging(filter: &str, json: bool) -> Result<(), TelemetryError> {
     let levels = EnvFilter::try_new(filter)
         .map_err(|error| TelemetryError::Filter { filter: filter.into(), reason: error.to_string() })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(levels).with_writer(std::io::stderr).with_target(true);
+    let colours = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt().with_env_filter(levels).with_writer(std::io::stderr).with_ansi(colours);
     let started = if json { lines.json().try_init() } else { lines.try_init() };
     started.map_err(|_| TelemetryError::Taken)
 }

@@ -296,11 +296,17 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     }
 }
 
-/// Makes the directory for its owner alone; an existing one keeps its content and loses others' access.
+/// Makes the directory for its owner alone. One that is there and holds something keeps the access it was given.
 pub fn private_dir(path: &Path) -> Result<(), ConfigError> {
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)))
-        .map_err(|error| file_error(path, error))
+    make_private(path).map_err(|error| file_error(path, error))
+}
+
+fn make_private(path: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    if std::fs::read_dir(path)?.next().is_none() {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
 }
 
 fn file_error(path: &Path, error: std::io::Error) -> ConfigError {

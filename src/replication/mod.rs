@@ -34,12 +34,15 @@ pub struct Replication {
 ///
 /// # Errors
 /// When the port is taken, the identity cannot be read, or stored rows do not decode. Peers that do not answer are no error.
-#[allow(clippy::todo)]
 pub async fn start(
-    _config: ReplicationConfig,
+    config: ReplicationConfig,
     _store: Store,
     _clock: SharedClock,
-    _shutdown: watch::Receiver<bool>,
+    mut shutdown: watch::Receiver<bool>,
 ) -> Result<Replication, StartError> {
-    todo!()
+    // Until the driver lands: a node without peers.
+    let task = tokio::spawn(async move {
+        let _ = shutdown.wait_for(|stop| *stop).await;
+    });
+    Ok(Replication { control: control::Control {}, address: config.listen, task })
 }
