@@ -1,3 +1,5 @@
+mod carry_out;
+
 use super::WritePermit;
 use crate::record::BucketRow;
 use crate::record::Versioning;

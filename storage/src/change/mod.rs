@@ -5,7 +5,6 @@ mod bucket;
 mod node;
 mod object;
 mod path;
-mod skeleton;
 mod transfer;
 mod upload;
 

@@ -1,3 +1,7 @@
+mod carry_out;
+mod versions;
+
+pub(crate) use self::versions::Versions;
 use super::WritePermit;
 use crate::blob::StagedBody;
 use crate::record::{ContentHeaders, Lock, ObjectRow};

@@ -1,3 +1,5 @@
+mod carry_out;
+
 use super::{Precondition, WritePermit};
 use crate::blob::StagedBody;
 use crate::record::{PartRow, UploadRow};

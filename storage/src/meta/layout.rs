@@ -53,6 +53,11 @@ pub(crate) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
+/// What all rows of one kind of a bucket begin with.
+pub(crate) fn bucket_prefix(tag: u8, bucket: BucketGuid) -> Vec<u8> {
+    [&[tag], &bucket.as_bytes()[..]].concat()
+}
+
 /// `history`: the row's key, escaped and ended, so that all its intervals stand together; then until.
 pub(crate) fn history_key(key: &[u8], until: Seq) -> Vec<u8> {
     let mut out = history_prefix(key);

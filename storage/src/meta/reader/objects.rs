@@ -6,10 +6,10 @@ use super::walk::{Rows, Step};
 use super::{ReadError, Reader};
 use crate::change::VersionSelector;
 use crate::meta::at::RowAt;
-use crate::meta::layout::{Span, corrupt};
+use crate::meta::layout::{Span, bucket_prefix, corrupt};
 use crate::record::{ObjectRow, PartRow, Place, Record, RowKey, UploadRow, escape_open, tag, unescape};
 use crate::store::{BucketView, Visit};
-use crate::types::{BucketGuid, ObjectKey, UploadId, Version};
+use crate::types::{ObjectKey, UploadId, Version};
 
 /// Bytes before the key in the rows of a bucket: tag and GUID.
 const HEAD: usize = 17;
@@ -47,7 +47,7 @@ impl Reader<'_> {
         from: &[u8],
         visit: &mut dyn FnMut(&str, ObjectRow) -> Visit,
     ) -> Result<(), ReadError> {
-        let prefix = head(tag::LATEST, bucket.row.guid);
+        let prefix = bucket_prefix(tag::LATEST, bucket.row.guid);
         let span = Span::tail(&prefix, [&prefix[..], from].concat());
         self.walk(span, bucket.point, &mut |key, value| {
             Ok(match visit(latest_key(key)?, ObjectRow::decode(value)?) {
@@ -83,8 +83,8 @@ impl Reader<'_> {
         from: &[u8],
         visit: &mut dyn FnMut(&str, ObjectRow, bool) -> Visit,
     ) -> Result<Option<Vec<u8>>, ReadError> {
-        let newest = head(tag::LATEST, bucket.row.guid);
-        let older = head(tag::VERSION, bucket.row.guid);
+        let newest = bucket_prefix(tag::LATEST, bucket.row.guid);
+        let older = bucket_prefix(tag::VERSION, bucket.row.guid);
         let newest_span = Span::tail(&newest, [&newest[..], from].concat());
         let mut older_from = older.clone();
         escape_open(&mut older_from, from);
@@ -128,7 +128,7 @@ impl Reader<'_> {
         from_key: &[u8],
         visit: &mut dyn FnMut(UploadRow) -> Visit,
     ) -> Result<(), ReadError> {
-        let prefix = head(tag::UPLOAD, bucket.row.guid);
+        let prefix = bucket_prefix(tag::UPLOAD, bucket.row.guid);
         let sought = |key: &[u8]| {
             let mut from = prefix.clone();
             escape_open(&mut from, key);
@@ -155,7 +155,7 @@ impl Reader<'_> {
         after: u16,
         visit: &mut dyn FnMut(u16, PartRow) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
-        let prefix = [&head(tag::PART, bucket.row.guid)[..], upload.as_bytes()].concat();
+        let prefix = [&bucket_prefix(tag::PART, bucket.row.guid)[..], upload.as_bytes()].concat();
         let Some(first) = after.checked_add(1) else { return Ok(()) };
         let span = Span::tail(&prefix, [&prefix[..], &first.to_be_bytes()].concat());
         self.walk(span, bucket.point, &mut |key, value| {
@@ -195,10 +195,6 @@ impl<'view> OlderVersions<'view> {
         versions.sort_by_key(|row| std::cmp::Reverse(row.version.stamp()));
         Ok(versions)
     }
-}
-
-fn head(tag: u8, bucket: BucketGuid) -> Vec<u8> {
-    [&[tag], &bucket.as_bytes()[..]].concat()
 }
 
 /// The object key in the key of a newest version's row.
