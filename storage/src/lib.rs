@@ -7,6 +7,9 @@ pub mod change;
 pub mod check;
 mod checksum;
 pub mod disk;
+#[cfg(test)]
+mod fixture;
+mod gc;
 mod journal;
 pub mod list;
 pub mod meta;

@@ -10,9 +10,10 @@ pub use self::terms::{
 };
 use crate::blob::{BlobError, BlobStore, BodyWriter, StagedBody, decode_recipe};
 use crate::disk::Disk;
+use crate::gc::Collector;
 use crate::meta::committer::Committer;
 use crate::meta::core::Core;
-use crate::meta::delta::{DeltaPage, DeltaPosition};
+use crate::meta::delta::{DeltaPage, DeltaPosition, Walk};
 use crate::meta::engine::Table;
 use crate::meta::layout::Span;
 pub use crate::meta::reader::Reader;
@@ -30,6 +31,7 @@ pub struct Store {
 /// The committer goes first: it uses the core.
 struct Inner {
     committer: Committer,
+    collector: Collector,
     core: Arc<Core>,
 }
 
@@ -42,7 +44,7 @@ impl Store {
         let writing = open::open(disk, &options)?;
         let core = Arc::clone(&writing.core);
         let committer = Committer::start(writing)?;
-        Ok(Store { inner: Arc::new(Inner { committer, core }) })
+        Ok(Store { inner: Arc::new(Inner { committer, collector: Collector::default(), core }) })
     }
 
     pub fn node(&self) -> NodeGuid {
@@ -161,8 +163,12 @@ impl Store {
         lists::entries(&*self.core().view()?.0, Table::Node, &Span::prefix(prefix))
     }
 
-    /// What differs in `scope` between two readable points (`base` none: everything at `to`), a page at a time.
-    #[allow(unused_variables, clippy::todo)]
+    /// What differs in `scope` between two readable points (`base` none: everything at `to`), a page at a time. A page may have no
+    /// entries and yet not be the last.
+    ///
+    /// # Errors
+    /// `NotHeld` when a point is not readable, or when the feed above `base` went while it was being walked: hold both points, and
+    /// the feed by a cursor.
     pub fn delta(
         &self,
         scope: &Scope,
@@ -171,11 +177,13 @@ impl Store {
         from: Option<DeltaPosition>,
         limit: usize,
     ) -> Result<DeltaPage, ReadError> {
-        todo!()
+        self.core().delta_page(&Walk { scope, base, to }, from.as_ref(), limit)
     }
 
     /// The same by comparing everything. O(stored). The fallback, and the oracle of tests.
-    #[allow(unused_variables, clippy::todo)]
+    ///
+    /// # Errors
+    /// `NotHeld` when a point is not readable; `Corrupt` for a position of another walk.
     pub fn full_comparison(
         &self,
         scope: &Scope,
@@ -184,20 +192,24 @@ impl Store {
         from: Option<DeltaPosition>,
         limit: usize,
     ) -> Result<DeltaPage, ReadError> {
-        todo!()
+        self.core().comparison_page(&Walk { scope, base, to }, from.as_ref(), limit)
     }
 
     /// The digest of a scope at a readable point, recounted from all rows.
-    #[allow(unused_variables, clippy::todo)]
+    ///
+    /// # Errors
+    /// `NotHeld` when the point is not readable: hold it, for a recount is longer than one view.
     pub fn digest(&self, scope: &Scope, at: Seq) -> Result<Digest, ReadError> {
-        todo!()
+        self.core().digest(scope, at)
     }
 
     /// The digest that `scope` will have when the transfer's staged rows are applied over its base, whose digest is `base` at point
     /// `base_at` (none: empty).
-    #[allow(unused_variables, clippy::todo)]
+    ///
+    /// # Errors
+    /// `NotHeld` when the base is not readable; `Corrupt` when there is no such transfer.
     pub fn staged_digest(&self, transfer: TransferGuid, base: Option<(&Digest, Seq)>) -> Result<Digest, ReadError> {
-        todo!()
+        self.core().staged_digest(transfer, base)
     }
 
     /// True if a scope has no bucket at all at the newest Seq.
@@ -208,10 +220,13 @@ impl Store {
         lists::scope_is_empty(&*self.core().view()?.0, scope)
     }
 
-    /// One bounded step of garbage collection: history, feed, dead blobs, condemned instances, journal files, abandoned transfers.
-    #[allow(unused_variables, clippy::todo)]
+    /// One bounded step of garbage collection: snapshots that are due, dropped transfers, history, feed, dead blobs, condemned instances, journal
+    /// files. Blocks the thread for some commits.
+    ///
+    /// # Errors
+    /// [`CommitError::Stopped`]; `Refused(Damaged)` when stored data does not decode.
     pub fn collect(&self, now: Timestamp) -> Result<Collected, CommitError> {
-        todo!()
+        self.inner.collector.step(self.core(), &self.inner.committer, now)
     }
 
     /// Blocks the thread until the engine is durable and journal files that nobody needs are gone.

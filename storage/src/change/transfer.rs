@@ -12,7 +12,7 @@ use crate::record::{Digest, RowKey, TransferRow};
 use crate::types::{ContentHash, EpochNumber, PathGuid, Seq, TransferGuid};
 
 /// Records a transfer at the destination, in phase `Receiving { rows: 0 }`; one that is recorded already stays as it is. Output: `()`.
-/// Refusals: `Unknown` path; `Fenced` unless it is `ReadAt` in the transfer's epoch; `Stale` if the path has another transfer.
+/// Refusals: `Unknown` path; `Fenced` unless it is `ReadAt` in the transfer's epoch; `Stale` if the path has another transfer, or the id was used before.
 #[derive(Clone, Debug)]
 pub struct BeginTransfer(pub TransferRow);
 

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::at::{PointCursor, RowAt, entry_at, scan_at, value_at};
-use super::engine::{Cursor, Direction, Table, View};
+use super::engine::{Direction, Table, View};
 use super::layout::{Span, changes_key, meta_row, parse_changes_key, parse_number, parse_stored};
 use super::scope::{behind, bucket_named, bucket_spans, endpoint_spans};
 use crate::record::{CorruptRecord, RowKey, Scope};
@@ -328,3 +328,6 @@ pub(crate) fn feed_floor(view: &dyn View) -> Result<Option<Seq>, ReadError> {
     let floor = view.value(Table::Meta, meta_row::FLOOR)?;
     Ok(floor.map(|value| parse_number(&value)).transpose()?.map(Seq::new))
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ pub(crate) mod recount;
 mod reserve;
 pub(crate) mod scope;
 pub(crate) mod staged;
+mod states;
 pub(crate) mod tx;
 
 pub(crate) use tx::Before;

@@ -68,6 +68,11 @@ impl Points {
         from < until && self.held.range((from, first)..(until, first)).next().is_some()
     }
 
+    /// The first held point at or after this one.
+    pub fn held_from(&self, point: Seq) -> Option<Seq> {
+        self.held.range((point, HoldId::from_bytes([0; 16]))..).next().map(|(seq, _)| *seq)
+    }
+
     /// Held points, oldest first, one for each hold.
     pub fn held(&self) -> impl DoubleEndedIterator<Item = Seq> {
         self.held.iter().map(|(seq, _)| *seq)

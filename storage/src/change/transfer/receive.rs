@@ -1,11 +1,14 @@
 //! Receiving: claims and staged rows.
 
+use std::ops::ControlFlow;
+
 use super::validate::Validator;
 use super::{BeginTransfer, ClaimBlobs, Claimed, CompleteTransfer, StageRows};
 use crate::change::Refusal;
 use crate::change::path::transfers_of;
 use crate::meta::Tx;
-use crate::meta::engine::Table;
+use crate::meta::engine::{Direction, Table};
+use crate::meta::layout::Span;
 use crate::meta::staged::{claim_key, staged_key};
 use crate::record::{Access, PathRow, Record, TransferPhase, TransferRow};
 use crate::store::Change;
@@ -20,7 +23,8 @@ impl Change for BeginTransfer {
         if known.iter().any(|row| row.id == self.0.id) {
             return Ok(());
         }
-        let taken = find(tx, self.0.id).is_ok();
+        // What a dropped transfer left must not be taken for this one's.
+        let taken = find(tx, self.0.id).is_ok() || has_rows(tx, self.0.id)?;
         if taken || !known.is_empty() {
             return Err(Refusal::Stale);
         }
@@ -109,6 +113,17 @@ fn claim(tx: &mut Tx<'_>, transfer: TransferGuid, hash: ContentHash) -> Result<(
         tx.table_put(Table::Claims, key, Vec::new());
     }
     Ok(())
+}
+
+fn has_rows(tx: &Tx<'_>, transfer: TransferGuid) -> Result<bool, Refusal> {
+    let mut any = false;
+    for table in [Table::Staged, Table::Claims] {
+        tx.table_scan(table, &Span::prefix(transfer.as_bytes()), Direction::Forward, &mut |_, _| {
+            any = true;
+            ControlFlow::Break(())
+        })?;
+    }
+    Ok(any)
 }
 
 pub(super) fn find(tx: &Tx<'_>, id: TransferGuid) -> Result<TransferRow, Refusal> {

@@ -1,5 +1,7 @@
 //! Blobs of the batch: which are live, and how often they are referenced (FORMAT invariants 6 to 8).
 
+use bytes::Bytes;
+
 use super::{BlobCell, Tx, Undo};
 use crate::blob::{StagedBlob, StagedBody, StagedSource};
 use crate::change::Refusal;
@@ -7,7 +9,7 @@ use crate::checksum::block_crc;
 use crate::journal::FrameBody;
 use crate::meta::engine::Table;
 use crate::meta::layout::dead_key;
-use crate::record::{BlobKind, BlobRow, Location, Record};
+use crate::record::{BlobKind, BlobRow, InstanceId, Location, Record};
 use crate::types::{Body, ContentHash, Seq};
 
 impl Tx<'_> {
@@ -88,6 +90,21 @@ impl Tx<'_> {
         let Some(row) = cell.now.filter(|row| row.references == 0 && row.died == died) else { return Ok(None) };
         self.set_blob(hash, None, None);
         Ok(Some(row))
+    }
+
+    /// Gives a live body of the journal a new instance in this batch's frame. Nothing happens if `instance` is not its own any more.
+    pub(crate) fn relocate(&mut self, hash: ContentHash, instance: InstanceId, bytes: Bytes) -> Result<(), Refusal> {
+        let cell = self.blob_cell(hash)?;
+        let movable = |row: &BlobRow| row.instance == instance && row.location != Location::Piece;
+        let Some(row) = cell.now.filter(movable) else { return Ok(()) };
+        let instance = self.instances.allocate();
+        let crc = block_crc(instance, 0, &bytes);
+        let at = self.bodies.len();
+        self.bodies.push(FrameBody { hash, instance, bytes });
+        self.undo.push(Undo::Body);
+        let location = Location::Journal { file: 0, offset: 0 };
+        self.set_blob(hash, Some(BlobRow { instance, location, crc, ..row }), Some(at));
+        Ok(())
     }
 
     fn blob_cell(&mut self, hash: ContentHash) -> Result<BlobCell, Refusal> {

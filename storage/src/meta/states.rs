@@ -1,0 +1,88 @@
+//! States of a scope, compared and counted: each page under a view of its own.
+
+use super::core::Core;
+use super::delta::{DeltaPage, DeltaPosition, Walk};
+use super::digest::LtHash;
+use super::engine::{Table, View};
+use super::layout::{meta_row, parse_number};
+use super::points::Points;
+use super::recount::{count_page, count_staged_page};
+use crate::change::Refusal;
+use crate::record::{CorruptRecord, Digest, Record, Scope, TransferRow};
+use crate::store::ReadError;
+use crate::types::{Seq, TransferGuid};
+
+impl Core {
+    pub fn delta_page(
+        &self,
+        walk: &Walk<'_>,
+        from: Option<&DeltaPosition>,
+        limit: usize,
+    ) -> Result<DeltaPage, ReadError> {
+        self.at_points(&[walk.base, Some(walk.to)], |view| walk.page(view, from, limit))
+    }
+
+    pub fn comparison_page(
+        &self,
+        walk: &Walk<'_>,
+        from: Option<&DeltaPosition>,
+        limit: usize,
+    ) -> Result<DeltaPage, ReadError> {
+        self.at_points(&[walk.base, Some(walk.to)], |view| walk.comparison_page(view, from, limit))
+    }
+
+    pub fn digest(&self, scope: &Scope, at: Seq) -> Result<Digest, ReadError> {
+        let mut hash = LtHash::empty();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            after = self.at_points(&[Some(at)], |view| count_page(view, scope, at, after.as_deref(), &mut hash))?;
+            if after.is_none() {
+                return Ok(hash.digest());
+            }
+        }
+    }
+
+    pub fn staged_digest(&self, transfer: TransferGuid, base: Option<(&Digest, Seq)>) -> Result<Digest, ReadError> {
+        let scope = self.scope_of(transfer)?;
+        let mut hash = base.map_or_else(LtHash::empty, |(digest, _)| LtHash::of(digest));
+        let base = base.map(|(_, at)| at);
+        let mut first = Some(0);
+        while let Some(from) = first {
+            first =
+                self.at_points(&[base], |view| count_staged_page(view, (transfer, &scope), base, from, &mut hash))?;
+        }
+        Ok(hash.digest())
+    }
+
+    fn scope_of(&self, transfer: TransferGuid) -> Result<Scope, ReadError> {
+        let unknown = || CorruptRecord { kind: "transfer", reason: Refusal::Unknown.to_string() };
+        let (view, state) = self.view()?;
+        let row = view.value(Table::Transfers, transfer.as_bytes())?.ok_or_else(unknown)?;
+        let path = state.gates.path(TransferRow::decode(&row)?.path).ok_or_else(unknown)?;
+        Ok(path.scope.clone())
+    }
+
+    /// Opens a view in which these points are readable.
+    fn at_points<T>(
+        &self,
+        points: &[Option<Seq>],
+        read: impl FnOnce(&dyn View) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        let (view, state) = self.view()?;
+        for point in points.iter().flatten() {
+            check_readable(&*view, &state.points, *point)?;
+        }
+        read(&*view)
+    }
+}
+
+/// # Errors
+/// `NotHeld` unless a hold has the point, or it is the view's newest. At zero everything is absent, whoever asks.
+fn check_readable(view: &dyn View, points: &Points, point: Seq) -> Result<(), ReadError> {
+    if point == Seq::ZERO || points.is_held(point) {
+        return Ok(());
+    }
+    let applied = view.value(Table::Meta, meta_row::APPLIED)?;
+    let newest = applied.map(|value| parse_number(&value)).transpose()?.unwrap_or_default();
+    if newest == point.get() { Ok(()) } else { Err(ReadError::NotHeld(point)) }
+}
