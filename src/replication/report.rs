@@ -97,3 +97,8 @@ pub struct DivergedEntry {
     pub size: Option<u64>,
     pub modified: Option<String>,
 }
+
+/// A time as RFC 3339, in UTC.
+pub fn rfc3339(at: tandem_storage::types::Timestamp) -> String {
+    jiff::Timestamp::from_microsecond(at.as_micros()).map_or_else(|_| "out of range".to_owned(), |at| at.to_string())
+}

@@ -11,4 +11,4 @@ mod token;
 pub(crate) use exchange::Pairing;
 pub(crate) use join::{JoinError, join};
 pub(crate) use proof::Secret;
-pub(crate) use token::Token;
+pub(crate) use token::{InvalidToken, Token};

@@ -1,4 +1,4 @@
-//! Blobs as frames: `tag u8 | hash 32 | kind u8 | encoding u8 | length u32 | stored length u32 | stored bytes`, numbers little-endian;
+//! Blobs as frames, behind a head (`length u16 | message`) that says what they are for: `tag u8 | hash 32 | kind u8 | encoding u8 | length u32 | stored length u32 | stored bytes`, numbers little-endian;
 //! a frame of tag 0 ends the stream, so that a cut one is never taken for a whole one.
 
 use std::time::Duration;
@@ -9,14 +9,19 @@ use tandem_storage::blob::PIECE_BYTES;
 use tandem_storage::record::BlobKind;
 use tandem_storage::types::ContentHash;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::body::Incoming;
-use super::codec::WireError;
+use super::codec::{WireError, decode, encode};
 
 const END: u8 = 0;
 const BLOB: u8 = 1;
 const RAW: u8 = 0;
 const LZ4: u8 = 1;
 const HEAD_BYTES: usize = 32 + 1 + 1 + 4 + 4;
+/// The longest head of a stream.
+const STREAM_HEAD_MAX: usize = 1024;
 /// A recipe lists at most 1,024 children of some 45 bytes.
 const RECIPE_MAX: usize = 128 * 1024;
 /// Shorter blobs do not gain from compression.
@@ -50,6 +55,17 @@ pub(crate) fn encode_blob(out: &mut BytesMut, hash: ContentHash, kind: BlobKind,
     out.put_u32_le(u32::try_from(stored.len()).expect("a blob is at most a piece long"));
     out.put_slice(stored);
     1 + HEAD_BYTES + stored.len()
+}
+
+/// Heads a stream with what it is for.
+pub(crate) fn encode_head<M: Serialize>(out: &mut BytesMut, message: &M) -> Result<(), WireError> {
+    let bytes = encode(message)?;
+    if bytes.len() > STREAM_HEAD_MAX {
+        return Err(WireError::TooLong);
+    }
+    out.put_u16_le(u16::try_from(bytes.len()).expect("checked"));
+    out.put_slice(&bytes);
+    Ok(())
 }
 
 pub(crate) fn encode_end(out: &mut BytesMut) {
@@ -116,6 +132,18 @@ where
 {
     pub(crate) fn new(body: B) -> Self {
         BlobStream { incoming: Incoming { body, silence: SILENCE }, buffer: BytesMut::new(), ended: false }
+    }
+
+    /// What the stream is for. Asked once, first.
+    pub(crate) async fn head<M: DeserializeOwned>(&mut self) -> Result<M, WireError> {
+        self.fill(2).await?;
+        let head = self.buffer.split_to(2);
+        let len = usize::from(u16::from_le_bytes([head[0], head[1]]));
+        if len > STREAM_HEAD_MAX {
+            return Err(WireError::TooLong);
+        }
+        self.fill(len).await?;
+        decode(&self.buffer.split_to(len))
     }
 
     /// The next blob; none at the declared end.

@@ -11,7 +11,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use blobs::{BlobStream, ReceivedBlob, encode_blob, encode_end};
+pub(crate) use blobs::{BlobStream, ReceivedBlob, encode_blob, encode_end, encode_head};
 pub(crate) use codec::{MESSAGE_MAX, WireError, decode, encode};
 pub(crate) use link::{Dialer, Link, LinkError, LinkHealth};
 pub(crate) use server::{Caller, Handler, serve};

@@ -1,0 +1,212 @@
+//! What an operator may ask of replication, whichever face carries the words.
+
+mod change;
+mod diverged;
+mod peer;
+mod show;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tandem_storage::record::Scope;
+use tandem_storage::types::EpochNumber;
+use tokio::sync::oneshot;
+
+use super::driver::{Hub, Mail, Order, PathHandle};
+use super::report::{DivergedEntry, NodeReport, PathReport, PeerReport};
+use crate::role::machine::Refused;
+use crate::tls::NodeIdentity;
+
+/// Why an operator's request was not carried out; each message says what to do next.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ControlError {
+    #[error("{0}")]
+    NotFound(String),
+    #[error("{0}")]
+    Refused(String),
+    #[error("{0}")]
+    Conflict(String),
+    #[error("the peer did not answer: {0}")]
+    PeerUnreachable(String),
+    #[error("{0}")]
+    Internal(String),
+}
+
+#[derive(Clone, Debug)]
+pub struct CreatePath {
+    pub scope: Scope,
+    /// A peer's name.
+    pub peer: String,
+    /// At least 1 s.
+    pub interval: Duration,
+    pub keep_local: Duration,
+    pub keep_remote: Duration,
+}
+
+/// On a Destination: become Source. On a Source: hand over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailoverMode {
+    Graceful,
+    StandAlone,
+    Force,
+}
+
+/// What reports say of the node itself.
+pub(super) struct NodeFacts {
+    pub name: String,
+    pub region: String,
+    pub s3: String,
+    pub admin: String,
+    pub replication: String,
+}
+
+/// The operator's handle on replication. Cheap to clone.
+#[derive(Clone)]
+pub struct Control {
+    hub: Arc<Hub>,
+    identity: Arc<NodeIdentity>,
+    facts: Arc<NodeFacts>,
+}
+
+impl Control {
+    pub(super) fn new(hub: Arc<Hub>, identity: Arc<NodeIdentity>, facts: NodeFacts) -> Self {
+        Control { hub, identity, facts: Arc::new(facts) }
+    }
+
+    /// A one-time token for the other node; good for 15 minutes.
+    ///
+    /// # Errors
+    /// None today; faces treat it as every other call.
+    pub async fn pairing_token(&self) -> Result<String, ControlError> {
+        Ok(self.hub.pairing.issue().to_text())
+    }
+
+    /// Pairs with the node that issued the token. `name` is what this node calls the peer.
+    ///
+    /// # Errors
+    /// A token that is wrong, used or expired; a name that is taken; a peer that does not answer.
+    pub async fn pair(&self, token: &str, name: &str) -> Result<PeerReport, ControlError> {
+        self.pair_by_token(token, name).await
+    }
+
+    /// # Errors
+    /// `Refused` while a path needs the peer.
+    pub async fn remove_peer(&self, name: &str) -> Result<(), ControlError> {
+        self.unpair(name).await
+    }
+
+    /// Protects a path: this node becomes Source, the peer Destination.
+    ///
+    /// # Errors
+    /// What is in the way, on either node, by name.
+    pub async fn create_path(&self, path: CreatePath) -> Result<PathReport, ControlError> {
+        let handle = self.protect(path).await?;
+        Ok(self.show_path(&handle))
+    }
+
+    /// Ends the protection on both nodes; data stay where they are.
+    ///
+    /// # Errors
+    /// `Refused` while a failover or a rejoin is under way.
+    pub async fn remove_path(&self, scope: &Scope) -> Result<(), ControlError> {
+        self.unprotect(scope).await
+    }
+
+    /// Starts a role change; returns once it is recorded. Progress is in the report.
+    ///
+    /// # Errors
+    /// Why the role cannot change so, and what to do next.
+    pub async fn failover(&self, scope: &Scope, mode: FailoverMode) -> Result<PathReport, ControlError> {
+        let order = match mode {
+            FailoverMode::Graceful => Order::Failover,
+            FailoverMode::StandAlone => Order::StandAlone,
+            FailoverMode::Force => Order::Force,
+        };
+        self.order(scope, order).await
+    }
+
+    /// Calls a graceful failover off.
+    ///
+    /// # Errors
+    /// `Refused` when none is in progress.
+    pub async fn abort_failover(&self, scope: &Scope) -> Result<PathReport, ControlError> {
+        self.order(scope, Order::Abort).await
+    }
+
+    /// Standalone again under the peer, or Standalone to Source with the peer as destination.
+    ///
+    /// # Errors
+    /// `Refused` when the path is not alone, or the peer does not answer.
+    pub async fn reattach(&self, scope: &Scope) -> Result<PathReport, ControlError> {
+        let view = self.fresh_view(scope).await?;
+        self.order(scope, Order::Reattach(view.map(Box::new))).await
+    }
+
+    /// Takes a snapshot now and ships it.
+    ///
+    /// # Errors
+    /// `Refused` on a node that is not the path's Source.
+    pub async fn replicate_now(&self, scope: &Scope) -> Result<PathReport, ControlError> {
+        self.order(scope, Order::Snapshot).await
+    }
+
+    pub fn report(&self) -> NodeReport {
+        self.show_node()
+    }
+
+    /// # Errors
+    /// `NotFound`.
+    pub fn path(&self, scope: &Scope) -> Result<PathReport, ControlError> {
+        Ok(self.show_path(&*self.handle(scope)?))
+    }
+
+    /// The manifest of a diverged snapshot.
+    ///
+    /// # Errors
+    /// `NotFound`, when no writes of that epoch are kept.
+    pub async fn diverged(&self, scope: &Scope, epoch: u64) -> Result<Vec<DivergedEntry>, ControlError> {
+        self.manifest(scope, EpochNumber::new(epoch)).await
+    }
+
+    /// Drops what a rejoin kept aside, for good.
+    ///
+    /// # Errors
+    /// `Refused` while some of it is locked.
+    pub async fn discard_diverged(&self, scope: &Scope, epoch: u64) -> Result<(), ControlError> {
+        let epoch = EpochNumber::new(epoch);
+        let locked = self.diverged_is_locked(scope, epoch).await?;
+        self.order(scope, Order::DiscardDiverged { epoch, locked }).await.map(|_| ())
+    }
+
+    fn handle(&self, scope: &Scope) -> Result<Arc<PathHandle>, ControlError> {
+        let unknown = || ControlError::NotFound(format!("no protected path {scope} on this node; see tandem status"));
+        self.hub.by_scope(scope).ok_or_else(unknown)
+    }
+
+    /// Hands an order to the path's task and waits until it is recorded or refused.
+    async fn order(&self, scope: &Scope, order: Order) -> Result<PathReport, ControlError> {
+        let handle = self.handle(scope)?;
+        let (sender, answer) = oneshot::channel();
+        let stopping = || ControlError::Internal("the node is stopping".into());
+        handle.mail.send(Mail::Order(order, sender)).await.map_err(|_| stopping())?;
+        match answer.await {
+            Ok(Ok(())) => Ok(self.show_path(&handle)),
+            Ok(Err(refused)) => Err(ControlError::from(refused)),
+            Err(_) => {
+                let error = handle.read().last_error.clone();
+                Err(ControlError::Internal(error.unwrap_or_else(|| "the node is stopping".into())))
+            }
+        }
+    }
+}
+
+impl From<Refused> for ControlError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::InConflict(_) => ControlError::Conflict(refused.to_string()),
+            Refused::PeerSilent => ControlError::PeerUnreachable(refused.to_string()),
+            Refused::Unknown => ControlError::NotFound(refused.to_string()),
+            _ => ControlError::Refused(refused.to_string()),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Reports, from what the tasks have published.
+
+use std::time::Duration;
+
+use tandem_storage::record::{SnapshotMeta, TransferPhase};
+use tandem_storage::types::SnapshotGuid;
+
+use super::super::driver::{PathHandle, Published};
+use super::super::peers::Peer;
+use super::super::report::{
+    DivergedReport, NodeReport, PathReport, PeerReport, RestorePointReport, TransferReport, rfc3339,
+};
+use super::Control;
+use crate::role::machine::{
+    Cause, Decider, Decision, Destination, DestinationPhase, Life, RoleChange, Source, SourcePhase,
+};
+
+/// A peer that was heard within this time is connected, whatever the link does just now.
+const HEARD: Duration = Duration::from_secs(5);
+
+impl Control {
+    pub(super) fn show_node(&self) -> NodeReport {
+        let store = &self.hub.store;
+        let space = store.space();
+        NodeReport {
+            node: self.hub.me.to_string(),
+            name: self.facts.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            region: self.facts.region.clone(),
+            s3: self.facts.s3.clone(),
+            admin: self.facts.admin.clone(),
+            replication: self.facts.replication.clone(),
+            newest_seq: store.newest().get(),
+            free_bytes: space.free_bytes,
+            low_space: space.low,
+            peers: self.hub.peers.all().iter().map(|peer| self.show_peer(peer)).collect(),
+            paths: self.hub.handles().iter().map(|handle| self.show_path(handle)).collect(),
+        }
+    }
+
+    pub(super) fn show_peer(&self, peer: &Peer) -> PeerReport {
+        let health = peer.link.health();
+        let heard = self.hub.last_heartbeat(peer.row.card.node);
+        let fresh = heard.is_some_and(|ago| ago <= HEARD);
+        let state = match (health.connected && fresh, &health.error) {
+            (true, _) => "CONNECTED",
+            (false, Some(_)) => "ERROR",
+            (false, None) => "CONNECTING",
+        };
+        PeerReport {
+            name: peer.row.name.clone(),
+            node: peer.row.card.node.to_string(),
+            address: peer.row.card.address.clone(),
+            state: state.to_owned(),
+            last_heartbeat_seconds_ago: heard.map(|ago| ago.as_secs_f64()),
+            error: health.error,
+        }
+    }
+
+    pub(super) fn show_path(&self, handle: &PathHandle) -> PathReport {
+        let published = handle.read();
+        let state = &published.state;
+        let shown = restore_point(&published);
+        let lag = published.lag.map(|(age, at)| (age.age + self.hub.clock.monotonic().saturating_sub(at), age.proven));
+        PathReport {
+            guid: state.guid.to_string(),
+            path: state.scope.to_string(),
+            role: role(&state.detail.life).to_owned(),
+            state: self.show_state(&published),
+            writable: state.writable(),
+            epoch: state.epoch.number.get(),
+            epoch_writer: state.epoch.writer.to_string(),
+            peer: self
+                .hub
+                .peers
+                .by_node(handle.peer)
+                .map_or_else(|| state.detail.peer.name.clone(), |peer| peer.row.name.clone()),
+            interval_seconds: state.detail.policy.every.as_secs(),
+            restore_point: shown.and_then(|guid| self.show_restore_point(&published, guid)),
+            rpo_lag_seconds: lag.map(|(age, _)| age.as_secs_f64()),
+            lag_proven: lag.is_some_and(|(_, proven)| proven),
+            transfer: show_transfer(handle, &published),
+            diverged: show_diverged(&published),
+            conflict: state.conflict().map(|evidence| {
+                format!(
+                    "{evidence}. Force or reattach the path on the node whose data shall win, or let it stand alone"
+                )
+            }),
+            last_error: published.last_error.clone(),
+            last_change: state.detail.changes.last().map(describe),
+        }
+    }
+
+    fn show_state(&self, published: &Published) -> String {
+        let state = match &published.state.detail.life {
+            Life::Standalone(_) => "Active",
+            Life::Source(source) => match &source.phase {
+                SourcePhase::HandingOver(_) => "HandingOver",
+                SourcePhase::Conflict(_) => "Conflict",
+                SourcePhase::Initializing if published.last_error.is_some() => "Failed",
+                SourcePhase::Initializing => "Initializing",
+                SourcePhase::Active if published.last_error.is_some() => "Suspended",
+                SourcePhase::Active if published.shipping.is_some() => "Syncing",
+                SourcePhase::Active => "Active",
+            },
+            Life::Destination(destination) => match (&destination.phase, destination.handover) {
+                (DestinationPhase::Initializing, _) => "Initializing",
+                (DestinationPhase::Conflict(_), _) => "Conflict",
+                (DestinationPhase::Rewinding { .. }, _) => "Rejoining",
+                (DestinationPhase::Promoting(_), _) => "HandingOver",
+                (DestinationPhase::Active, Some(Decision::Requested(_) | Decision::Following { .. })) => "HandingOver",
+                (DestinationPhase::Active, _) if published.transfer.is_some() => "Syncing",
+                (DestinationPhase::Active, _) if published.last_error.is_some() => "Suspended",
+                (DestinationPhase::Active, _) => "Active",
+            },
+        };
+        state.to_owned()
+    }
+
+    fn show_restore_point(&self, published: &Published, guid: SnapshotGuid) -> Option<RestorePointReport> {
+        let meta: &SnapshotMeta = published.snapshots.iter().find(|meta| meta.guid == guid)?;
+        let row = self.hub.store.snapshot(guid).ok().flatten();
+        let digest = row.and_then(|row| row.digest).map(|digest| blake3::hash(digest.as_bytes()).to_hex().to_string());
+        Some(RestorePointReport {
+            guid: guid.to_string(),
+            name: meta.name.clone(),
+            created: rfc3339(meta.created),
+            digest,
+        })
+    }
+}
+
+fn role(life: &Life) -> &'static str {
+    match life {
+        Life::Source(_) => "Source",
+        Life::Destination(_) => "Destination",
+        Life::Standalone(_) => "Standalone",
+    }
+}
+
+/// The newest restore point that the destination is known to have.
+fn restore_point(published: &Published) -> Option<SnapshotGuid> {
+    match &published.state.detail.life {
+        Life::Source(Source { acked, .. }) => *acked,
+        Life::Destination(Destination { visible, .. }) => *visible,
+        Life::Standalone(alone) => alone.acked,
+    }
+}
+
+fn show_transfer(handle: &PathHandle, published: &Published) -> Option<TransferReport> {
+    let name = |guid: SnapshotGuid| {
+        let known = published.snapshots.iter().find(|meta| meta.guid == guid);
+        known.map_or_else(|| guid.to_string(), |meta| meta.name.clone())
+    };
+    let step = |base: Option<SnapshotGuid>, to: String| match base {
+        Some(base) => format!("@{} => @{to}", name(base)),
+        None => format!("seed => @{to}"),
+    };
+    if let Some(flight) = published.shipping {
+        let (rows_sent, bytes_sent) = handle.progress.sent();
+        let step = step(flight.base, name(flight.to));
+        return Some(TransferReport { step, rows_sent, bytes_sent, phase: "sending".into() });
+    }
+    let row = published.transfer.as_ref()?;
+    let (rows, phase) = match row.phase {
+        TransferPhase::Receiving { rows } => (rows, "receiving"),
+        TransferPhase::Complete { rows } => (rows, "complete"),
+        TransferPhase::Applying { rows, .. } => (rows, "applying"),
+    };
+    let step = step(row.base, row.to.name.clone());
+    Some(TransferReport { step, rows_sent: rows, bytes_sent: 0, phase: phase.into() })
+}
+
+fn show_diverged(published: &Published) -> Vec<DivergedReport> {
+    let created = |guid: SnapshotGuid| {
+        let known = published.snapshots.iter().find(|meta| meta.guid == guid);
+        known.map_or_else(String::new, |meta| rfc3339(meta.created))
+    };
+    let show = |diverged: &crate::role::machine::Diverged| DivergedReport {
+        name: format!("diverged-{}", diverged.epoch),
+        epoch: diverged.epoch.get(),
+        created: created(diverged.snapshot),
+        entries: diverged.entries.unwrap_or(0),
+    };
+    published.state.detail.diverged.iter().map(show).collect()
+}
+
+/// What the last role change did, in a sentence.
+fn describe(change: &RoleChange) -> String {
+    let what = match change.cause {
+        Cause::Created => "this node began to protect the path",
+        Cause::Accepted => "this node began to follow the path as its destination",
+        Cause::GateClosed => "this node closed its gate to hand the path over",
+        Cause::HandedOver => "this node took over; nothing was lost",
+        Cause::Voided => "the failover was called off; this node writes on",
+        Cause::Forced => {
+            "an operator forced this node to be Source; what the other node had not shipped is kept there as diverged"
+        }
+        Cause::StoodAlone(Decider::Operator) => "an operator made this node stand alone",
+        Cause::StoodAlone(Decider::Peer) => "the path stands alone on both nodes, as the peer said",
+        Cause::Reattached => "an operator reattached the path with this node as Source",
+        Cause::Rejoined { diverged: false } => "this node follows the peer; no writes were lost here",
+        Cause::Rejoined { diverged: true } => "this node follows the peer; its later writes are kept as diverged",
+        Cause::Conflict => "the two nodes disagree; an operator must decide",
+    };
+    format!("{} (epoch {}, {})", what, change.epoch.number, rfc3339(change.at))
+}

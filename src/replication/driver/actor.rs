@@ -1,0 +1,466 @@
+//! The task that owns one path's state. Mail, time and finished jobs come in one by one; each is a step of the machine, committed, then
+//! acted upon. Between them the task settles: what is due by the state, the schedule and the plan is done until nothing is.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tandem_storage::record::{CreatorKind, SnapshotMeta, SnapshotRow, TransferRow};
+use tandem_storage::types::{Seq, SnapshotGuid, Timestamp, TransferGuid};
+use tandem_storage::{CommitError, ReadError, Store};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::super::plan::{Plan, View, plan};
+use super::super::schedule::{self, Due, Marks, Stated};
+use super::super::ship::{Progress, ShipError, Tied};
+use super::handle::{PathHandle, Published};
+use super::hub::Hub;
+use super::mail::{Mail, Order};
+use crate::role::machine::{Command, Event, InFlight, Life, Offer, PathState, PathView, Refused, Taking};
+
+/// Mail that waits; more is dropped or waits outside.
+const MAILBOX: usize = 64;
+/// The task looks at least so often.
+const LOOK: Duration = Duration::from_millis(500);
+/// After an error of the store, or of a job, so long nothing is tried.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Steps that follow from one another without anything from outside; a bound, never reached.
+const CHAIN: usize = 16;
+/// Snapshots that one commit drops.
+const DROPPED: usize = 32;
+
+/// Why a step was not made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StepError {
+    #[error("{0}")]
+    Refused(#[from] Refused),
+    #[error("the store: {0}")]
+    Commit(#[from] CommitError),
+    #[error("the store: {0}")]
+    Read(#[from] ReadError),
+    #[error("{0}")]
+    Corrupt(String),
+}
+
+/// The one long job that a path has under way.
+pub(super) enum Job {
+    Shipping(InFlight, #[allow(dead_code)] Tied<()>),
+    Finishing(TransferGuid, #[allow(dead_code)] Tied<()>),
+    Rewinding(SnapshotGuid, #[allow(dead_code)] Tied<()>),
+}
+
+pub(super) struct Actor {
+    pub(super) hub: Arc<Hub>,
+    pub(super) handle: Arc<PathHandle>,
+    mailbox: mpsc::Receiver<Mail>,
+    pub(super) state: PathState,
+    /// Newest first, without digests.
+    pub(super) rows: Vec<SnapshotRow>,
+    pub(super) metas: Arc<Vec<SnapshotMeta>>,
+    pub(super) transfer: Option<TransferRow>,
+    /// What the peer said last; none after a shipment, until it speaks again.
+    pub(super) peer_view: Option<PathView>,
+    /// The age that the source stated, of the snapshot it spoke of.
+    stated: Option<(SnapshotGuid, Stated)>,
+    /// The slot of the schedule that was served last.
+    served: Option<Timestamp>,
+    /// At this Seq the present was equal to this snapshot.
+    clean: Option<(SnapshotGuid, Seq)>,
+    pub(super) job: Option<Job>,
+    /// A digest differed: the next shipment compares everything.
+    pub(super) thorough: bool,
+    /// Not before this monotonic time.
+    paused_until: Duration,
+    pub(super) last_error: Option<String>,
+    pub(super) removed: bool,
+}
+
+impl Actor {
+    pub(super) fn new(hub: Arc<Hub>, state: PathState) -> (Arc<PathHandle>, Actor) {
+        let (mail, mailbox) = mpsc::channel(MAILBOX);
+        let published = Published::new(state.clone());
+        let handle = Arc::new(PathHandle {
+            guid: state.guid,
+            peer: state.detail.peer.guid,
+            mail,
+            published: watch::Sender::new(Arc::new(published)),
+            marks: Mutex::new(Marks::default()),
+            progress: Arc::new(Progress::default()),
+        });
+        let actor = Actor {
+            hub,
+            handle: handle.clone(),
+            mailbox,
+            state,
+            rows: Vec::new(),
+            metas: Arc::default(),
+            transfer: None,
+            peer_view: None,
+            stated: None,
+            served: None,
+            clean: None,
+            job: None,
+            thorough: false,
+            paused_until: Duration::ZERO,
+            last_error: None,
+            removed: false,
+        };
+        (handle, actor)
+    }
+
+    pub(super) async fn run(mut self) {
+        while let Err(error) = self.reload().await {
+            self.trouble(&error);
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.served = self.newest_of_line().map(|row| row.meta.created);
+        while !self.removed {
+            if self.hub.clock.monotonic() >= self.paused_until
+                && let Err(error) = self.settle().await
+            {
+                self.trouble(&error);
+            }
+            self.publish();
+            if self.removed {
+                break;
+            }
+            let pause = self.next_look();
+            if let Ok(Some(mail)) = tokio::time::timeout(pause, self.mailbox.recv()).await {
+                self.read_mail(mail).await;
+                // What is there already is read before settling: the newest view counts.
+                while let Ok(mail) = self.mailbox.try_recv() {
+                    self.read_mail(mail).await;
+                }
+            }
+        }
+        self.publish();
+        self.hub.forget(self.state.guid);
+    }
+
+    fn next_look(&self) -> Duration {
+        let every = self.state.detail.policy.every;
+        let next = match schedule::due(&self.state.detail.policy, self.served, self.hub.clock.now(), true, 0) {
+            Due::NotBefore(at) => at.as_micros().saturating_sub(self.hub.clock.now().as_micros()).max(0).unsigned_abs(),
+            _ => 10_000,
+        };
+        let next = if self.state.writable() { Duration::from_micros(next) } else { every };
+        next.clamp(Duration::from_millis(5), LOOK)
+    }
+
+    /// Remembers what went wrong, for the report, and gives it time.
+    pub(super) fn trouble(&mut self, error: &dyn std::fmt::Display) {
+        let text = error.to_string();
+        if self.last_error.as_deref() != Some(&text) {
+            tracing::warn!(path = %self.state.scope, error = %text, "replication is held up");
+        }
+        self.last_error = Some(text);
+        self.paused_until = self.hub.clock.monotonic() + PAUSE;
+    }
+
+    async fn read_mail(&mut self, mail: Mail) {
+        if let Err(error) = self.take_mail(mail).await {
+            self.trouble(&error);
+        }
+    }
+
+    async fn take_mail(&mut self, mail: Mail) -> Result<(), StepError> {
+        match mail {
+            Mail::Heard { view, asked, age } => self.heard(*view, asked, age),
+            Mail::Unknown => self.introduce().await,
+            Mail::Gone => {
+                tracing::warn!(path = %self.state.scope, "the peer removed the path; it is removed here too");
+                self.step(Event::Command(Command::Remove)).await?;
+            }
+            Mail::Offer(offer, answer) => {
+                let taking = self.offered(&offer).await;
+                let _ = answer.send(taking);
+            }
+            Mail::Order(order, answer) => self.obey(order, answer).await?,
+            Mail::Look => self.paused_until = Duration::ZERO,
+            Mail::Shipped(transfer, outcome) => self.shipped(transfer, outcome),
+            Mail::Applied(transfer, outcome) => {
+                self.job = None;
+                match outcome {
+                    Ok(digest) => {
+                        self.step(Event::Applied { transfer, digest: &digest }).await?;
+                    }
+                    Err(error) => self.trouble(&error),
+                }
+            }
+            Mail::Rewound(outcome) => {
+                self.job = None;
+                match outcome {
+                    Ok(entries) => {
+                        self.step(Event::Rewound { entries }).await?;
+                    }
+                    Err(error) => self.trouble(&error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn heard(&mut self, view: PathView, asked: Option<Duration>, age: Option<(SnapshotGuid, schedule::Age)>) {
+        if let (Some(asked), Some((shown, age))) = (asked, age) {
+            self.stated = Some((shown, Stated { age, asked }));
+        }
+        // Unasked views may overtake one another; an answer is as new as its question, even from a node that was set back.
+        let older = self.peer_view.as_ref().is_some_and(|known| known.revision > view.revision);
+        if asked.is_some() || !older {
+            self.peer_view = Some(view);
+        }
+    }
+
+    fn shipped(&mut self, transfer: TransferGuid, outcome: Result<(), ShipError>) {
+        if !matches!(&self.job, Some(Job::Shipping(flight, _)) if flight.transfer == transfer) {
+            return;
+        }
+        self.job = None;
+        // What the peer shows now is for the peer to say.
+        self.peer_view = None;
+        self.hub.bell(self.handle.peer).notify_one();
+        match outcome {
+            Ok(()) => {
+                self.thorough = false;
+                self.last_error = None;
+            }
+            Err(ShipError::Failed(super::super::message::Failure::DigestDiffers)) => {
+                self.thorough = true;
+                self.trouble(&ShipError::Failed(super::super::message::Failure::DigestDiffers));
+            }
+            Err(ShipError::Failed(super::super::message::Failure::NotCurrent) | ShipError::Stopped) => {}
+            Err(error) => self.trouble(&error),
+        }
+    }
+
+    async fn obey(&mut self, order: Order, answer: oneshot::Sender<Result<(), Refused>>) -> Result<(), StepError> {
+        let outcome = match &order {
+            Order::Failover => self.step(Event::Command(Command::Failover)).await,
+            Order::StandAlone => self.step(Event::Command(Command::StandAlone)).await,
+            Order::Force => self.step(Event::Command(Command::Force)).await,
+            Order::Abort => self.step(Event::Command(Command::Abort)).await,
+            Order::Reattach(peer) => self.step(Event::Command(Command::Reattach { peer: peer.as_deref() })).await,
+            Order::DiscardDiverged { epoch, locked } => {
+                self.step(Event::Command(Command::DiscardDiverged { epoch: *epoch, locked: *locked })).await
+            }
+            Order::Remove => match self.hub.bury(self.state.guid).await {
+                Ok(()) => self.step(Event::Command(Command::Remove)).await,
+                Err(error) => Err(error.into()),
+            },
+            Order::Snapshot => self.snapshot_now().await,
+        };
+        self.publish();
+        match outcome {
+            Ok(_) => {
+                self.paused_until = Duration::ZERO;
+                let _ = answer.send(Ok(()));
+                Ok(())
+            }
+            Err(StepError::Refused(refused)) => {
+                let _ = answer.send(Err(refused));
+                Ok(())
+            }
+            // Dropping the sender tells the operator's call to look at the report.
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn snapshot_now(&mut self) -> Result<bool, StepError> {
+        if !self.state.writable() {
+            return Err(Refused::NotSource.into());
+        }
+        let before = self.hub.clock.monotonic();
+        if self.changed().await? { self.take_snapshot(before).await } else { Ok(false) }
+    }
+
+    /// Does what is due until nothing is.
+    async fn settle(&mut self) -> Result<(), StepError> {
+        for _ in 0..CHAIN {
+            self.load_transfer().await?;
+            let mut moved = self.step(Event::Tick).await?;
+            if let Some(view) = self.peer_view.clone() {
+                moved |= self.step(Event::Heard(&view)).await?;
+            }
+            if self.removed {
+                return Ok(());
+            }
+            if !moved {
+                break;
+            }
+        }
+        self.schedule().await?;
+        self.plan().await?;
+        self.retain().await
+    }
+
+    async fn schedule(&mut self) -> Result<(), StepError> {
+        if !matches!(self.state.detail.life, Life::Source(_)) || !self.state.writable() {
+            return Ok(());
+        }
+        let (now, policy) = (self.hub.clock.now(), self.state.detail.policy);
+        if let Due::NotBefore(_) = schedule::due(&policy, self.served, now, true, 0) {
+            return Ok(());
+        }
+        let before = self.hub.clock.monotonic();
+        let changed = self.changed().await?;
+        match schedule::due(&policy, self.served, now, changed, self.backlog()) {
+            Due::Take => {
+                self.take_snapshot(before).await?;
+                self.served = Some(now);
+            }
+            Due::Unchanged => {
+                if let Some(newest) = self.newest_of_line().map(|row| row.meta.guid) {
+                    self.handle.marks().unchanged(newest, before);
+                }
+                self.served = Some(now);
+            }
+            Due::Backlog => self.served = Some(now),
+            Due::NotBefore(_) => {}
+        }
+        Ok(())
+    }
+
+    async fn take_snapshot(&mut self, before: Duration) -> Result<bool, StepError> {
+        let (now, keep) = (self.hub.clock.now(), self.state.detail.policy.keep_local);
+        let name = format!("tandem-{}", super::super::report::rfc3339(now));
+        let expires = Some(schedule::expiry(now, keep));
+        let known = self.metas.first().map(|meta| meta.guid);
+        let event = Event::Snapshot { name: &name, by: CreatorKind::Policy, expires, locked: false };
+        let taken = self.step(event).await?;
+        if let Some(newest) = self.metas.first().map(|meta| meta.guid).filter(|newest| known != Some(*newest)) {
+            self.handle.marks().taken(newest, before);
+        }
+        Ok(taken)
+    }
+
+    /// Whether the present differs from the newest snapshot of this side's line.
+    async fn changed(&mut self) -> Result<bool, StepError> {
+        match self.newest_of_line().map(|row| (row.meta.guid, row.seq)) {
+            None => Ok(true),
+            Some((guid, seq)) => self.differs(guid, seq).await,
+        }
+    }
+
+    /// Whether the present may differ from a snapshot. The answer "no" is kept for as long as nothing at all is committed.
+    pub(super) async fn differs(&mut self, guid: SnapshotGuid, seq: Seq) -> Result<bool, StepError> {
+        let newest = self.hub.store.newest();
+        if self.clean == Some((guid, newest)) {
+            return Ok(false);
+        }
+        let scope = self.state.scope.clone();
+        let page = self.read(move |store| {
+            match store.delta(&scope, Some(seq), newest, None, 1) {
+                // The newest point moved on meanwhile: somebody writes, though perhaps elsewhere.
+                Err(ReadError::NotHeld(_)) => Ok(None),
+                other => other.map(Some),
+            }
+        });
+        let clean = page.await?.is_some_and(|page| page.entries.is_empty() && page.next.is_none());
+        if clean {
+            self.clean = Some((guid, newest));
+        }
+        Ok(!clean)
+    }
+
+    /// The newest snapshot of the line that this side writes on with: of its own epoch, or the one that this began from.
+    fn newest_of_line(&self) -> Option<&SnapshotRow> {
+        let epoch = self.state.epoch;
+        let own = self.rows.iter().find(|row| row.meta.epoch == epoch.number);
+        own.or_else(|| self.rows.iter().find(|row| Some(row.meta.guid) == epoch.fork))
+    }
+
+    fn backlog(&self) -> usize {
+        let Life::Source(source) = &self.state.detail.life else { return 0 };
+        self.metas.iter().position(|meta| Some(meta.guid) == source.acked).unwrap_or(0)
+    }
+
+    async fn plan(&mut self) -> Result<(), StepError> {
+        if self.job.is_some() || !matches!(self.state.detail.life, Life::Source(_)) {
+            return Ok(());
+        }
+        let Some(theirs) = self.peer_view.clone() else { return Ok(()) };
+        let metas = self.metas.clone();
+        let planned = plan(&View { mine: &self.state, snapshots: &metas, theirs: &theirs });
+        if planned == Plan::UpToDate {
+            self.last_error = None;
+        }
+        let fresh = TransferGuid::from_bytes(crate::clock::random_guid(&*self.hub.clock));
+        if let Some(flight) = planned.flight(fresh) {
+            self.step(Event::Ship(flight)).await?;
+        }
+        Ok(())
+    }
+
+    /// Drops snapshots that have had their time.
+    async fn retain(&mut self) -> Result<(), StepError> {
+        let policy = self.state.detail.policy;
+        let keep = if self.state.is_destination() { policy.keep_remote } else { policy.keep_local };
+        let protected = self.state.protected();
+        let mut expired = schedule::expired(&self.rows, keep, &protected, self.hub.clock.now());
+        if expired.is_empty() {
+            return Ok(());
+        }
+        expired.truncate(DROPPED);
+        self.drop_snapshots(expired).await
+    }
+
+    async fn offered(&mut self, offer: &Offer) -> Result<Taking, Refused> {
+        let internal = |error: StepError| match error {
+            StepError::Refused(refused) => refused,
+            other => Refused::Busy(other.to_string()),
+        };
+        let taken = self.consider(offer).await.map_err(internal);
+        self.publish();
+        taken
+    }
+
+    /// Makes the present state readable for others.
+    pub(super) fn publish(&self) {
+        let lag = self.lag();
+        let shipping = match &self.job {
+            Some(Job::Shipping(flight, _)) => Some(*flight),
+            _ => None,
+        };
+        let published = Published {
+            state: self.state.clone(),
+            snapshots: self.metas.clone(),
+            transfer: self.transfer.clone(),
+            lag,
+            shipping,
+            last_error: self.last_error.clone(),
+            removed: self.removed,
+        };
+        self.handle.published.send_replace(Arc::new(published));
+    }
+
+    fn lag(&self) -> Option<(schedule::Age, Duration)> {
+        let (now, monotonic) = (self.hub.clock.now(), self.hub.clock.monotonic());
+        let created = |guid: SnapshotGuid| self.metas.iter().find(|meta| meta.guid == guid).map(|meta| meta.created);
+        let age = match &self.state.detail.life {
+            Life::Source(source) => {
+                let acked = source.acked?;
+                self.handle.marks().age(acked, created(acked)?, monotonic, now)
+            }
+            Life::Destination(destination) => {
+                let visible = destination.visible?;
+                match self.stated.filter(|(shown, _)| *shown == visible) {
+                    Some((_, stated)) => stated.lag(monotonic),
+                    None => schedule::by_wall_clock(created(visible)?, now),
+                }
+            }
+            Life::Standalone(_) => return None,
+        };
+        Some((age, monotonic))
+    }
+
+    /// Reads the store away from the runtime's threads.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, StepError> {
+        let store = self.hub.store.clone();
+        match tokio::task::spawn_blocking(move || work(&store)).await {
+            Ok(outcome) => Ok(outcome?),
+            Err(_) => Err(StepError::Corrupt("the node is stopping".into())),
+        }
+    }
+}

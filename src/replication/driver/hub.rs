@@ -1,0 +1,250 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tandem_storage::change::{NodeWrite, UpdatePaths, WriteNodeRows};
+use tandem_storage::record::{CorruptRecord, Scope};
+use tandem_storage::types::{NodeGuid, PathGuid};
+use tandem_storage::{CommitError, Lane, ReadError, Store};
+use tokio::sync::Notify;
+
+use super::super::message::{Answer, Envelope, Failure, Request};
+use super::super::pairing::Pairing;
+use super::super::peers::{Peer, Peers};
+use super::super::receive::Receiver;
+use super::super::wire::{CALL, LinkError};
+use super::actor::Actor;
+use super::handle::PathHandle;
+use super::mail::Mail;
+use crate::clock::SharedClock;
+use crate::role::machine::{self, PathState, PathView};
+
+/// Paths that an operator removed here, so that peers learn of it when they come back.
+const GONE: &[u8] = b"path-gone/";
+
+/// What the hub is made of.
+pub(crate) struct HubParts {
+    pub store: Store,
+    pub clock: SharedClock,
+    pub peers: Arc<Peers>,
+    pub pairing: Arc<Pairing>,
+}
+
+/// Everything that tasks of replication share.
+pub(crate) struct Hub {
+    pub store: Store,
+    pub clock: SharedClock,
+    pub me: NodeGuid,
+    pub peers: Arc<Peers>,
+    pub pairing: Arc<Pairing>,
+    pub receiver: Receiver,
+    paths: Mutex<HashMap<PathGuid, Running>>,
+    /// One for each peer: say hello now.
+    bells: Mutex<HashMap<NodeGuid, Arc<Notify>>>,
+    heartbeats: Mutex<HashMap<NodeGuid, Duration>>,
+    /// The set of peers may have changed.
+    pub peers_changed: Notify,
+    /// Paths are made one by one.
+    making: tokio::sync::Mutex<()>,
+}
+
+struct Running {
+    handle: Arc<PathHandle>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Hub {
+    pub(crate) fn new(parts: HubParts) -> Arc<Hub> {
+        let HubParts { store, clock, peers, pairing } = parts;
+        let receiver = Receiver { store: store.clone(), clock: clock.clone() };
+        Arc::new(Hub {
+            me: store.node(),
+            store,
+            clock,
+            peers,
+            pairing,
+            receiver,
+            paths: Mutex::default(),
+            bells: Mutex::default(),
+            heartbeats: Mutex::default(),
+            peers_changed: Notify::new(),
+            making: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Starts the tasks of all stored paths.
+    pub(crate) fn resume(self: &Arc<Self>) -> Result<(), CorruptRecord> {
+        for row in self.store.paths().iter() {
+            self.run(PathState::from_row(self.me, row)?);
+        }
+        Ok(())
+    }
+
+    /// Starts a path's task.
+    pub(crate) fn run(self: &Arc<Self>, state: PathState) -> Arc<PathHandle> {
+        let guid = state.guid;
+        let (handle, actor) = Actor::new(self.clone(), state);
+        let task = tokio::spawn(actor.run());
+        self.lock(&self.paths).insert(guid, Running { handle: handle.clone(), task });
+        handle
+    }
+
+    /// Ends all tasks of paths; what they had not committed is as if it had not been begun.
+    pub(crate) async fn stop(&self) {
+        let running: Vec<Running> = self.lock(&self.paths).drain().map(|(_, running)| running).collect();
+        for running in running {
+            running.task.abort();
+            let _ = running.task.await;
+        }
+    }
+
+    pub(crate) fn forget(&self, path: PathGuid) {
+        self.lock(&self.paths).remove(&path);
+    }
+
+    pub(crate) fn handles(&self) -> Vec<Arc<PathHandle>> {
+        let mut all: Vec<_> = self.lock(&self.paths).values().map(|running| running.handle.clone()).collect();
+        all.sort_by_key(|handle| handle.guid);
+        all
+    }
+
+    pub(crate) fn handle(&self, path: PathGuid) -> Option<Arc<PathHandle>> {
+        self.lock(&self.paths).get(&path).map(|running| running.handle.clone())
+    }
+
+    /// The path, if it is shared with this peer.
+    pub(crate) fn shared(&self, path: PathGuid, peer: NodeGuid) -> Option<Arc<PathHandle>> {
+        self.handle(path).filter(|handle| handle.peer == peer)
+    }
+
+    pub(crate) fn by_scope(&self, scope: &Scope) -> Option<Arc<PathHandle>> {
+        self.handles().into_iter().find(|handle| handle.read().state.scope == *scope)
+    }
+
+    pub(crate) fn bell(&self, peer: NodeGuid) -> Arc<Notify> {
+        self.lock(&self.bells).entry(peer).or_default().clone()
+    }
+
+    pub(crate) fn beat(&self, peer: NodeGuid) {
+        let now = self.clock.monotonic();
+        self.lock(&self.heartbeats).insert(peer, now);
+    }
+
+    pub(crate) fn last_heartbeat(&self, peer: NodeGuid) -> Option<Duration> {
+        let at = self.lock(&self.heartbeats).get(&peer).copied()?;
+        Some(self.clock.monotonic().saturating_sub(at))
+    }
+
+    /// Asks a peer; a refusal of the protocol is the failure in the answer.
+    pub(crate) async fn ask(&self, peer: &Peer, request: Request, deadline: Duration) -> Result<Answer, LinkError> {
+        let envelope = Envelope { sender: self.me, request };
+        peer.link.call(CALL, &envelope, deadline).await
+    }
+
+    /// Whether the path that a peer tells of could be mirrored here; why not, by name.
+    pub(crate) async fn may_accept(&self, peer: &Peer, view: &PathView) -> Result<(), Failure> {
+        if self.handle(view.path).is_some() {
+            return Ok(());
+        }
+        if let Some(other) = self.store.paths().iter().find(|row| row.scope.overlaps(&view.scope)) {
+            let (mine, theirs) = (&other.scope, &view.scope);
+            let text = format!("the path {mine} of node {} overlaps {theirs}: remove it there first", self.name());
+            return Err(Failure::Refused(text));
+        }
+        let (store, scope) = (self.store.clone(), view.scope.clone());
+        let checked = tokio::task::spawn_blocking(move || in_the_way(&store, &scope)).await;
+        let names = checked
+            .map_err(|_| Failure::Internal("the node is stopping".into()))?
+            .map_err(|error| Failure::Internal(error.to_string()))?;
+        if !names.is_empty() {
+            let text = format!(
+                "node {} already has {}: move or delete it there, the destination of a path begins empty",
+                self.name(),
+                names.join(", ")
+            );
+            return Err(Failure::Refused(text));
+        }
+        let machine_peer = machine::Peer { guid: peer.row.card.node, name: peer.row.name.clone() };
+        let made = machine::accept(self.me, machine_peer, view, self.clock.now());
+        made.map(|_| ()).map_err(|refused| Failure::Refused(refused.to_string()))
+    }
+
+    /// Becomes the Destination of a path that a peer tells of. Asking twice is harmless.
+    pub(crate) async fn accept(self: &Arc<Self>, peer: &Peer, view: &PathView) -> Result<(), Failure> {
+        let _one = self.making.lock().await;
+        match self.handle(view.path) {
+            Some(handle) if handle.peer == peer.row.card.node => return Ok(()),
+            Some(_) => return Err(Failure::Refused("the path has another peer here".into())),
+            None => {}
+        }
+        self.may_accept(peer, view).await?;
+        let machine_peer = machine::Peer { guid: peer.row.card.node, name: peer.row.name.clone() };
+        let (state, ops) = machine::accept(self.me, machine_peer, view, self.clock.now())
+            .map_err(|refused| Failure::Refused(refused.to_string()))?;
+        let commit = self.store.commit(Lane::Client, self.clock.now(), UpdatePaths(ops)).await;
+        let _ = commit.map_err(|error| Failure::Refused(error.to_string()))?;
+        tracing::info!(path = %state.scope, peer = %peer.row.name, "following a path as its destination");
+        self.run(state);
+        Ok(())
+    }
+
+    /// Stores a path that this node is Source of.
+    pub(crate) async fn make(
+        self: &Arc<Self>,
+        state: PathState,
+        ops: Vec<tandem_storage::change::PathOp>,
+    ) -> Result<Arc<PathHandle>, CommitError> {
+        let _one = self.making.lock().await;
+        let _ = self.store.commit(Lane::Client, self.clock.now(), UpdatePaths(ops)).await?;
+        Ok(self.run(state))
+    }
+
+    /// Remembers that an operator removed the path here.
+    pub(crate) async fn bury(&self, path: PathGuid) -> Result<(), CommitError> {
+        let key = [GONE, path.as_bytes()].concat();
+        let write = NodeWrite { key, value: Some(vec![1]), expected: None };
+        let _ = self.store.commit(Lane::Client, self.clock.now(), WriteNodeRows(vec![write])).await?;
+        Ok(())
+    }
+
+    pub(crate) fn is_buried(&self, path: PathGuid) -> bool {
+        let key = [GONE, path.as_bytes()].concat();
+        matches!(self.store.node_row(&key), Ok(Some(_)))
+    }
+
+    /// Wakes every path shared with a peer.
+    pub(crate) fn look(&self, peer: NodeGuid) {
+        self.handles().iter().filter(|handle| handle.peer == peer).for_each(|handle| handle.tell(Mail::Look));
+    }
+
+    fn name(&self) -> &str {
+        &self.pairing.card().name
+    }
+
+    fn lock<'a, T>(&self, mutex: &'a Mutex<T>) -> MutexGuard<'a, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Names of buckets that are where a destination is to be, a few of them.
+fn in_the_way(store: &Store, scope: &Scope) -> Result<Vec<String>, ReadError> {
+    const SHOWN: usize = 5;
+    if store.scope_is_empty(scope)? {
+        return Ok(Vec::new());
+    }
+    if let Scope::Bucket(name) = scope {
+        return Ok(vec![format!("the bucket {name}")]);
+    }
+    let mut names = Vec::new();
+    store.read()?.buckets(None, &mut |bucket| {
+        names.push(format!("the bucket {}", bucket.row.name));
+        match names.len() < SHOWN {
+            true => std::ops::ControlFlow::Continue(()),
+            false => std::ops::ControlFlow::Break(()),
+        }
+    })?;
+    if names.is_empty() {
+        names.push("data".to_owned());
+    }
+    Ok(names)
+}

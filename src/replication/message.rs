@@ -1,0 +1,149 @@
+//! What two paired nodes say to each other. Every message names its sender; those of a transfer name its path and epoch too.
+
+use serde::{Deserialize, Serialize};
+use tandem_storage::record::{BlobKind, Digest};
+use tandem_storage::types::{ContentHash, Epoch, NodeGuid, PathGuid, SnapshotGuid, TransferGuid};
+
+use super::schedule::Age;
+use crate::role::machine::{Offer, PathView, Refused, Taking};
+
+/// Views a hello carries; a node with more paths says hello several times.
+pub(crate) const HELLO_VIEWS: usize = 8;
+/// Bytes of rows in a message, about. A row is at most some 10 KiB, a setting a little more.
+pub(crate) const ROWS_BYTES: usize = 512 * 1024;
+/// Rows in a message.
+pub(crate) const ROWS_MAX: usize = 1000;
+/// Hashes in a message.
+pub(crate) const HASHES_MAX: usize = 2048;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Envelope {
+    /// Checked against the certificate of the connection.
+    pub sender: NodeGuid,
+    pub request: Request,
+}
+
+/// Which attempt a message belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Attempt {
+    pub path: PathGuid,
+    pub epoch: Epoch,
+    pub transfer: TransferGuid,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Request {
+    /// What the sender has committed for the paths it shares with the receiver; answered with the receiver's.
+    Hello(Vec<PathView>),
+    /// Mirror this path: the sender is, or is about to be, its Source. Answered `Done` or `Refused`.
+    Accept(Box<PathView>),
+    /// May the path be made? As `Accept`, but nothing is stored.
+    MayAccept(Box<PathView>),
+    /// The sender removed the path; the receiver's data stay, unprotected.
+    Removed(PathGuid),
+    Offer(Offer),
+    /// Which of these blobs are not there? The others are claimed.
+    Lacking {
+        attempt: Attempt,
+        hashes: Vec<ContentHash>,
+    },
+    Rows {
+        attempt: Attempt,
+        first: u64,
+        rows: Vec<WireRow>,
+    },
+    /// All rows are there: check the digest, apply, flip. Asked again until the answer is `Landed`.
+    Complete {
+        attempt: Attempt,
+        rows: u64,
+        digest: Digest,
+    },
+    /// The rows that the destination shows, in key order, for a comparison.
+    Shown {
+        attempt: Attempt,
+        over: SnapshotGuid,
+        position: Option<Vec<u8>>,
+    },
+}
+
+/// A row: its encoded key, and its value (none: absent).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WireRow {
+    pub key: Vec<u8>,
+    pub value: Option<Vec<u8>>,
+}
+
+/// A row that is shown: its encoded key, and the hash of its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ShownRow {
+    pub key: Vec<u8>,
+    pub hash: ContentHash,
+}
+
+/// What heads a stream of blobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BlobsHead {
+    pub sender: NodeGuid,
+    pub attempt: Attempt,
+}
+
+/// A blob to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Wanted {
+    pub hash: ContentHash,
+    pub kind: BlobKind,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    Hello(Vec<Told>),
+    Taking(Result<Taking, Refused>),
+    Lacking(Vec<ContentHash>),
+    /// Rows staged so far.
+    Staged(u64),
+    /// Blobs of a stream are claimed.
+    Stored,
+    Done,
+    /// The snapshot is what is shown.
+    Landed,
+    /// Not yet; ask again.
+    Landing,
+    Shown {
+        rows: Vec<ShownRow>,
+        next: Option<Vec<u8>>,
+    },
+    Failed(Failure),
+}
+
+/// What the receiver of a hello knows of one of its paths.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Told {
+    /// Its view, and, from a Source to its Destination, the age of what the Destination said it shows.
+    View { view: Box<PathView>, age: Option<(SnapshotGuid, Age)> },
+    /// An operator removed the path here.
+    Gone(PathGuid),
+    /// Never heard of it.
+    Unknown(PathGuid),
+}
+
+/// Why a request was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The path is not known here.
+    #[error("the peer does not have this path")]
+    NoPath,
+    /// An operator must see this.
+    #[error("{0}")]
+    Refused(String),
+    /// The transfer, or its epoch, is not the destination's any more: plan again.
+    #[error("the transfer is not current any more")]
+    NotCurrent,
+    /// The staged rows do not make the declared digest: the transfer was dropped.
+    #[error("the digests differ: the transfer was dropped and starts again")]
+    DigestDiffers,
+    #[error("the peer's disk is nearly full")]
+    NoSpace,
+    /// Something failed over there; try again later.
+    #[error("{0}")]
+    Internal(String),
+}

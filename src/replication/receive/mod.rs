@@ -1,0 +1,161 @@
+//! The destination's side of a transfer: claim, store, stage, check, and, once it is whole, apply. Everything that is answered is
+//! durable, so a transfer goes on where it was whichever side was killed.
+
+mod blobs;
+mod finish;
+
+use tandem_storage::change::{ClaimBlobs, CompleteTransfer, PathOp, Refusal, StageRows, StagedRow, UpdatePaths};
+use tandem_storage::meta::delta::DeltaPosition;
+use tandem_storage::record::{Digest, RowKey, SnapshotRow, TransferPhase, TransferRow};
+use tandem_storage::types::{ContentHash, SnapshotGuid};
+use tandem_storage::{CommitError, Lane, ReadError, Store};
+
+use super::message::{Answer, Attempt, Failure, HASHES_MAX, ROWS_MAX, ShownRow, WireRow};
+use crate::clock::SharedClock;
+
+pub(crate) use finish::{apply, rewind};
+
+/// Rows of what is shown that one answer tells.
+const SHOWN_ROWS: usize = 2000;
+
+/// Takes what a source sends. The caller has checked that the attempt's path belongs to the sender.
+#[derive(Clone)]
+pub(crate) struct Receiver {
+    pub store: Store,
+    pub clock: SharedClock,
+}
+
+impl Receiver {
+    /// Claims what is here and says what is not.
+    pub(crate) async fn lacking(&self, attempt: Attempt, hashes: Vec<ContentHash>) -> Result<Answer, Failure> {
+        if hashes.len() > HASHES_MAX {
+            return Err(Failure::Refused("too many hashes in a message".into()));
+        }
+        self.receiving(attempt).await?;
+        let claim = ClaimBlobs { transfer: attempt.transfer, received: Vec::new(), wanted: hashes };
+        let claimed = self.store.commit(Lane::Background, self.clock.now(), claim).await.map_err(refused)?;
+        Ok(Answer::Lacking(claimed.into_inner().lacking))
+    }
+
+    pub(crate) async fn rows(&self, attempt: Attempt, first: u64, rows: Vec<WireRow>) -> Result<Answer, Failure> {
+        if rows.len() > ROWS_MAX {
+            return Err(Failure::Refused("too many rows in a message".into()));
+        }
+        self.receiving(attempt).await?;
+        let decoded =
+            rows.into_iter().map(|row| Some(StagedRow { key: RowKey::decode(&row.key).ok()?, value: row.value }));
+        let rows =
+            decoded.collect::<Option<Vec<_>>>().ok_or_else(|| Failure::Refused("a row does not decode".into()))?;
+        let stage = StageRows { transfer: attempt.transfer, first, rows };
+        let staged = self.store.commit(Lane::Background, self.clock.now(), stage).await.map_err(refused)?;
+        Ok(Answer::Staged(staged.into_inner()))
+    }
+
+    /// Checks the digest over what is staged, and declares the transfer whole. Its driver applies and flips.
+    /// Returns the snapshot that lands.
+    pub(crate) async fn complete(&self, attempt: Attempt, rows: u64, digest: Digest) -> Result<SnapshotGuid, Failure> {
+        let transfer = self.transfer(attempt).await?;
+        let to = transfer.to.guid;
+        match transfer.phase {
+            TransferPhase::Complete { .. } | TransferPhase::Applying { .. } => return Ok(to),
+            TransferPhase::Receiving { rows: staged } if staged == rows => {}
+            TransferPhase::Receiving { .. } => return Err(self.drop_transfer(attempt).await),
+        }
+        if self.staged_digest(attempt).await? != digest {
+            return Err(self.drop_transfer(attempt).await);
+        }
+        let complete = CompleteTransfer { transfer: attempt.transfer, rows, digest };
+        let _ = self.store.commit(Lane::Background, self.clock.now(), complete).await.map_err(refused)?;
+        Ok(to)
+    }
+
+    /// A page of what is shown, in key order.
+    pub(crate) async fn shown(
+        &self,
+        attempt: Attempt,
+        over: SnapshotGuid,
+        position: Option<Vec<u8>>,
+    ) -> Result<Answer, Failure> {
+        self.receiving(attempt).await?;
+        let row = self.visible(attempt).await?.filter(|row| row.meta.guid == over).ok_or(Failure::NotCurrent)?;
+        let scope = self.store.path(attempt.path).ok_or(Failure::NoPath)?.scope;
+        let position: Option<DeltaPosition> = match position {
+            Some(bytes) => Some(postcard::from_bytes(&bytes).map_err(|_| Failure::Refused("no such position".into()))?),
+            None => None,
+        };
+        let page = self.blocking(move |store| store.delta(&scope, None, row.seq, position, SHOWN_ROWS)).await?;
+        let rows = page.entries.into_iter().filter(|entry| entry.key.bucket().is_some());
+        let rows = rows.filter_map(|entry| Some((entry.key.encode(), entry.new?)));
+        let rows = rows.map(|(key, value)| ShownRow { key, hash: ContentHash::of(&value) }).collect();
+        let next =
+            page.next.map(|next| postcard::to_stdvec(&next).map_err(|error| Failure::Internal(error.to_string())));
+        Ok(Answer::Shown { rows, next: next.transpose()? })
+    }
+
+    async fn staged_digest(&self, attempt: Attempt) -> Result<Digest, Failure> {
+        let shown = self.visible(attempt).await?;
+        let scope = self.store.path(attempt.path).ok_or(Failure::NoPath)?.scope;
+        self.blocking(move |store| {
+            let Some(shown) = shown else { return store.staged_digest(attempt.transfer, None) };
+            let digest = match shown.digest {
+                Some(digest) => digest,
+                None => store.digest(&scope, shown.seq)?,
+            };
+            store.staged_digest(attempt.transfer, Some((&digest, shown.seq)))
+        })
+        .await
+    }
+
+    /// The snapshot that readers see: the newest restore point, by the path's visible Seq.
+    async fn visible(&self, attempt: Attempt) -> Result<Option<SnapshotRow>, Failure> {
+        let path = self.store.path(attempt.path).ok_or(Failure::NoPath)?;
+        let tandem_storage::record::Access::ReadAt(seq) = path.access else { return Err(Failure::NotCurrent) };
+        let rows = self.blocking(move |store| store.snapshots(attempt.path)).await?;
+        Ok(rows.into_iter().rev().find(|row| row.seq == seq))
+    }
+
+    /// The attempt's transfer, if it is the one that this path receives in this epoch.
+    async fn transfer(&self, attempt: Attempt) -> Result<TransferRow, Failure> {
+        let rows = self.blocking(|store| store.transfers()).await?;
+        let current =
+            |row: &TransferRow| row.id == attempt.transfer && row.path == attempt.path && row.epoch == attempt.epoch;
+        rows.into_iter().find(current).ok_or(Failure::NotCurrent)
+    }
+
+    async fn receiving(&self, attempt: Attempt) -> Result<(), Failure> {
+        match self.transfer(attempt).await?.phase {
+            TransferPhase::Receiving { .. } => Ok(()),
+            TransferPhase::Complete { .. } | TransferPhase::Applying { .. } => Err(Failure::NotCurrent),
+        }
+    }
+
+    async fn drop_transfer(&self, attempt: Attempt) -> Failure {
+        tracing::error!(path = %attempt.path, transfer = %attempt.transfer, "digests differ; the transfer is dropped");
+        let op = UpdatePaths(vec![PathOp::DropTransfer { id: attempt.transfer }]);
+        match self.store.commit(Lane::Background, self.clock.now(), op).await {
+            Ok(_) => Failure::DigestDiffers,
+            Err(error) => refused(error),
+        }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let store = self.store.clone();
+        let joined = tokio::task::spawn_blocking(move || work(&store)).await;
+        match joined {
+            Ok(outcome) => outcome.map_err(|error| Failure::Internal(error.to_string())),
+            Err(_) => Err(Failure::Internal("the node is stopping".into())),
+        }
+    }
+}
+
+/// What a refused commit means to the source.
+fn refused(error: CommitError) -> Failure {
+    match error {
+        CommitError::Refused(Refusal::Unknown | Refusal::Fenced | Refusal::Stale) => Failure::NotCurrent,
+        CommitError::Refused(Refusal::NoSpace) => Failure::NoSpace,
+        other => Failure::Internal(other.to_string()),
+    }
+}

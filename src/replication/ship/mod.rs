@@ -1,0 +1,65 @@
+//! The source's side of a transfer: walk what differs, send the bytes that the peer lacks, then the rows, and wait until they are shown.
+
+mod blobs;
+mod session;
+mod walk;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tandem_storage::blob::BlobError;
+use tandem_storage::{CommitError, ReadError};
+
+use super::message::Failure;
+use super::wire::LinkError;
+
+pub(crate) use session::{Shipment, Shipper, Tied, tied};
+
+/// Why a shipment stopped. All of it can be taken up again where it was.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ShipError {
+    #[error("the peer: {0}")]
+    Link(#[from] LinkError),
+    #[error("the peer: {0}")]
+    Failed(#[from] Failure),
+    #[error("the peer does not take it: {0}")]
+    Refused(crate::role::machine::Refused),
+    #[error("the store: {0}")]
+    Read(#[from] ReadError),
+    #[error("the store: {0}")]
+    Blob(#[from] BlobError),
+    #[error("the store: {0}")]
+    Commit(#[from] CommitError),
+    #[error("the snapshot is gone: {0}")]
+    Gone(String),
+    #[error("the peer answered something else")]
+    Protocol,
+    #[error("stopped")]
+    Stopped,
+}
+
+/// How far a shipment is, for reports.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    rows: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Progress {
+    pub(crate) fn reset(&self) {
+        self.rows.store(0, Ordering::Relaxed);
+        self.bytes.store(0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_rows(&self, rows: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_bytes(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Rows and bytes sent.
+    pub(crate) fn sent(&self) -> (u64, u64) {
+        (self.rows.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+}
