@@ -2,6 +2,9 @@
 //!
 //! *Architecture invariant:* there are no globals: several nodes may run in one process.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;

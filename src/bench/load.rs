@@ -218,8 +218,9 @@ impl Worker {
                     90..95 => Operation::List,
                     _ => Operation::Delete,
                 };
-                // Beyond the prepared objects, so that GET and HEAD always find theirs; a DELETE of nothing is a success.
-                self.request(part, load.objects + number)
+                // Beyond the prepared objects, so that GET and HEAD always find theirs. DELETE takes one that may have been PUT.
+                let beyond = if part == Operation::Delete { self.random.below(number + 1) } else { number };
+                self.request(part, load.objects + beyond)
             }
         }
     }

@@ -7,11 +7,14 @@ use super::CliError;
 use super::client::AdminClient;
 use crate::config::credentials::read_secret;
 
+pub(super) const DEFAULT_URL: &str = "https://127.0.0.1:9443";
+pub(super) const DEFAULT_CA: &str = "./tandem-data/admin-ca.pem";
+
 /// Where the node's admin port is, and how to log in.
 #[derive(Clone, Debug, Args)]
 pub struct Connection {
     /// The node's admin port
-    #[arg(long, global = true, env = "TANDEM_ADMIN", default_value = "https://127.0.0.1:9443", value_name = "URL")]
+    #[arg(long, global = true, env = "TANDEM_ADMIN", default_value = DEFAULT_URL, value_name = "URL")]
     admin: String,
     /// The admin user
     #[arg(long, global = true, env = "TANDEM_USER", default_value = "admin")]
@@ -29,7 +32,7 @@ pub struct Connection {
 
 impl Connection {
     pub fn client(&self) -> Result<AdminClient, CliError> {
-        let ca = self.ca.clone().unwrap_or_else(|| PathBuf::from("./tandem-data/admin-ca.pem"));
+        let ca = self.ca.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_CA));
         if !ca.exists() {
             let hint = "name the node's admin-ca.pem (in its data directory) with --ca or TANDEM_CA";
             return Err(CliError::Usage(format!("{} is not there; {hint}", ca.display())));

@@ -1,101 +1,107 @@
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use serde_json::Value;
 
+use super::client::AdminClient;
 use super::output::{self, Table};
 use super::{CliError, Connection, confirm};
-use crate::admin::model::Status;
-use crate::replication::report::DivergedEntry;
+use crate::replication::report::{DivergedEntry, PathReport};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: tandem diverged show --epoch 3")]
+#[command(after_help = "Examples:
+  tandem diverged                       every diverged write of this node, by name
+  tandem diverged --epoch 3 --json      those that epoch 3 left behind
+  tandem diverged discard --epoch 3")]
 pub struct DivergedArgs {
     #[command(flatten)]
     connection: Connection,
-    #[command(subcommand)]
-    command: DivergedCommand,
-}
-
-#[derive(Debug, Args)]
-struct Selected {
-    /// The epoch that left the writes behind: the number in `diverged-<epoch>`
-    #[arg(long)]
-    epoch: u64,
-    /// The protected path, if there are several
+    /// Only of this epoch: the number in `diverged-<epoch>`
+    #[arg(long, value_name = "EPOCH")]
+    epoch: Option<u64>,
+    /// Only of this protected path
     #[arg(long)]
     path: Option<String>,
+    #[command(subcommand)]
+    command: Option<DivergedCommand>,
 }
 
 #[derive(Debug, Subcommand)]
 enum DivergedCommand {
-    /// List diverged snapshots of this node
-    List,
-    /// List the writes of one, by name
-    #[command(after_help = "Example: tandem diverged show --epoch 3 --json > lost.json")]
-    Show(#[command(flatten)] Selected),
-    /// Discard one for good
+    /// Discard the writes that an epoch left behind, for good
     #[command(after_help = "Example: tandem diverged discard --epoch 3")]
     Discard {
-        #[command(flatten)]
-        selected: Selected,
+        /// The number in `diverged-<epoch>`
+        #[arg(long)]
+        epoch: u64,
+        /// The protected path, if there are several
+        #[arg(long)]
+        path: Option<String>,
         /// Do not ask
         #[arg(long)]
         yes: bool,
     },
 }
 
-impl Selected {
-    fn query(&self) -> String {
-        let path = self.path.as_ref().map_or(String::new(), |path| format!("&path={}", output::quoted(path)));
-        format!("/api/diverged?epoch={}{path}", self.epoch)
-    }
+/// A diverged snapshot with its manifest.
+#[derive(Serialize)]
+struct Diverged {
+    path: String,
+    name: String,
+    epoch: u64,
+    created: String,
+    writes: Vec<DivergedEntry>,
 }
 
 impl DivergedArgs {
     pub async fn run(self) -> Result<(), CliError> {
         let mut client = self.connection.client()?;
         let json = self.connection.json;
-        match self.command {
-            DivergedCommand::List => {
-                let status: Status = client.get("/api/status").await?;
-                list(&status, json)
-            }
-            DivergedCommand::Show(selected) => {
-                let entries: Vec<DivergedEntry> = client.get(&selected.query()).await?;
-                match json {
-                    true => output::json(&entries),
-                    false => output::line(&manifest(&entries)),
-                }
-            }
-            DivergedCommand::Discard { selected, yes } => {
-                let question = format!("Discard the writes of diverged-{}? They cannot be had back.", selected.epoch);
-                confirm::confirm(&question, yes)?;
-                let answer: Value = client.delete(&selected.query()).await?;
-                match json {
-                    true => output::json(&answer),
-                    false => output::line(&format!("Discarded diverged-{}.", selected.epoch)),
-                }
+        if let Some(DivergedCommand::Discard { epoch, path, yes }) = self.command {
+            confirm::confirm(&format!("Discard the writes of diverged-{epoch}? They cannot be had back."), yes)?;
+            let answer: Value = client.delete(&query(epoch, path.as_deref())).await?;
+            return match json {
+                true => output::json(&answer),
+                false => output::line(&format!("Discarded diverged-{epoch}.")),
+            };
+        }
+        let found = collect(&mut client, self.epoch, self.path.as_deref()).await?;
+        match (json, found.is_empty()) {
+            (true, _) => output::json(&found),
+            (false, true) => output::line("No diverged writes."),
+            (false, false) => {
+                found.iter().try_for_each(|one| output::line(&format!("{}\n{}\n", heading(one), manifest(&one.writes))))
             }
         }
     }
 }
 
-fn list(status: &Status, json: bool) -> Result<(), CliError> {
-    let all: Vec<_> = status.node.paths.iter().flat_map(|path| path.diverged.iter().map(move |d| (path, d))).collect();
-    if json {
-        let rows = all.iter().map(|(path, d)| {
-            serde_json::json!({"path": path.path, "name": d.name, "epoch": d.epoch, "created": d.created, "entries": d.entries})
-        });
-        return output::json(&rows.collect::<Vec<_>>());
+fn query(epoch: u64, path: Option<&str>) -> String {
+    let path = path.map_or(String::new(), |path| format!("&path={}", output::quoted(path)));
+    format!("/api/diverged?epoch={epoch}{path}")
+}
+
+async fn collect(client: &mut AdminClient, epoch: Option<u64>, path: Option<&str>) -> Result<Vec<Diverged>, CliError> {
+    let reports: Vec<PathReport> = client.get("/api/paths").await?;
+    let mut found = Vec::new();
+    for report in reports.into_iter().filter(|report| path.is_none_or(|path| path == report.path)) {
+        for one in report.diverged.into_iter().filter(|one| epoch.is_none_or(|epoch| epoch == one.epoch)) {
+            let writes = client.get(&query(one.epoch, Some(&report.path))).await?;
+            let path = report.path.clone();
+            found.push(Diverged { path, name: one.name, epoch: one.epoch, created: one.created, writes });
+        }
     }
-    let mut table = Table::new(&["PATH", "SNAPSHOT", "EPOCH", "CREATED", "WRITES"]);
-    for (path, d) in all {
-        let row = [path.path.clone(), d.name.clone(), d.epoch.to_string(), d.created.clone(), d.entries.to_string()];
-        table.row(row.to_vec());
-    }
-    match table.is_empty() {
-        true => output::line("No diverged writes."),
-        false => output::line(&table.render()),
-    }
+    Ok(found)
+}
+
+fn heading(one: &Diverged) -> String {
+    format!(
+        "{} of {}, left behind by epoch {} ({}): {} writes",
+        one.name,
+        one.path,
+        one.epoch,
+        one.created,
+        one.writes.len()
+    )
 }
 
 fn manifest(entries: &[DivergedEntry]) -> String {

@@ -6,6 +6,7 @@ mod confirm;
 mod connection;
 mod diverged;
 mod failover;
+mod health;
 mod output;
 mod path;
 mod peer;
@@ -84,6 +85,8 @@ enum Command {
     Path(path::PathArgs),
     /// Show roles, lag and peers of a node
     Status(status::StatusArgs),
+    /// Ask whether a node serves, for health checks; needs no password
+    Health(health::HealthArgs),
     /// Switch the roles of a protected path
     Failover(failover::FailoverArgs),
     /// Show or discard writes that a forced failover left behind
@@ -112,6 +115,7 @@ impl Cli {
             Command::Peer(args) => block_on(args.run()),
             Command::Path(args) => block_on(args.run()),
             Command::Status(args) => block_on(args.run()),
+            Command::Health(args) => block_on(args.run()),
             Command::Failover(args) => block_on(args.run()),
             Command::Diverged(args) => block_on(args.run()),
             Command::Bench(args) => args.run(),

@@ -7,7 +7,7 @@ use crate::admin::model::{AddPath, Which};
 use crate::replication::report::PathReport;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: tandem path add / --peer b --interval 5")]
+#[command(after_help = "Example: tandem path create / --peer b --interval 5")]
 pub struct PathArgs {
     #[command(flatten)]
     connection: Connection,
@@ -20,8 +20,8 @@ enum PathCommand {
     /// List protected paths
     List,
     /// Protect a path: this node becomes its Source, the peer its Destination
-    #[command(after_help = "Example: tandem path add /photos --peer b --interval 15")]
-    Add {
+    #[command(visible_alias = "add", after_help = "Example: tandem path create /photos --peer b --interval 15")]
+    Create {
         /// `/` for every bucket, or /BUCKET
         path: String,
         /// The peer's name
@@ -73,7 +73,7 @@ impl PathArgs {
                     false => output::line(&format!("{path} is not protected any more.")),
                 };
             }
-            PathCommand::Add { path, peer, interval, keep_local, keep_remote } => {
+            PathCommand::Create { path, peer, interval, keep_local, keep_remote } => {
                 let asked = AddPath {
                     path,
                     peer,

@@ -8,7 +8,7 @@ use crate::replication::report::PeerReport;
 
 const EXAMPLE: &str = "Example, with node A on this machine and node B elsewhere:
   on B:  tandem peer token
-  on A:  tandem peer add --name b --token-file token.txt";
+  on A:  tandem peer add b --token-file token.txt";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
@@ -27,10 +27,9 @@ enum PeerCommand {
     #[command(after_help = "Example: tandem peer token --admin https://b.example:9443 --ca b-ca.pem")]
     Token,
     /// Pair with the node that issued a token
-    #[command(after_help = "Example: tandem peer token --admin https://b:9443 | tandem peer add --name b")]
+    #[command(after_help = "Example: tandem peer token --admin https://b:9443 | tandem peer add b")]
     Add {
         /// What this node calls the peer
-        #[arg(long)]
         name: String,
         /// File with the token; without one it is read from standard input
         #[arg(long, value_name = "FILE")]

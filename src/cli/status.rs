@@ -104,7 +104,7 @@ pub fn paths_table(paths: &[PathReport]) -> String {
         ]);
     }
     match table.is_empty() {
-        true => "No protected paths. `tandem path add / --peer NAME` protects every bucket.".into(),
+        true => "No protected paths. `tandem path create / --peer NAME` protects every bucket.".into(),
         false => table.render(),
     }
 }

@@ -31,15 +31,15 @@ Write on A, read on B:
 
 Fail over to B (or kill {a_pid} first, and say --force):
 
-  export TANDEM_PASSWORD={password} TANDEM_CA={ca}
-  {program} failover --graceful --yes --admin {b_admin}
+  {program} failover --graceful --yes --admin {b_admin} --ca {ca} --password-file {password_file}
 
 Afterwards B takes writes, and A refuses them:
 
   b.put_object(Bucket='photos', Key='dog.jpg', Body=b'wuff')
   a.put_object(Bucket='photos', Key='cow.jpg', Body=b'moo')    # AccessDenied: A is the replica now
 
-More: {program} status --admin {a_admin}
+More: {program} status --admin {a_admin} --ca {ca} --password-file {password_file}
+A node that was killed starts again with: {start}
 ",
         dir = home.dir().display(),
         a_s3 = a.s3,
@@ -52,6 +52,8 @@ More: {program} status --admin {a_admin}
         b_log = b.log.display(),
         user = ready.admin_user,
         password = ready.admin_password,
+        password_file = home.path("admin-password").display(),
+        start = a.start.join(" "),
         ca = ready.admin_ca.display(),
     )
 }
