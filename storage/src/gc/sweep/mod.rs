@@ -32,3 +32,6 @@ pub(super) fn all(step: &mut Step<'_>, progress: &mut Progress) -> Result<(), Co
     blobs::unlink(step)?;
     journal::compact(step, &mut progress.journal)
 }
+
+#[cfg(test)]
+mod tests;
