@@ -44,3 +44,6 @@ mod read;
 mod tagging;
 mod time;
 mod upload;
+
+#[cfg(test)]
+mod tests;

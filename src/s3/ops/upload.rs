@@ -1,7 +1,7 @@
 //! The upload that a request names, and the checksum that its parts carry.
 
 use tandem_storage::record::UploadRow;
-use tandem_storage::types::{Checksum, ChecksumAlgorithm, UploadId};
+use tandem_storage::types::{ChecksumAlgorithm, UploadId};
 use tandem_storage::{BucketView, Reader};
 
 use super::put_object::DEFAULT_CHECKSUM;
@@ -28,14 +28,14 @@ pub(super) fn part_algorithm(upload: &UploadRow) -> ChecksumAlgorithm {
 }
 
 /// An upload that was begun with an algorithm takes no part with another.
-pub(super) fn check_part(upload: &UploadRow, found: Option<&Checksum>) -> Result<(), S3Error> {
-    match (upload.checksum, found) {
-        (Some((expected, _)), Some(found)) if expected != found.algorithm => {
-            let (expected, found) = (checksum::name(expected), checksum::name(found.algorithm));
+pub(super) fn check_part(upload: &UploadRow, sent: Option<ChecksumAlgorithm>) -> Result<(), S3Error> {
+    match (upload.checksum, sent) {
+        (Some((expected, _)), Some(sent)) if expected != sent => {
+            let (expected, sent) = (checksum::name(expected), checksum::name(sent));
             let message = format!(
                 "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
                 expected.to_ascii_lowercase(),
-                found.to_ascii_lowercase()
+                sent.to_ascii_lowercase()
             );
             Err(S3Error::new(ErrorCode::InvalidRequest, message))
         }

@@ -23,9 +23,9 @@ pub async fn handle(service: &Service, request: Authorized<UploadPart>) -> Resul
         let row = upload::find(&reader, &bucket, &request, id)?;
         (bucket.row.guid, row)
     };
+    upload::check_part(&row, payload.promised_checksum())?;
     payload.compute(upload::part_algorithm(&row));
     let (body, verified) = body::receive(&service.store, payload).await?;
-    upload::check_part(&row, verified.checksum.as_ref())?;
     let (md5, checksum) = (verified.md5, verified.checksum);
     let change = change::PutPart { permit, bucket, key: key.clone(), upload: id, number, body, md5, checksum };
     let part = access::commit(service, name, change).await?;

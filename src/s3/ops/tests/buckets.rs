@@ -1,0 +1,72 @@
+use super::*;
+
+#[tokio::test]
+async fn a_bucket_is_made_found_and_deleted() {
+    let bench = Bench::with("one").await;
+    assert_eq!(code(bench.send(Ask::of("PUT", "one")).await), "BucketAlreadyOwnedByYou");
+    assert_eq!(bench.send(Ask::of("HEAD", "one")).await.unwrap().header("x-amz-bucket-region"), Some("us-east-1"));
+    assert!(bench.get("one?location").await.text().ends_with("doc/2006-03-01/\"></LocationConstraint>"));
+    assert!(!bench.get("one?versioning").await.text().contains("Status"));
+    assert_eq!(bench.send(Ask::of("DELETE", "one")).await.unwrap().status, StatusCode::NO_CONTENT);
+    for ask in [Ask::of("HEAD", "one"), Ask::of("DELETE", "one"), Ask::of("GET", "one"), Ask::of("PUT", "one/k")] {
+        assert_eq!(code(bench.send(ask).await), "NoSuchBucket");
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_with_objects_stays_and_keeps_its_uploads() {
+    let bench = Bench::with("full").await;
+    bench.put("full/k", "x").await;
+    bench.send(Ask::of("POST", "full/up?uploads")).await.unwrap();
+    assert_eq!(code(bench.send(Ask::of("DELETE", "full")).await), "BucketNotEmpty");
+    assert_eq!(bench.get("full?uploads").await.all("UploadId").len(), 1);
+    bench.send(Ask::of("DELETE", "full/k")).await.unwrap();
+    bench.send(Ask::of("DELETE", "full")).await.unwrap();
+    assert_eq!(code(bench.send(Ask::of("HEAD", "full")).await), "NoSuchBucket");
+}
+
+#[tokio::test]
+async fn buckets_are_listed_in_pages() {
+    let bench = Bench::new();
+    for name in ["apple", "banana", "bark", "cherry"] {
+        bench.send(Ask::of("PUT", name)).await.unwrap();
+    }
+    assert_eq!(bench.get("").await.all("Name"), ["apple", "banana", "bark", "cherry"]);
+    assert_eq!(bench.get("?prefix=ba").await.all("Name"), ["banana", "bark"]);
+    let first = bench.get("?max-buckets=3").await;
+    assert_eq!(first.all("Name"), ["apple", "banana", "bark"]);
+    let rest = bench.get(&format!("?continuation-token={}", first.one("ContinuationToken"))).await;
+    assert_eq!(rest.all("Name"), ["cherry"]);
+    assert!(rest.all("ContinuationToken").is_empty());
+    for bad in ["?max-buckets=0", "?max-buckets=10001", "?max-buckets=x", "?continuation-token=forged"] {
+        assert_eq!(code(bench.send(Ask::of("GET", bad)).await), "InvalidArgument", "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_remembers_its_region_and_its_lock() {
+    let bench = Bench::new();
+    let document = |region: &str| {
+        format!(
+            "<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+        )
+    };
+    bench.send(Ask::of("PUT", "here").body(document("us-east-1"))).await.unwrap();
+    let elsewhere = Ask::of("PUT", "there").body(document("eu-west-1"));
+    assert_eq!(code(bench.send(elsewhere).await), "IllegalLocationConstraintException");
+    let locked = Ask::of("PUT", "locked").header("x-amz-bucket-object-lock-enabled", "true");
+    bench.send(locked).await.unwrap();
+    assert_eq!(bench.get("locked?versioning").await.one("Status"), "Enabled");
+    assert_eq!(
+        code(bench.send(Ask::of("PUT", "open").header("x-amz-acl", "public-read")).await),
+        "AccessControlListNotSupported"
+    );
+}
+
+#[tokio::test]
+async fn an_expected_owner_must_be_the_owner() {
+    let bench = Bench::with("mine").await;
+    let ask = |owner: &str| Ask::of("HEAD", "mine").header("x-amz-expected-bucket-owner", owner);
+    assert!(bench.send(ask("000000000000")).await.is_ok());
+    assert_eq!(code(bench.send(ask("123456789012")).await), "AccessDenied");
+}
