@@ -26,6 +26,7 @@ use crate::identity::Identities;
 use crate::replication::{self, Replication, ReplicationConfig, SecretPairing};
 use crate::role::gate::WriteGate;
 use crate::s3::auth::SigningKeys;
+use crate::s3::server;
 use crate::s3::service::{AcceptRegions, Service, Settings};
 use crate::telemetry::Metrics;
 use crate::tls::{self, TlsError};
@@ -148,7 +149,7 @@ impl Node {
             metrics,
             signing_keys: SigningKeys::default(),
         };
-        let s3 = tokio::spawn(serve_s3(listeners.s3, s3_tls, Arc::new(service), stops.faces.subscribe(), drain));
+        let s3 = tokio::spawn(server::serve(listeners.s3, s3_tls, Arc::new(service), stops.faces.subscribe()));
         tracing::info!(node = ready.node, s3 = ready.s3, admin = ready.admin, replication = ready.replication, "ready");
         Ok(Node { ready, store, stops, s3, admin, runner, replication, drain })
     }
@@ -287,15 +288,4 @@ fn s3_settings(config: &Config) -> Settings {
         body_idle_timeout: Duration::from_secs(config.body_idle_timeout_seconds),
         shutdown_deadline: config.shutdown_timeout(),
     }
-}
-
-/// Until the S3 server lands: accepts nothing.
-async fn serve_s3(
-    _listener: TcpListener,
-    _tls: Option<Arc<rustls::ServerConfig>>,
-    _service: Arc<Service>,
-    mut shutdown: watch::Receiver<bool>,
-    _drain: Duration,
-) {
-    let _ = shutdown.wait_for(|stop| *stop).await;
 }

@@ -7,8 +7,10 @@
 //! *Architecture invariants:* a handler takes `Authorized<Op>`, so none runs without authentication and a policy decision;
 //! only authentication hands out a `Payload`; this room never imports `replication`.
 
+mod activity;
 pub mod auth;
 pub mod checksum;
+pub(in crate::s3) mod dispatch;
 pub mod error;
 pub mod operation;
 pub mod ops;

@@ -15,16 +15,16 @@ mod trailer;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
-use tandem_storage::types::{Checksum, ChecksumAlgorithm, ChecksumKind};
+use tandem_storage::types::{Checksum, ChecksumAlgorithm};
 
 pub use chain::ChunkChain;
 use chunked::ChunkDecoder;
-pub use digest::{ChecksumHasher, algorithm_name, header_name};
 use digest::{Digests, Sums};
 pub use plan::{CONTENT_MAX, PayloadHash, Plan};
 use plan::{Framing, Promised, decode_checksum, too_long};
 pub use source::Source;
 
+use super::checksum;
 use super::error::{ErrorCode, S3Error};
 
 /// What was proved about a body once all of it has been read.
@@ -196,18 +196,16 @@ impl Payload {
                 Some(decode_checksum(*algorithm, text.unwrap_or_default().as_bytes())?)
             }
         };
-        let computed =
-            sums.checksum.map(|(algorithm, value)| Checksum { algorithm, kind: ChecksumKind::FullObject, value });
-        match (expected, &computed) {
+        match (expected, &sums.checksum) {
             (Some(expected), Some(computed)) if expected != *computed => Err(S3Error::new(
                 ErrorCode::BadDigest,
                 format!(
                     "The {} you specified did not match the calculated checksum.",
-                    algorithm_name(expected.algorithm)
+                    checksum::name(expected.algorithm)
                 ),
             )
             .detail("CalculatedDigest", STANDARD.encode(&computed.value))),
-            _ => Ok(Verified { md5: sums.md5.unwrap_or_default(), checksum: computed, size: self.size }),
+            _ => Ok(Verified { md5: sums.md5.unwrap_or_default(), checksum: sums.checksum, size: self.size }),
         }
     }
 

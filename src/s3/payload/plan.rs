@@ -6,8 +6,8 @@ use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
 use tandem_storage::types::{Checksum, ChecksumAlgorithm, ChecksumKind};
 
-use super::digest::{ALGORITHMS, algorithm_name, header_name, width};
 use super::trailer::TrailerPlan;
+use crate::s3::checksum::{self, ALGORITHMS};
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::operation::{BodyKind, Operation};
 
@@ -205,7 +205,7 @@ fn promised(headers: &HeaderMap, hash: PayloadHash) -> Result<Promised, S3Error>
         }
         let algorithm = ALGORITHMS
             .into_iter()
-            .find(|algorithm| header_name(*algorithm) == name.as_str())
+            .find(|algorithm| checksum::header(*algorithm) == name.as_str())
             .ok_or_else(|| request("The algorithm type you specified in x-amz-checksum- header is invalid."))?;
         if found != Promised::Nothing {
             return Err(request("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."));
@@ -224,12 +224,11 @@ fn promised(headers: &HeaderMap, hash: PayloadHash) -> Result<Promised, S3Error>
 
 /// Base64 of as many bytes as the algorithm gives.
 pub fn decode_checksum(algorithm: ChecksumAlgorithm, text: &[u8]) -> Result<Checksum, S3Error> {
-    match STANDARD.decode(text) {
-        Ok(value) if value.len() == width(algorithm) => {
-            Ok(Checksum { algorithm, kind: ChecksumKind::FullObject, value })
-        }
-        _ => Err(request(format!("Value for {} header is invalid.", header_name(algorithm))).closing()),
-    }
+    std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| checksum::parse_value(algorithm, text))
+        .map(|value| Checksum { algorithm, kind: ChecksumKind::FullObject, value })
+        .ok_or_else(|| request(format!("Value for {} header is invalid.", checksum::header(algorithm))).closing())
 }
 
 fn announced_trailer(headers: &HeaderMap, hash: PayloadHash) -> Result<Option<ChecksumAlgorithm>, S3Error> {
@@ -239,7 +238,7 @@ fn announced_trailer(headers: &HeaderMap, hash: PayloadHash) -> Result<Option<Ch
         return Err(request("x-amz-trailer needs an x-amz-content-sha256 that announces a trailer."));
     }
     let name = value.to_str().map_err(|_| unsupported())?.trim().to_ascii_lowercase();
-    let algorithm = ALGORITHMS.into_iter().find(|algorithm| header_name(*algorithm) == name);
+    let algorithm = ALGORITHMS.into_iter().find(|algorithm| checksum::header(*algorithm) == name);
     algorithm.map(Some).ok_or_else(unsupported)
 }
 
@@ -254,7 +253,7 @@ fn check_sdk_algorithm(headers: &HeaderMap, found: &Promised) -> Result<(), S3Er
         Promised::Header(checksum) => checksum.algorithm,
         Promised::Trailer(algorithm) => *algorithm,
     };
-    match value.as_bytes().eq_ignore_ascii_case(algorithm_name(algorithm).as_bytes()) {
+    match value.as_bytes().eq_ignore_ascii_case(checksum::name(algorithm).as_bytes()) {
         true => Ok(()),
         false => Err(request("Value for x-amz-sdk-checksum-algorithm header is invalid.")),
     }

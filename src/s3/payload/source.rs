@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
+use crate::s3::activity::Activity;
 use crate::s3::error::{ErrorCode, S3Error};
 
 /// A sender slower than this for a whole interval has gone.
@@ -25,14 +28,16 @@ enum Origin {
 pub struct Source {
     origin: Origin,
     interval: Duration,
+    /// Told when the body has been read to its end.
+    activity: Option<Arc<Activity>>,
     /// Made only when a body lets one wait; it ends an interval, and the bytes of that interval are judged.
     interval_end: Option<Pin<Box<Sleep>>>,
     interval_bytes: u64,
 }
 
 impl Source {
-    pub fn wire(body: Incoming, interval: Duration) -> Self {
-        Source::new(Origin::Wire(body), interval)
+    pub fn wire(body: Incoming, interval: Duration, activity: Arc<Activity>) -> Self {
+        Source { activity: Some(activity), ..Source::new(Origin::Wire(body), interval) }
     }
 
     pub fn memory(parts: impl IntoIterator<Item = Bytes>) -> Self {
@@ -40,7 +45,7 @@ impl Source {
     }
 
     fn new(origin: Origin, interval: Duration) -> Self {
-        Source { origin, interval, interval_end: None, interval_bytes: 0 }
+        Source { origin, interval, activity: None, interval_end: None, interval_bytes: 0 }
     }
 
     /// The next bytes as sent; none at the end.
@@ -58,7 +63,12 @@ impl Source {
         let Origin::Wire(body) = &mut self.origin else { return Poll::Ready(Ok(None)) };
         loop {
             match Pin::new(&mut *body).poll_frame(cx) {
-                Poll::Ready(None) => return Poll::Ready(Ok(None)),
+                Poll::Ready(None) => {
+                    if let Some(activity) = &self.activity {
+                        activity.unread_body.store(false, Ordering::Relaxed);
+                    }
+                    return Poll::Ready(Ok(None));
+                }
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(S3Error::of(ErrorCode::IncompleteBody).closing())),
                 Poll::Ready(Some(Ok(frame))) => {
                     // HTTP's own trailers say nothing here.

@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes};
 use tandem_storage::types::ChecksumAlgorithm;
 
 use super::chain::ChunkChain;
-use super::digest::header_name;
+use crate::s3::checksum;
 use crate::s3::error::{ErrorCode, S3Error};
 
 /// More than any checksum and signature need.
@@ -67,7 +67,7 @@ impl Trailer {
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (name, value) = line.split_once(':').ok_or_else(malformed)?;
             let (name, value) = (name.to_ascii_lowercase(), value.trim());
-            let slot = match plan.checksum.map(header_name) {
+            let slot = match plan.checksum.map(checksum::header) {
                 _ if name == SIGNATURE && plan.signed => &mut signature,
                 Some(announced) if name == announced && signature.is_none() => {
                     canonical.push_str(&format!("{name}:{value}\n"));

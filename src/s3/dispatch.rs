@@ -1,0 +1,58 @@
+//! From an operation to its handler: the one place where an `Authorized<Op>` is made.
+
+use super::error::{ErrorCode, S3Error};
+use super::operation::{self, Operation};
+use super::ops;
+use super::payload::Payload;
+use super::request::{Authorized, Principal, Request};
+use super::response::Response;
+use super::service::Service;
+
+macro_rules! dispatch {
+    ($service:ident, $request:ident, $principal:ident, $payload:ident; $($name:ident => $module:ident,)*) => {
+        match $request.operation {
+            $(Operation::$name => {
+                let authorized = Authorized::<operation::$name>::grant($request, $principal, $payload);
+                // Boxed, so that a connection is as small as its smallest request and not as large as the largest.
+                Box::pin(ops::$module::handle($service, authorized)).await
+            })*
+            absent => {
+                let message = format!("{} is not implemented.", absent.name());
+                Err(S3Error::new(ErrorCode::NotImplemented, message))
+            }
+        }
+    };
+}
+
+/// Runs the handler of `request.operation`. The caller has authenticated, authorized and asked the gate.
+pub(in crate::s3) async fn dispatch(
+    service: &Service,
+    request: Request,
+    principal: Principal,
+    payload: Payload,
+) -> Result<Response, S3Error> {
+    dispatch! {
+        service, request, principal, payload;
+        ListBuckets => list_buckets,
+        CreateBucket => create_bucket,
+        HeadBucket => head_bucket,
+        DeleteBucket => delete_bucket,
+        GetBucketLocation => get_bucket_location,
+        GetBucketVersioning => get_bucket_versioning,
+        ListObjects => list_objects,
+        ListObjectsV2 => list_objects_v2,
+        ListMultipartUploads => list_multipart_uploads,
+        PutObject => put_object,
+        CopyObject => copy_object,
+        GetObject => get_object,
+        HeadObject => head_object,
+        DeleteObject => delete_object,
+        DeleteObjects => delete_objects,
+        CreateMultipartUpload => create_multipart_upload,
+        UploadPart => upload_part,
+        UploadPartCopy => upload_part_copy,
+        CompleteMultipartUpload => complete_multipart_upload,
+        AbortMultipartUpload => abort_multipart_upload,
+        ListParts => list_parts,
+    }
+}
