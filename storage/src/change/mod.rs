@@ -21,6 +21,9 @@ pub use transfer::{
 };
 pub use upload::{AbortUpload, CompletePart, CompleteUpload, CreateUpload, PutPart};
 
+#[cfg(test)]
+mod tests;
+
 use crate::types::{EpochNumber, PathGuid, Seq};
 
 /// The right to write under one path in one epoch, or outside every path. Handed out by the role gate, checked again by the committer.

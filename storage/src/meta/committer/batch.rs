@@ -51,7 +51,7 @@ impl Writing {
         jobs: &mut Vec<Box<dyn Job>>,
     ) -> Result<Finished, Refusal> {
         let state = self.core.published.state();
-        let low_space = self.core.blobs.space().is_low().unwrap_or(true);
+        let low_space = self.core.blobs.space().admit(0).is_err();
         let view = match self.core.engine.view() {
             Ok(view) => view,
             Err(error) => {
