@@ -2,6 +2,8 @@
 
 mod carry_out;
 mod points;
+#[cfg(test)]
+mod tests;
 
 use crate::record::{CreatorKind, Digest, HoldReason, Scope};
 use crate::types::{Epoch, HoldId, PathGuid, Seq, SnapshotGuid, Timestamp, TransferGuid};

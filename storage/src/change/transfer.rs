@@ -5,6 +5,8 @@
 mod apply;
 mod receive;
 mod rewind;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 use crate::blob::StagedBody;

@@ -15,8 +15,9 @@ use crate::record::{CorruptRecord, RowKey, Scope};
 use crate::store::ReadError;
 use crate::types::{BucketGuid, Seq};
 
-/// Rows that a page looks at: what bounds its time when few of them differ.
-const ROWS_A_PAGE: usize = 8192;
+/// Rows that a page looks at for each entry it may have, and in all: what bounds its time when few of them differ.
+const ROWS_AN_ENTRY: usize = 8;
+const ROWS_A_PAGE: std::ops::RangeInclusive<usize> = 256..=2048;
 
 /// A place in a walk, so that it can be resumed after a restart; opaque to callers, durable between builds of one format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,7 +76,8 @@ struct Filling {
 
 impl Filling {
     fn new(limit: usize) -> Self {
-        Filling { entries: Vec::new(), limit: limit.max(1), rows_left: ROWS_A_PAGE, last: None }
+        let rows_left = limit.saturating_mul(ROWS_AN_ENTRY).clamp(*ROWS_A_PAGE.start(), *ROWS_A_PAGE.end());
+        Filling { entries: Vec::new(), limit: limit.max(1), rows_left, last: None }
     }
 
     fn is_full(&self) -> bool {

@@ -7,7 +7,7 @@ use crate::blob::BlobError;
 use crate::change::Refusal;
 use crate::journal::JournalError;
 use crate::meta::Tx;
-use crate::meta::core::{Core, blob_row};
+use crate::meta::core::Core;
 use crate::meta::engine::{Direction, EngineError, Table};
 use crate::meta::layout::{SegmentCount, Span, parse_number};
 use crate::record::{InstanceId, Location};
@@ -73,14 +73,14 @@ fn next_file(core: &Core, stuck: &BTreeSet<u64>) -> Result<Option<u64>, ReadErro
 
 /// Bodies of a file that rows still name there.
 fn live_bodies(core: &Core, file: u64) -> Result<Vec<(ContentHash, InstanceId)>, CommitError> {
-    let (view, _) = core.view().map_err(unreadable)?;
     let mut live = Vec::new();
     let mut failed = None;
     let walked = core.journal.bodies(file, &mut |found| {
         if live.len() == BODIES_MAX || failed.is_some() {
             return;
         }
-        match blob_row(&*view, &found.hash) {
+        // A view for each: one for the whole file would be held too long.
+        match core.blob_row(&found.hash) {
             Ok(Some(row)) if row.instance == found.instance => live.push((found.hash, found.instance)),
             Ok(_) => {}
             Err(error) => failed = Some(error),

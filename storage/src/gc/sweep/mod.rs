@@ -11,7 +11,7 @@ use super::Step;
 use crate::store::CommitError;
 
 /// Rows that one sweep removes in one commit: a bite that clients do not feel.
-const BITE: usize = 128;
+const BITE: usize = 256;
 /// Rows that one sweep looks at in one step.
 const ROWS_A_STEP: usize = 2048;
 
