@@ -16,8 +16,6 @@ use super::{Control, ControlError, CreatePath};
 use crate::clock::random_guid;
 use crate::role::machine::{self, PathState, PathView, Policy};
 
-const DEADLINE: Duration = Duration::from_secs(15);
-
 impl Control {
     pub(super) async fn protect(&self, path: CreatePath) -> Result<Arc<PathHandle>, ControlError> {
         let CreatePath { scope, peer, interval, keep_local, keep_remote } = path;
@@ -66,8 +64,17 @@ impl Control {
     pub(super) async fn fresh_view(&self, scope: &Scope) -> Result<Option<PathView>, ControlError> {
         let handle = self.handle(scope)?;
         let Some(peer) = self.hub.peers.by_node(handle.peer) else { return Ok(None) };
-        let heard = self.hub.hello(&peer, std::slice::from_ref(&handle)).await;
-        Ok(heard.ok().and_then(|views| views.into_iter().find(|view| view.path == handle.guid)))
+        let patience = self.hub.clock.monotonic() + Duration::from_secs(5);
+        loop {
+            let heard = self.hub.hello(&peer, std::slice::from_ref(&handle)).await;
+            if let Ok(views) = heard {
+                return Ok(views.into_iter().find(|view| view.path == handle.guid));
+            }
+            if self.hub.clock.monotonic() >= patience {
+                return Ok(None);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     pub(super) fn peer(&self, name: &str) -> Result<Arc<Peer>, ControlError> {
@@ -76,7 +83,7 @@ impl Control {
     }
 
     async fn ask(&self, peer: &Peer, request: Request) -> Result<(), ControlError> {
-        match self.hub.ask(peer, request, DEADLINE).await {
+        match self.hub.ask_patiently(peer, request).await {
             Ok(Answer::Done) => Ok(()),
             Ok(Answer::Failed(failure)) => Err(ControlError::Refused(failure.to_string())),
             Ok(_) => Err(ControlError::Internal("the peer answered something else".into())),

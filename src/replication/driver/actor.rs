@@ -427,7 +427,6 @@ impl Actor {
             lag,
             shipping,
             last_error: self.last_error.clone(),
-            removed: self.removed,
         };
         self.handle.published.send_replace(Arc::new(published));
     }

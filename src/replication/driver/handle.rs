@@ -21,22 +21,12 @@ pub(crate) struct Published {
     pub lag: Option<(Age, Duration)>,
     pub shipping: Option<InFlight>,
     pub last_error: Option<String>,
-    /// The path was removed; the task has ended.
-    pub removed: bool,
 }
 
 impl Published {
     /// A path that nothing else is known of yet.
     pub(crate) fn new(state: PathState) -> Self {
-        Published {
-            state,
-            snapshots: Arc::default(),
-            transfer: None,
-            lag: None,
-            shipping: None,
-            last_error: None,
-            removed: false,
-        }
+        Published { state, snapshots: Arc::default(), transfer: None, lag: None, shipping: None, last_error: None }
     }
 
     pub(crate) fn visible(&self) -> Option<SnapshotGuid> {

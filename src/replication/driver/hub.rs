@@ -15,12 +15,15 @@ use super::super::receive::Receiver;
 use super::super::wire::{CALL, LinkError};
 use super::actor::Actor;
 use super::handle::PathHandle;
-use super::mail::Mail;
 use crate::clock::SharedClock;
 use crate::role::machine::{self, PathState, PathView};
 
 /// Paths that an operator removed here, so that peers learn of it when they come back.
 const GONE: &[u8] = b"path-gone/";
+
+/// How long an operator's call tries to reach a peer, and how often.
+const PATIENCE: Duration = Duration::from_secs(8);
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// What the hub is made of.
 pub(crate) struct HubParts {
@@ -141,6 +144,22 @@ impl Hub {
         peer.link.call(CALL, &envelope, deadline).await
     }
 
+    /// As [`ask`](Self::ask), for an operator who waits: a link that is just being made, or made again, is no answer yet.
+    pub(crate) async fn ask_patiently(&self, peer: &Peer, request: Request) -> Result<Answer, LinkError> {
+        let patience = self.clock.monotonic() + PATIENCE;
+        let envelope = Envelope { sender: self.me, request };
+        loop {
+            match peer.link.call(CALL, &envelope, PATIENCE).await {
+                Err(LinkError::Connect(_) | LinkError::Broken(_) | LinkError::Wire(_))
+                    if self.clock.monotonic() < patience =>
+                {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
     /// Whether the path that a peer tells of could be mirrored here; why not, by name.
     pub(crate) async fn may_accept(&self, peer: &Peer, view: &PathView) -> Result<(), Failure> {
         if self.handle(view.path).is_some() {
@@ -210,11 +229,6 @@ impl Hub {
     pub(crate) fn is_buried(&self, path: PathGuid) -> bool {
         let key = [GONE, path.as_bytes()].concat();
         matches!(self.store.node_row(&key), Ok(Some(_)))
-    }
-
-    /// Wakes every path shared with a peer.
-    pub(crate) fn look(&self, peer: NodeGuid) {
-        self.handles().iter().filter(|handle| handle.peer == peer).for_each(|handle| handle.tell(Mail::Look));
     }
 
     fn name(&self) -> &str {

@@ -24,7 +24,8 @@ impl Actor {
             return self.trouble(&"the peer was removed: pair with it again");
         };
         let shown = self.peer_view.as_ref().and_then(|view| view.visible());
-        let over = shown.filter(|_| self.thorough || flight.base.is_none());
+        // A seed brings everything anyway.
+        let over = shown.filter(|_| self.thorough && flight.base.is_some());
         let shipment = Shipment { flight, scope: self.state.scope.clone(), over };
         let attempt = Attempt { path: self.state.guid, epoch: self.state.epoch, transfer: flight.transfer };
         self.handle.progress.reset();

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tandem_storage::types::NodeGuid;
 
 use super::super::peers::{NodeCard, Peers};
 use super::super::wire::{Caller, decode, encode};
@@ -179,10 +178,6 @@ impl Pairing {
 
     pub(crate) fn configured(&self) -> Option<&Secret> {
         self.configured.as_ref()
-    }
-
-    pub(crate) fn node(&self) -> NodeGuid {
-        self.card.node
     }
 
     fn tokens(&self) -> std::sync::MutexGuard<'_, Vec<Outstanding>> {

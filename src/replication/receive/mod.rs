@@ -61,7 +61,7 @@ impl Receiver {
             TransferPhase::Receiving { rows: staged } if staged == rows => {}
             TransferPhase::Receiving { .. } => return Err(self.drop_transfer(attempt).await),
         }
-        if self.staged_digest(attempt).await? != digest {
+        if self.staged_digest(attempt, transfer.base).await? != digest {
             return Err(self.drop_transfer(attempt).await);
         }
         let complete = CompleteTransfer { transfer: attempt.transfer, rows, digest };
@@ -92,8 +92,14 @@ impl Receiver {
         Ok(Answer::Shown { rows, next: next.transpose()? })
     }
 
-    async fn staged_digest(&self, attempt: Attempt) -> Result<Digest, Failure> {
-        let shown = self.visible(attempt).await?;
+    /// A seed stands for itself; a delta builds on what is shown.
+    async fn staged_digest(&self, attempt: Attempt, base: Option<SnapshotGuid>) -> Result<Digest, Failure> {
+        let shown = match base {
+            None => None,
+            Some(base) => {
+                Some(self.visible(attempt).await?.filter(|row| row.meta.guid == base).ok_or(Failure::NotCurrent)?)
+            }
+        };
         let scope = self.store.path(attempt.path).ok_or(Failure::NoPath)?.scope;
         self.blocking(move |store| {
             let Some(shown) = shown else { return store.staged_digest(attempt.transfer, None) };

@@ -31,7 +31,7 @@ const LANDING_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Shipment {
     pub flight: InFlight,
     pub scope: Scope,
-    /// What the peer shows although there is no common base, or the base's digest is in doubt: everything is compared.
+    /// What the peer shows, when the base's digest is in doubt: everything is compared.
     pub over: Option<SnapshotGuid>,
 }
 

@@ -82,10 +82,6 @@ impl Link {
         Link { identity, clock, dialer, state: Mutex::default(), dialling: tokio::sync::Mutex::default() }
     }
 
-    pub(crate) fn dialer(&self) -> &Dialer {
-        &self.dialer
-    }
-
     pub(crate) fn health(&self) -> LinkHealth {
         let state = self.state();
         LinkHealth {

@@ -12,8 +12,8 @@ mod server;
 mod tests;
 
 pub(crate) use blobs::{BlobStream, ReceivedBlob, encode_blob, encode_end, encode_head};
-pub(crate) use codec::{MESSAGE_MAX, WireError, decode, encode};
-pub(crate) use link::{Dialer, Link, LinkError, LinkHealth};
+pub(crate) use codec::{WireError, decode, encode};
+pub(crate) use link::{Dialer, Link, LinkError};
 pub(crate) use server::{Caller, Handler, serve};
 
 /// Where a message goes. Strangers reach [`PAIR`] only.

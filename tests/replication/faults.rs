@@ -1,0 +1,100 @@
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::world::{ALL, CutLink, Node, World, agree, converge, wait};
+
+/// Randomness from a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+
+    fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.below(256) as u8).collect()
+    }
+}
+
+fn behind_a_link() -> (World, CutLink) {
+    let dir = tempfile::tempdir().unwrap();
+    let link = CutLink::new();
+    let a = Node::new(dir.path(), "a").start();
+    let b = Node::new(dir.path(), "b").behind(&link).start();
+    link.lead_to(b.address());
+    let world = World { dir, a, b }.pair();
+    world.protect(&ALL, Duration::from_secs(1));
+    (world, link)
+}
+
+fn scribble(node: &Node, dice: &mut Dice, times: u64) {
+    for _ in 0..times {
+        let key = format!("k{}", dice.below(40));
+        match dice.below(10) {
+            0 | 1 => node.delete("data", &key).unwrap(),
+            2 => {
+                let len = 100_000 + dice.below(200_000) as usize;
+                let bytes = dice.bytes(len);
+                node.put("data", &key, &bytes).unwrap();
+            }
+            _ => {
+                let len = dice.below(3000) as usize;
+                let bytes = dice.bytes(len);
+                node.put("data", &key, &bytes).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_link_cut_at_random_bytes_fifty_times_ends_in_equal_digests() {
+    let (world, link) = behind_a_link();
+    let mut dice = Dice(42);
+    world.a.create_bucket("data").unwrap();
+    for round in 0..50 {
+        let seen = link.cuts.load(Ordering::SeqCst);
+        link.cut_after(dice.below(300_000));
+        scribble(&world.a, &mut dice, 10);
+        world.a.put("data", "incompressible", &dice.bytes(300_000)).unwrap();
+        wait("the cut", || (link.cuts.load(Ordering::SeqCst) > seen).then_some(()));
+        if round % 10 == 9 {
+            converge(&world.a, &world.b, &ALL);
+        }
+    }
+    converge(&world.a, &world.b, &ALL);
+    agree(&world.a, &world.b, &ALL);
+    assert!(link.cuts.load(Ordering::SeqCst) >= 50);
+}
+
+#[test]
+fn a_killed_source_and_a_killed_destination_resume() {
+    let mut world = World::protected();
+    let mut dice = Dice(7);
+    world.a.create_bucket("data").unwrap();
+    for round in 0..6 {
+        scribble(&world.a, &mut dice, 60);
+        std::thread::sleep(Duration::from_millis(300 + dice.below(900)));
+        let victim = if round % 2 == 0 { &mut world.a } else { &mut world.b };
+        victim.kill();
+        victim.restart();
+    }
+    converge(&world.a, &world.b, &ALL);
+    agree(&world.a, &world.b, &ALL);
+}
+
+#[test]
+fn a_dead_peer_neither_blocks_nor_slows_the_source() {
+    let (world, link) = behind_a_link();
+    world.a.create_bucket("data").unwrap();
+    converge(&world.a, &world.b, &ALL);
+    link.set_open(false);
+    let start = std::time::Instant::now();
+    for n in 0..100 {
+        world.a.put("data", &format!("k{n}"), b"x").unwrap();
+    }
+    assert!(start.elapsed() < Duration::from_secs(20));
+    wait("an error in the report", || world.a.control().report().peers[0].error.clone());
+    link.set_open(true);
+    converge(&world.a, &world.b, &ALL);
+}

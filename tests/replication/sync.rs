@@ -1,0 +1,121 @@
+use std::time::Duration;
+
+use tandem::replication::control::{ControlError, CreatePath};
+use tandem_storage::record::Scope;
+
+use super::world::{ALL, World, agree, bucket, converge, wait, wait_role};
+
+#[test]
+fn a_seed_and_deltas_bring_objects_overwrites_and_deletes() {
+    let world = World::paired();
+    let (a, b) = (&world.a, &world.b);
+    a.create_bucket("photos").unwrap();
+    for n in 0..300 {
+        a.put("photos", &format!("small/{n:04}"), format!("object {n}").as_bytes()).unwrap();
+    }
+    let large: Vec<u8> = (0..20_000_000u32).map(|n| (n % 251) as u8).collect();
+    a.put("photos", "large", &large).unwrap();
+    a.put("photos", "empty", b"").unwrap();
+    world.protect(&ALL, Duration::from_secs(1));
+    converge(a, b, &ALL);
+    assert!(b.put("photos", "x", b"y").is_err());
+    assert!(b.create_bucket("other").is_err());
+
+    a.put("photos", "small/0000", b"another").unwrap();
+    a.delete("photos", "small/0001").unwrap();
+    a.delete("photos", "large").unwrap();
+    a.create_bucket("second").unwrap();
+    converge(a, b, &ALL);
+    let report = agree(a, b, &ALL);
+    assert_eq!((report.role.as_str(), report.writable, report.epoch), ("Destination", false, 1));
+    wait("a proven lag", || b.path(&ALL).lag_proven.then_some(()));
+}
+
+#[test]
+fn a_bucket_made_again_is_another_bucket_at_the_destination_too() {
+    let world = World::protected();
+    let (a, b) = (&world.a, &world.b);
+    a.create_bucket("again").unwrap();
+    a.put("again", "old", b"1").unwrap();
+    converge(a, b, &ALL);
+    a.delete("again", "old").unwrap();
+    a.delete_bucket("again").unwrap();
+    a.create_bucket("again").unwrap();
+    a.put("again", "new", b"2").unwrap();
+    converge(a, b, &ALL);
+    a.delete("again", "new").unwrap();
+    a.delete_bucket("again").unwrap();
+    converge(a, b, &ALL);
+    assert!(b.contents().is_empty());
+    agree(a, b, &ALL);
+}
+
+#[test]
+fn one_bucket_is_protected_and_the_rest_is_its_nodes_own() {
+    let world = World::paired();
+    let (a, b) = (&world.a, &world.b);
+    a.create_bucket("shared").unwrap();
+    a.create_bucket("mine").unwrap();
+    a.put("shared", "x", b"1").unwrap();
+    a.put("mine", "y", b"2").unwrap();
+    let scope = Scope::Bucket(bucket("shared"));
+    world.protect(&scope, Duration::from_secs(1));
+    wait("the bucket", || b.contents().contains_key(&("shared".into(), "x".into())).then_some(()));
+    assert!(!b.contents().keys().any(|(bucket, _)| bucket == "mine"));
+    b.create_bucket("others").unwrap();
+    b.put("others", "z", b"3").unwrap();
+    assert!(b.put("shared", "z", b"3").is_err());
+    a.delete("shared", "x").unwrap();
+    a.delete_bucket("shared").unwrap();
+    wait("the bucket's end", || (!b.contents().keys().any(|(bucket, _)| bucket == "shared")).then_some(()));
+    agree(a, b, &scope);
+}
+
+#[test]
+fn what_is_in_the_way_is_refused_by_name() {
+    let world = World::paired();
+    world.b.create_bucket("in-the-way").unwrap();
+    let create = |scope: Scope, peer: &str| {
+        let keep = Duration::from_secs(60);
+        let interval = Duration::from_secs(1);
+        let path = CreatePath { scope, peer: peer.into(), interval, keep_local: keep, keep_remote: keep };
+        world.a.ask(world.a.control().create_path(path))
+    };
+    let text = |outcome: Result<_, ControlError>| {
+        outcome.map(|_: tandem::replication::report::PathReport| ()).unwrap_err().to_string()
+    };
+    assert!(text(create(ALL, "b")).contains("in-the-way"));
+    assert!(text(create(Scope::Bucket(bucket("in-the-way")), "b")).contains("in-the-way"));
+    assert!(text(create(ALL, "nobody")).contains("nobody"));
+    assert!(world.a.control().report().paths.is_empty());
+    create(Scope::Bucket(bucket("free")), "b").unwrap();
+    assert!(text(create(ALL, "b")).contains("/free"));
+    wait_role(&world.b, &Scope::Bucket(bucket("free")), "Destination", "Active");
+}
+
+#[test]
+fn a_removed_path_leaves_its_data_on_both_nodes() {
+    let world = World::protected();
+    let (a, b) = (&world.a, &world.b);
+    a.create_bucket("kept").unwrap();
+    a.put("kept", "x", b"1").unwrap();
+    converge(a, b, &ALL);
+    a.ask(a.control().remove_path(&ALL)).unwrap();
+    wait("b's end of the path", || b.control().report().paths.is_empty().then_some(()));
+    b.put("kept", "y", b"2").unwrap();
+    a.put("kept", "z", b"3").unwrap();
+    assert_eq!(b.contents().len(), 3);
+}
+
+#[test]
+fn nothing_changed_makes_no_snapshot_and_yet_little_lag() {
+    let world = World::protected();
+    let (a, b) = (&world.a, &world.b);
+    a.create_bucket("quiet").unwrap();
+    converge(a, b, &ALL);
+    let point = agree(a, b, &ALL).restore_point.unwrap().guid;
+    std::thread::sleep(Duration::from_secs(4));
+    let report = agree(a, b, &ALL);
+    assert_eq!(report.restore_point.unwrap().guid, point);
+    assert!(report.rpo_lag_seconds.unwrap() < 3.5 && report.lag_proven, "{:?}", report.rpo_lag_seconds);
+}
