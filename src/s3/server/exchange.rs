@@ -141,7 +141,9 @@ async fn handle(
 /// The Host header without its port. A target with a host of its own must name the same.
 fn host<'a>(uri: &http::Uri, headers: &'a HeaderMap) -> Result<&'a str, S3Error> {
     let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default()).unwrap_or_default();
-    if uri.authority().is_some_and(|authority| !authority.as_str().eq_ignore_ascii_case(host)) {
+    // CONNECT always does; routing refuses it.
+    if uri.scheme().is_some() && uri.authority().is_some_and(|authority| !authority.as_str().eq_ignore_ascii_case(host))
+    {
         return Err(S3Error::new(
             ErrorCode::InvalidRequest,
             "The request target names another host than the Host header.",
