@@ -128,7 +128,8 @@ impl Store {
     /// # Errors
     /// As [`snapshots`](Self::snapshots).
     pub fn snapshot(&self, guid: SnapshotGuid) -> Result<Option<SnapshotRow>, ReadError> {
-        lists::snapshot(&*self.core().view()?.0, guid)
+        let (view, state) = self.core().view()?;
+        lists::snapshot(&*view, &state, guid)
     }
 
     /// # Errors

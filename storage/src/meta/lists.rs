@@ -3,10 +3,11 @@
 use std::ops::ControlFlow;
 
 use super::engine::{Table, View};
-use super::layout::Span;
+use super::layout::{Span, snapshot_key};
+use super::published::State;
 use crate::record::{Record, RowKey, Scope, SnapshotRow, tag};
 use crate::store::ReadError;
-use crate::types::SnapshotGuid;
+use crate::types::{HoldId, SnapshotGuid};
 
 /// All records in a span of a table, in key order.
 pub(crate) fn records<R: Record>(view: &dyn View, table: Table, span: &Span) -> Result<Vec<R>, ReadError> {
@@ -28,10 +29,15 @@ pub(crate) fn entries(view: &dyn View, table: Table, span: &Span) -> Result<Vec<
     Ok(rows)
 }
 
-/// Retained snapshots are few: they are looked through.
-pub(crate) fn snapshot(view: &dyn View, guid: SnapshotGuid) -> Result<Option<SnapshotRow>, ReadError> {
-    let rows: Vec<SnapshotRow> = records(view, Table::Snapshots, &Span::prefix(&[]))?;
-    Ok(rows.into_iter().find(|row| row.meta.guid == guid))
+/// A snapshot is found by its hold, which says at which point, and by the few paths there are.
+pub(crate) fn snapshot(view: &dyn View, state: &State, guid: SnapshotGuid) -> Result<Option<SnapshotRow>, ReadError> {
+    let Some(hold) = state.points.hold(HoldId::from_bytes(*guid.as_bytes())) else { return Ok(None) };
+    for path in state.gates.paths().iter() {
+        if let Some(row) = view.value(Table::Snapshots, &snapshot_key(path.guid, hold.seq, guid))? {
+            return Ok(Some(SnapshotRow::decode(&row)?));
+        }
+    }
+    Ok(None)
 }
 
 pub(crate) fn scope_is_empty(view: &dyn View, scope: &Scope) -> Result<bool, ReadError> {
