@@ -20,7 +20,6 @@ use crate::disk::Disk;
 use crate::journal::{Journal, JournalError, JournalFiles, JournalOptions, Replayed};
 use crate::record::{BlobRow, CorruptRecord, CursorRow, HoldRow, InstanceId, Location, PathRow, Record};
 use crate::store::{EngineKind, OpenError, Options, ReadError};
-use crate::types::Seq;
 
 const ALL: KeyRange<'static> = (Bound::Unbounded, Bound::Unbounded);
 /// Replay applies this many writes at once.

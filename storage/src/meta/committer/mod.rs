@@ -6,6 +6,8 @@ mod checkpoint;
 pub(crate) use checkpoint::Checkpoint;
 mod job;
 mod queue;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;

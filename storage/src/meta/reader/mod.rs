@@ -2,6 +2,8 @@
 
 mod buckets;
 mod objects;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::sync::Arc;
