@@ -1,3 +1,5 @@
+mod crash;
+
 use super::*;
 use crate::change::{AccessChange, At, PathOp, Refusal, UpdatePaths};
 use crate::check::State;
