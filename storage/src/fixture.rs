@@ -82,6 +82,7 @@ pub(crate) fn options() -> Options {
         reserve_bytes: 0,
         checkpoint_every_bytes: 1 << 20,
         cache_bytes: 1 << 20,
+        journal_file_bytes: 64 << 20,
     }
 }
 

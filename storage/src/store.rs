@@ -9,6 +9,7 @@ pub use self::terms::{
     Space, Visit,
 };
 use crate::blob::{BlobError, BlobStore, BodyWriter, StagedBody, decode_recipe};
+use crate::check;
 use crate::disk::Disk;
 use crate::gc::Collector;
 use crate::meta::committer::Committer;
@@ -96,8 +97,7 @@ impl Store {
     pub fn blob(&self, hash: ContentHash) -> Result<bytes::Bytes, BlobError> {
         let core = self.core();
         let _registration = core.register();
-        let row = core.blob_row(&hash)?.ok_or(BlobError::Missing(hash))?;
-        core.blobs.read(hash, &row)
+        core.blobs.read(hash, &**core)
     }
 
     /// What a recipe lists.
@@ -242,6 +242,24 @@ impl Store {
     pub fn space(&self) -> Space {
         let space = self.core().blobs.space();
         Space { free_bytes: space.refresh().unwrap_or(0), low: space.is_low().unwrap_or(true) }
+    }
+
+    /// Verifies the store: recounts references, compares tables with each other and with the files there are, and, by `depth`, hashes
+    /// every blob. O(stored); reads only. `state` says what else goes on, and so what counts as left over.
+    ///
+    /// # Errors
+    /// [`ReadError::Engine`]. Damage is no error but a finding.
+    pub fn check(
+        &self,
+        state: check::State,
+        depth: check::Depth,
+        progress: &mut dyn FnMut(check::Progress),
+    ) -> Result<check::CheckReport, ReadError> {
+        let core = self.core();
+        let _registration = core.register();
+        let (view, _) = core.view()?;
+        let (blobs, journal) = (&*core.blobs, &*core.journal);
+        check::run(check::Subject { view: &*view, live: &**core, blobs, journal, state }, depth, progress)
     }
 
     /// Waits for what was accepted, and checkpoints. Later changes are `Stopped`; the directory is free once the last clone has gone.

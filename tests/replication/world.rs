@@ -104,6 +104,7 @@ impl Node {
             reserve_bytes: 0,
             checkpoint_every_bytes: 16 << 20,
             cache_bytes: 16 << 20,
+            journal_file_bytes: 64 << 20,
         };
         // The directory of a killed node is free once its threads have gone.
         let store = wait("the data directory", || Store::open(disk.clone(), options()).ok());

@@ -13,12 +13,10 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use instance::{InstanceAllocator, StagedPiece, Surplus};
-pub(crate) use read::read_live;
+pub(crate) use instance::{InstanceAllocator, StagedPiece};
 pub use reader::BodyReader;
 pub(crate) use reader::Resolve;
 pub(crate) use recipe::{blob_hash, decode as decode_recipe};
-pub(crate) use space::SpaceWatch;
 pub use staged::StagedBody;
 pub(crate) use staged::{StagedBlob, StagedSource};
 pub(crate) use store::BlobStore;

@@ -98,7 +98,6 @@ fn whole_crc(bytes: &[u8]) -> u32 {
 pub struct PieceFile {
     handle: Arc<dyn DiskFile>,
     instance: InstanceId,
-    len: u64,
     footer: Vec<u8>,
 }
 
@@ -108,7 +107,7 @@ impl PieceFile {
         let handle = disk.open(&path_of(instance))?;
         let Some(footer) = load_footer(&*handle, instance, len)? else { return Ok(None) };
         let named = footer_hash(&footer) == Some(*hash);
-        Ok(named.then_some(PieceFile { handle, instance, len, footer }))
+        Ok(named.then_some(PieceFile { handle, instance, footer }))
     }
 
     /// The blob and data length that a piece file's footer states; none when the footer does not verify.
@@ -130,10 +129,6 @@ impl PieceFile {
             self.stored_crc(index) == Some(block_crc(self.instance, index * BLOCK_BYTES as u64, block))
         });
         Ok(right)
-    }
-
-    pub fn len(&self) -> u64 {
-        self.len
     }
 
     fn stored_crc(&self, block: u64) -> Option<u32> {

@@ -85,16 +85,12 @@ pub fn open_live(
 }
 
 /// All bytes of what is live under a name, verified by CRC32C.
-pub(crate) fn read_live(store: &BlobStore, hash: ContentHash, live: &dyn Resolve) -> Result<Bytes, BlobError> {
+pub fn live(store: &BlobStore, hash: ContentHash, live: &dyn Resolve) -> Result<Bytes, BlobError> {
     let (_, blob) = open_live(store, hash, &mut || live.blob(&hash))?;
     whole_of(&blob)
 }
 
-/// All bytes of a blob of at most a piece.
-pub fn whole(store: &BlobStore, hash: ContentHash, row: &BlobRow) -> Result<Bytes, BlobError> {
-    whole_of(&OpenBlob::open(store, hash, row)?)
-}
-
+/// All bytes of an open blob.
 pub fn whole_of(blob: &OpenBlob) -> Result<Bytes, BlobError> {
     let mut out = BytesMut::zeroed(usize::try_from(blob.len()).map_err(|_| BlobError::Damaged(blob.hash))?);
     blob.read_blocks(0, &mut out)?;

@@ -15,7 +15,7 @@ use super::writer::{BodyWriter, PieceWriter};
 use super::{BlobError, PIECE_BYTES, SMALL_BODY_MAX};
 use crate::disk::Disk;
 use crate::journal::JournalFiles;
-use crate::record::{BlobKind, BlobRow, InstanceId, RecipeChild};
+use crate::record::{BlobKind, InstanceId, RecipeChild};
 use crate::types::{Body, ContentHash};
 
 /// Where bytes are: piece files, and small bodies inside journal files. It knows no rows: which instance is live is told by the caller.
@@ -130,9 +130,9 @@ impl BlobStore {
         Ok(piece)
     }
 
-    /// A whole blob's stored bytes, verified by CRC32C. At most a piece long. `Io(NotFound)` when the blob has moved since `row` was read.
-    pub fn read(&self, hash: ContentHash, row: &BlobRow) -> Result<Bytes, BlobError> {
-        read::whole(self, hash, row)
+    /// All bytes of what is live under a name, verified by CRC32C. At most a piece long. The caller has a registered reader.
+    pub fn read(&self, hash: ContentHash, live: &dyn Resolve) -> Result<Bytes, BlobError> {
+        read::live(self, hash, live)
     }
 
     /// Opens `range` of a body's content (end exclusive, inside it). `guard` is kept as long as the reader lives.
@@ -162,6 +162,6 @@ impl BlobStore {
     /// Which blob a piece file holds, and how long it is, by its footer.
     pub fn identify(&self, instance: InstanceId) -> io::Result<Option<(ContentHash, u64)>> {
         let file = self.disk.open(&piece::path_of(instance))?;
-        Ok(PieceFile::identify(&*file, instance)?)
+        PieceFile::identify(&*file, instance)
     }
 }

@@ -241,7 +241,7 @@ fn received_bytes_must_hash_to_their_name() {
     let staged = bench.store.receive(hash, BlobKind::Data, &content).unwrap();
     bench.commit(staged);
     let row = bench.rows.blob(&hash).unwrap().unwrap();
-    assert!(bench.store.read(hash, &row).unwrap() == content);
+    assert!(bench.store.read(hash, &*bench.rows).unwrap() == content);
     assert_eq!(bench.store.identify(row.instance).unwrap(), Some((hash, 300_000)));
 }
 

@@ -1,7 +1,7 @@
 //! Rows against files, and bytes against their names.
 
 use super::{Check, Instances, Kind, Progress, State};
-use crate::blob::{BlobError, blob_hash, decode_recipe, read_live};
+use crate::blob::{BlobError, blob_hash, decode_recipe};
 use crate::record::{Location, RecipeChild};
 use crate::types::ContentHash;
 
@@ -16,7 +16,7 @@ impl Check<'_> {
 
     /// A blob's bytes, verified by CRC32C; none if it has been collected since the check began.
     fn read(&mut self, hash: ContentHash) -> Result<Option<bytes::Bytes>, BlobError> {
-        match read_live(self.subject.blobs, hash, self.subject.live) {
+        match self.subject.blobs.read(hash, self.subject.live) {
             Err(BlobError::Missing(_)) if self.gone(hash) => Ok(None),
             other => other.map(Some),
         }

@@ -38,17 +38,8 @@ impl JournalFiles {
         Ok(numbers)
     }
 
-    /// Reads a small body's bytes, unverified: `out` is filled from the body's offset in the file. `NotFound` when the file has been
-    /// removed since the body's row was read: it has moved, look it up again.
-    pub fn read(&self, file: u64, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let read = self.handle(file)?.read_at(out, offset)?;
-        if read < out.len() {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a journal file is shorter than a row says"));
-        }
-        Ok(())
-    }
-
-    /// An open handle, which outlives the file's name.
+    /// An open handle, which outlives the file's name. `NotFound` when the file has been removed since a row was read that names it: the
+    /// body has moved, look it up again.
     pub fn handle(&self, file: u64) -> io::Result<Arc<dyn DiskFile>> {
         if let Some(handle) = self.open.read().unwrap_or_else(PoisonError::into_inner).get(&file) {
             return Ok(handle.clone());

@@ -10,7 +10,9 @@ pub const MAGIC: u32 = u32::from_le_bytes(*b"TJF1");
 /// magic, length, crc: what the checksum does not cover.
 pub const PREFIX_BYTES: usize = 12;
 /// The whole head: the prefix, Seq, time, how many rows, how many bodies.
-pub const HEAD_BYTES: usize = PREFIX_BYTES + 8 + 8 + 4 + 4;
+pub const HEAD_BYTES: usize = PREFIX_BYTES + 8 + TIME_BYTES + 4 + 4;
+/// When the batch was committed: for whoever reads a journal, not for replay.
+const TIME_BYTES: usize = 8;
 /// What stands before a body's bytes.
 pub const BODY_HEAD_BYTES: usize = 32 + 8 + 4;
 /// No frame is longer; a length above it is damage.
@@ -93,7 +95,6 @@ pub fn claimed_length(prefix: &[u8; PREFIX_BYTES]) -> Option<usize> {
 /// A frame whose checksum was right.
 pub struct Frame<'a> {
     pub seq: Seq,
-    pub now: Timestamp,
     rows: usize,
     bodies: usize,
     /// Where the frame stands in its file.
@@ -116,10 +117,10 @@ impl<'a> Frame<'a> {
     pub fn parse(whole: &'a [u8], offset: u64) -> Option<Self> {
         let mut cursor = Cursor(whole.get(PREFIX_BYTES..)?);
         let seq = Seq::new(cursor.u64()?);
-        let now = Timestamp::from_micros(i64::from_le_bytes(*cursor.chunk()?));
+        cursor.take(TIME_BYTES)?;
         let rows = cursor.u32()? as usize;
         let bodies = cursor.u32()? as usize;
-        Some(Frame { seq, now, rows, bodies, offset, whole })
+        Some(Frame { seq, rows, bodies, offset, whole })
     }
 
     /// The bodies, in order; none if the frame's inside contradicts itself.

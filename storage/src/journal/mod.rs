@@ -16,8 +16,6 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use files::JournalFiles;
-pub(crate) use frame::FoundBody;
-pub(crate) use scan::Replayed;
 pub(crate) use writer::Journal;
 
 use crate::meta::engine::EngineError;

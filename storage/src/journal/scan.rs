@@ -4,19 +4,10 @@ use std::sync::Arc;
 use super::frame::{self, Frame, HEAD_BYTES, MAGIC, PREFIX_BYTES};
 use super::{JournalError, JournalPosition};
 use crate::disk::DiskFile;
-use crate::meta::engine::EngineWrite;
-use crate::types::{Seq, Timestamp};
+use crate::types::Seq;
 
 /// How much is read at once when looking for a frame behind a bad one.
 const SEARCH_BYTES: usize = 256 * 1024;
-
-/// A frame of the journal, as replay hands it out.
-#[derive(Debug)]
-pub(crate) struct Replayed {
-    pub seq: Seq,
-    pub now: Timestamp,
-    pub rows: Vec<EngineWrite>,
-}
 
 /// What stands where no further good frame does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::files::{self, JournalFiles};
 use super::frame::{self, BODY_HEAD_BYTES, HEAD_BYTES};
-use super::scan::{Ended, Replayed, Scan};
+use super::scan::{Ended, Scan};
 use super::{FrameBody, JournalError, JournalOptions, JournalPosition};
 use crate::disk::DiskFile;
 use crate::meta::engine::{EngineError, EngineWrite};
@@ -27,7 +27,7 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal and hands every frame above `applied` to `replay`, in order. `from` is where the engine's last checkpoint says that the frame
+    /// Opens the journal and hands the rows of every frame above `applied` to `replay`, in order. `from` is where the engine's last checkpoint says that the frame
     /// after `applied` begins. A torn tail is cut off and the cut is synced. Files before `from` are not read.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Journal {
         options: JournalOptions,
         from: JournalPosition,
         applied: Seq,
-        replay: &mut dyn FnMut(Replayed) -> Result<(), EngineError>,
+        replay: &mut dyn FnMut(Vec<EngineWrite>) -> Result<(), EngineError>,
     ) -> Result<Self, JournalError> {
         let disk = files.disk();
         disk.create_dir_all(files::DIR)?;
@@ -62,7 +62,7 @@ impl Journal {
         &mut self,
         file: u64,
         newest: bool,
-        replay: &mut dyn FnMut(Replayed) -> Result<(), EngineError>,
+        replay: &mut dyn FnMut(Vec<EngineWrite>) -> Result<(), EngineError>,
     ) -> Result<(), JournalError> {
         let handle = self.files.handle(file)?;
         let start = if file == self.next.file { self.next.offset } else { 0 };
@@ -77,9 +77,8 @@ impl Journal {
                 return Err(damaged(at, "a frame's Seq does not follow its predecessor's"));
             }
             let rows = frame.rows().ok_or(damaged(at, "a frame contradicts itself"))?;
-            let replayed = Replayed { seq: frame.seq, now: frame.now, rows };
             self.last = frame.seq;
-            replay(replayed)?;
+            replay(rows)?;
             at = scan.offset();
         }
         match scan.ended() {
@@ -115,12 +114,6 @@ impl Journal {
             Location::Journal { file: self.next.file, offset: here }
         };
         lengths.into_iter().map(place).collect()
-    }
-
-    /// Where the first body of the next frame will stand, and how far apart bodies stand beyond their own lengths: for a
-    /// committer that gives out places one by one.
-    pub fn first_body(&self) -> (u64, u64, u64) {
-        (self.next.file, self.next.offset + (HEAD_BYTES + BODY_HEAD_BYTES) as u64, BODY_HEAD_BYTES as u64)
     }
 
     /// Appends one frame, by one write and one sync. When this returns the batch is on stable storage. `seq` follows the last frame's.

@@ -52,6 +52,12 @@ pub(crate) struct Registered {
     pub registration: Registration,
 }
 
+impl Resolve for Core {
+    fn blob(&self, hash: &ContentHash) -> Result<Option<BlobRow>, BlobError> {
+        self.blob_row(hash)
+    }
+}
+
 impl Resolve for Registered {
     fn blob(&self, hash: &ContentHash) -> Result<Option<BlobRow>, BlobError> {
         self.core.blob_row(hash)

@@ -26,24 +26,21 @@ fn engine_name(engine: EngineKind) -> &'static str {
 }
 
 impl Format {
-    /// Reads the file; a new directory gets one, for `node` and `engine`.
-    pub fn open(disk: &dyn Disk, node: NodeGuid, engine: EngineKind) -> Result<Self, OpenError> {
+    /// Reads the file; none in a new directory.
+    pub fn read(disk: &dyn Disk, engine: EngineKind) -> Result<Option<Self>, OpenError> {
         let text = match read(disk) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let format = Format { node, engine };
-                format.create(disk)?;
-                return Ok(format);
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
         let found = parse(&text)?;
         if found.1 != engine_name(engine) {
             return Err(OpenError::OtherEngine(found.1));
         }
-        Ok(Format { node: found.0, engine })
+        Ok(Some(Format { node: found.0, engine }))
     }
 
-    fn create(&self, disk: &dyn Disk) -> io::Result<()> {
+    /// Makes the file: the last step in making a directory, so that one with it has all the rest.
+    pub fn create(&self, disk: &dyn Disk) -> io::Result<()> {
         match disk.unlink(FRESH) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

@@ -17,7 +17,7 @@ use super::readers::Readers;
 use super::reserve::Reserve;
 use crate::blob::{BlobError, BlobStore, InstanceAllocator};
 use crate::disk::Disk;
-use crate::journal::{Journal, JournalError, JournalFiles, JournalOptions, Replayed};
+use crate::journal::{Journal, JournalError, JournalFiles, JournalOptions};
 use crate::record::{BlobRow, CorruptRecord, CursorRow, HoldRow, InstanceId, Location, PathRow, Record};
 use crate::store::{EngineKind, OpenError, Options, ReadError};
 
@@ -31,10 +31,21 @@ pub(crate) fn open(disk: Arc<dyn Disk>, options: &Options) -> Result<Writing, Op
         std::io::ErrorKind::WouldBlock => OpenError::Locked,
         _ => OpenError::Io(error),
     })?;
-    let format = Format::open(&*disk, options.node, options.engine)?;
+    let format = Format::read(&*disk, options.engine)?;
+    if format.is_some() && !engine_exists(&*disk, options.engine)? {
+        return Err(OpenError::Damaged("the engine's file is gone".into()));
+    }
     let engine = open_engine(&*disk, options)?;
+    let node = match format {
+        Some(format) => format.node,
+        None => {
+            Format { node: options.node, engine: options.engine }.create(&*disk)?;
+            options.node
+        }
+    };
     let files = Arc::new(JournalFiles::new(Arc::clone(&disk)));
-    let journal = replay(&*engine, Arc::clone(&files))?;
+    let rotation = JournalOptions { rotate_bytes: options.journal_file_bytes };
+    let journal = replay(&*engine, Arc::clone(&files), rotation)?;
     let (state, next_instance) = {
         let view = engine.view()?;
         (load(&*view)?, next_instance(&*view, &*disk)?)
@@ -51,11 +62,20 @@ pub(crate) fn open(disk: Arc<dyn Disk>, options: &Options) -> Result<Writing, Op
         journal: files,
         published: Published::new(journal.last(), state),
         readers: Arc::new(Readers::default()),
-        node: format.node,
+        node,
         _lock: lock,
     };
     let checkpoint_every_bytes = options.checkpoint_every_bytes;
     Ok(Writing { core: Arc::new(core), journal, reserve, checkpoint_every_bytes, since_checkpoint: 0 })
+}
+
+fn engine_exists(disk: &dyn Disk, engine: EngineKind) -> Result<bool, OpenError> {
+    let name = match engine {
+        EngineKind::Redb => super::engine::REDB_FILE,
+        #[cfg(feature = "sled")]
+        EngineKind::Sled => super::engine::SLED_DIR,
+    };
+    Ok(disk.list("")?.iter().any(|found| found == name))
 }
 
 fn open_engine(disk: &dyn Disk, options: &Options) -> Result<Box<dyn Engine>, OpenError> {
@@ -67,17 +87,17 @@ fn open_engine(disk: &dyn Disk, options: &Options) -> Result<Box<dyn Engine>, Op
 }
 
 /// Brings the engine to the journal's end, durably.
-fn replay(engine: &dyn Engine, files: Arc<JournalFiles>) -> Result<Journal, OpenError> {
+fn replay(engine: &dyn Engine, files: Arc<JournalFiles>, options: JournalOptions) -> Result<Journal, OpenError> {
     let from = Checkpoint::read(&*engine.view()?)?;
     let mut waiting: Vec<EngineWrite> = Vec::new();
-    let mut apply = |replayed: Replayed| {
-        waiting.extend(replayed.rows);
+    let mut apply = |rows: Vec<EngineWrite>| {
+        waiting.extend(rows);
         if waiting.len() < REPLAY_WRITES {
             return Ok(());
         }
         engine.apply(&std::mem::take(&mut waiting))
     };
-    let journal = Journal::open(files, JournalOptions::default(), from.position, from.applied, &mut apply)?;
+    let journal = Journal::open(files, options, from.position, from.applied, &mut apply)?;
     engine.apply(&waiting)?;
     let reached = Checkpoint { applied: journal.last(), position: journal.position() };
     if reached != from {

@@ -28,6 +28,8 @@ pub struct Options {
     pub checkpoint_every_bytes: u64,
     /// Engine cache.
     pub cache_bytes: usize,
+    /// A journal file of this length takes no more frames; its space is taken in advance.
+    pub journal_file_bytes: u64,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -95,11 +95,11 @@ impl Chance {
     pub fn length(&mut self) -> Length {
         match self.crash {
             Crash::Subset(_) => match self.random.below(3) {
-                0 => Length::AsKept,
-                1 => Length::AsWritten,
-                _ => Length::AsSynced,
+                0 => Length::Kept,
+                1 => Length::Written,
+                _ => Length::Synced,
             },
-            _ => Length::AsKept,
+            _ => Length::Kept,
         }
     }
 }

@@ -121,10 +121,10 @@ impl Inode {
         }
         if !self.pending.is_empty() {
             match chance.length() {
-                Length::AsKept => {}
-                Length::AsWritten => bytes.resize(self.data.len().max(bytes.len()), 0),
+                Length::Kept => {}
+                Length::Written => bytes.resize(self.data.len().max(bytes.len()), 0),
                 // Data that lies behind a length that was not kept is not there.
-                Length::AsSynced => bytes.truncate(bytes.len().min(self.durable.len())),
+                Length::Synced => bytes.truncate(bytes.len().min(self.durable.len())),
             }
         }
         Inode { data: bytes.clone(), durable: bytes, pending: Vec::new(), reserved: 0 }
@@ -133,9 +133,9 @@ impl Inode {
 
 /// Which length a file with pending writes has after a crash.
 pub enum Length {
-    AsKept,
-    AsWritten,
-    AsSynced,
+    Kept,
+    Written,
+    Synced,
 }
 
 fn place(bytes: &mut Vec<u8>, offset: usize, image: &[u8]) {

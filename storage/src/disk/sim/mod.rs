@@ -57,6 +57,17 @@ impl SimDisk {
         SimDisk { state: Arc::new(Mutex::new(crash::after(&self.state(), crash))) }
     }
 
+    /// From now on keeps an image of the disk as it is before each sync: every sync of a run can then be crashed at.
+    pub fn record_images(&self) {
+        self.state().images = Some(Vec::new());
+    }
+
+    /// The images since they were last taken, oldest first. Each is for [`crash`](Self::crash)ing, not for use.
+    pub fn take_images(&self) -> Vec<SimDisk> {
+        let images = self.state().images.as_mut().map(std::mem::take).unwrap_or_default();
+        images.into_iter().map(|state| SimDisk { state: Arc::new(Mutex::new(state)) }).collect()
+    }
+
     /// The `n`th write from now (from 1) fails with an input/output error and writes nothing.
     pub fn fail_write(&self, n: u64) {
         self.state().fail_write_in = n;

@@ -44,7 +44,7 @@ pub struct EntryOp {
     pub change: NameChange,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// Files by number; an unlinked one stays for those who have it open.
     pub inodes: BTreeMap<u64, Inode>,
@@ -59,6 +59,8 @@ pub struct State {
     pub fail_write_in: u64,
     pub fail_sync_in: u64,
     pub capacity: Option<u64>,
+    /// The state before each sync, while they are asked for.
+    pub images: Option<Vec<State>>,
     tick: u64,
 }
 
@@ -83,6 +85,10 @@ impl State {
 
     /// Counts a sync. True: it is to fail.
     pub fn begin_sync(&mut self) -> io::Result<bool> {
+        if let Some(mut images) = self.images.take() {
+            images.push(self.clone());
+            self.images = Some(images);
+        }
         self.syncs += 1;
         if self.freeze_at == Some(self.syncs) {
             self.frozen = true;

@@ -123,3 +123,19 @@ fn a_lock_is_exclusive_until_dropped() {
     drop(lock);
     assert!(disk.lock("LOCK").is_ok());
 }
+
+#[test]
+fn an_image_is_the_disk_before_its_sync() {
+    let disk = SimDisk::new();
+    let file = write(&disk, "a", b"one");
+    disk.sync_dir("").unwrap();
+    disk.record_images();
+    file.sync_data().unwrap();
+    file.write_at(b"two", 0).unwrap();
+    file.sync_data().unwrap();
+    let images = disk.take_images();
+    assert_eq!(read(&images[0].crash(Crash::LoseAll), "a").unwrap(), b"");
+    assert_eq!(read(&images[1].crash(Crash::LoseAll), "a").unwrap(), b"one");
+    assert_eq!(read(&images[1].crash(Crash::KeepAll), "a").unwrap(), b"two");
+    assert!(disk.take_images().is_empty());
+}

@@ -70,7 +70,7 @@ fn page(core: &Core, view: &dyn View, bound: Seq) -> Result<(Vec<DeadBlob>, bool
 /// The children of a recipe; data has none.
 fn listed(core: &Core, view: &dyn View, hash: ContentHash) -> Result<Vec<RecipeChild>, BlobError> {
     match blob_row(view, &hash)? {
-        Some(row) if row.kind == BlobKind::Recipe => Ok(decode_recipe(&core.blobs.read(hash, &row)?)?),
+        Some(row) if row.kind == BlobKind::Recipe => Ok(decode_recipe(&core.blobs.read(hash, core)?)?),
         _ => Ok(Vec::new()),
     }
 }

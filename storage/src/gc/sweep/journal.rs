@@ -106,10 +106,10 @@ enum Body {
 
 fn content(core: &Core, hash: ContentHash, instance: InstanceId) -> Result<Body, CommitError> {
     let row = core.blob_row(&hash).map_err(unreadable)?;
-    let Some(row) = row.filter(|row| row.instance == instance && row.location != Location::Piece) else {
+    if !row.is_some_and(|row| row.instance == instance && row.location != Location::Piece) {
         return Ok(Body::Gone);
-    };
-    match core.blobs.read(hash, &row) {
+    }
+    match core.blobs.read(hash, core) {
         Ok(content) => Ok(Body::Here(content)),
         Err(BlobError::Damaged(_)) => {
             tracing::warn!(%hash, "a damaged body stays where it is");

@@ -23,6 +23,11 @@ const BITE_ROWS: usize = 256;
 impl Writing {
     /// Carries a batch out and answers it.
     pub(super) fn commit(&mut self, batch: Batch, queue: &Queue) -> Result<(), Fatal> {
+        if let Some(reason) = self.core.blobs.failed_sync() {
+            let stopped = Outcome::Stopped(reason.to_owned());
+            batch.client.into_iter().chain(batch.background).for_each(|job| job.answer(&stopped));
+            return Err(Fatal(reason.to_owned()));
+        }
         let mut jobs = Vec::with_capacity(batch.client.len() + batch.background.len());
         let seq = self.journal.last().next();
         let outcome = match self.carry_out(seq, batch, queue, &mut jobs) {

@@ -9,9 +9,9 @@ mod sled;
 
 use std::ops::{Bound, ControlFlow};
 
-pub(crate) use redb::RedbEngine;
+pub(crate) use redb::{FILE as REDB_FILE, RedbEngine};
 #[cfg(feature = "sled")]
-pub(crate) use sled::SledEngine;
+pub(crate) use sled::{DIR as SLED_DIR, SledEngine};
 
 /// The engine's tables. The number is on the disk (journal frames, key prefixes): never change one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

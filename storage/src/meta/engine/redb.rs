@@ -18,6 +18,8 @@ use crate::disk::{Disk, DiskFile};
 
 const ROWS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("rows");
 pub(crate) const FILE: &str = "meta.redb";
+/// The name of a database until it is whole: a crash while it is made leaves no half of one under its own name.
+const FRESH: &str = "meta.redb.new";
 /// Compacted at open when the file is larger than this and mostly dead space.
 const COMPACT_ABOVE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -28,23 +30,26 @@ pub(crate) struct RedbEngine {
 impl RedbEngine {
     /// Opens, or makes, the database at its last checkpoint.
     pub fn open(disk: &dyn Disk, cache_bytes: usize) -> Result<Self, EngineError> {
-        let file = match disk.open(FILE) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(disk),
-            other => other,
+        let (file, fresh) = match disk.open(FILE) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (Self::create(disk).map_err(failed)?, true),
+            other => (other.map_err(failed)?, false),
         };
-        let file = file.map_err(failed)?;
         let backend = DiskBackend { file: Arc::clone(&file) };
         let db = Database::builder().set_cache_size(cache_bytes).create_with_backend(backend).map_err(failed)?;
         let mut engine = RedbEngine { db };
         engine.checkpoint()?;
+        if fresh {
+            disk.rename(FRESH, FILE).and_then(|()| disk.sync_dir("")).map_err(failed)?;
+        }
         engine.compact_if_sparse(&*file)?;
         Ok(engine)
     }
 
     fn create(disk: &dyn Disk) -> io::Result<Arc<dyn DiskFile>> {
-        let file = disk.create(FILE)?;
-        disk.sync_dir("")?;
-        Ok(file)
+        match disk.unlink(FRESH) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => disk.create(FRESH),
+        }
     }
 
     fn compact_if_sparse(&mut self, file: &dyn DiskFile) -> Result<(), EngineError> {

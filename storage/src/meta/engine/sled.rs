@@ -9,7 +9,7 @@ use super::keys::{NoEntries, prefixed, prefixed_range};
 use super::{Cursor, Direction, Engine, EngineError, EngineWrite, Entry, KeyRange, Table, View};
 use crate::disk::{Disk, DiskFile};
 
-const DIR: &str = "meta.sled";
+pub(crate) const DIR: &str = "meta.sled";
 
 pub(crate) struct SledEngine {
     db: sled::Db,

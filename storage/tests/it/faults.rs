@@ -1,0 +1,166 @@
+//! Failing syncs, failing writes, a full disk.
+
+use std::sync::Arc;
+
+use tandem_storage::blob::BlobError;
+use tandem_storage::change::{Refusal, SetVersioning};
+use tandem_storage::check::State;
+use tandem_storage::disk::{Crash, SimDisk};
+use tandem_storage::record::Versioning;
+use tandem_storage::types::{BucketGuid, Timestamp};
+use tandem_storage::{CommitError, EngineKind, Lane, OpenError, Options, Store};
+
+use crate::sequences::{seeds, step};
+use crate::world::{Expected, Stopped, World, matches_store, options};
+
+const STEPS: usize = 16;
+
+/// What is expected after each step of a run without faults.
+fn without_faults(seed: u64) -> Vec<Expected> {
+    let mut world = World::new(Arc::new(SimDisk::new()), options(EngineKind::Redb), seed).expect("it opens");
+    let mut expected = vec![world.expected.clone()];
+    for _ in 0..STEPS {
+        step(&mut world).expect("nothing fails");
+        expected.push(world.expected.clone());
+    }
+    expected
+}
+
+/// Runs until a step fails. How many went well.
+fn until_stopped(world: &mut World) -> Option<usize> {
+    (0..STEPS).find(|_| step(world).is_err())
+}
+
+fn is_either(disk: &SimDisk, expected: &[Expected]) -> Result<(), String> {
+    let store = Store::open(Arc::new(disk.clone()), options(EngineKind::Redb)).map_err(|error| error.to_string())?;
+    let mut whys = Vec::new();
+    for state in expected {
+        match matches_store(&store, state) {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(why)) | Err(Stopped(why)) => whys.push(why),
+        }
+    }
+    Err(whys.join("\n"))
+}
+
+fn takes_no_change(store: &Store) -> bool {
+    let change = SetVersioning {
+        permit: tandem_storage::change::WritePermit::Unprotected,
+        bucket: BucketGuid::from_bytes([1; 16]),
+        versioning: Versioning::Enabled,
+    };
+    let answer = store.commit(Lane::Client, Timestamp::from_secs(1), change).wait();
+    matches!(answer, Err(CommitError::Stopped(_)))
+}
+
+/// One fault, then a power cut.
+fn fault(seed: u64, expected: &[Expected], arm: impl Fn(&SimDisk), must_stop: bool) -> Option<()> {
+    let disk = SimDisk::new();
+    let mut world = World::new(Arc::new(disk.clone()), options(EngineKind::Redb), seed).expect("it opens");
+    arm(&disk);
+    let done = until_stopped(&mut world)?;
+    if must_stop {
+        assert!(
+            takes_no_change(world.store()),
+            "seed {seed}: a store with a failed sync goes on, after {:?}",
+            world.log
+        );
+    }
+    for crash in [Crash::LoseAll, Crash::KeepAll, Crash::Subset(seed)] {
+        let found = is_either(&disk.crash(crash), &expected[done..=done + 1]);
+        assert!(found.is_ok(), "seed {seed}, {crash:?}, {:?}: {found:?}", world.log);
+    }
+    Some(())
+}
+
+#[test]
+fn a_failed_sync_stops_the_store_and_nothing_acknowledged_is_lost() {
+    seeds(0, 12, |seed| {
+        let expected = without_faults(seed);
+        let mut n = 1;
+        while fault(seed, &expected, |disk| disk.fail_sync(n), true).is_some() {
+            n += 1;
+        }
+        assert!(n > 5, "a workload has syncs");
+    });
+}
+
+#[test]
+fn a_failed_write_is_never_acknowledged() {
+    seeds(100, 4, |seed| {
+        let expected = without_faults(seed);
+        let mut n = 1;
+        while fault(seed, &expected, |disk| disk.fail_write(n), false).is_some() {
+            n += 1;
+        }
+        assert!(n > 5, "a workload has writes");
+    });
+}
+
+fn tight(watermark: u64) -> Options {
+    Options { low_watermark_bytes: watermark, ..options(EngineKind::Redb) }
+}
+
+/// Puts 200 KB objects until one is refused for want of space.
+fn fill(world: &mut World) -> usize {
+    for stored in 0..200 {
+        let content = world.contents.content(vec![(stored as u8, 200_000 + stored as u32)]);
+        let mut writer = world.store().body_writer();
+        let bytes = world.contents.bytes(content.pieces[0]);
+        let staged = match writer.write(&bytes).and_then(|()| writer.finish()) {
+            Ok(staged) => staged,
+            Err(BlobError::NoSpace) => return stored,
+            Err(error) => panic!("{error}"),
+        };
+        match world.put_content(&format!("fill-{stored}"), staged, content) {
+            Ok(()) => {}
+            Err(Refusal::NoSpace) => return stored,
+            Err(refusal) => panic!("{refusal}"),
+        }
+    }
+    panic!("it never fills");
+}
+
+#[test]
+fn a_full_disk_refuses_bodies_and_nothing_else_and_comes_back() {
+    let disk = SimDisk::new();
+    let mut world = World::new(Arc::new(disk.clone()), tight(4_000_000), 1).expect("it opens");
+    world.create_bucket().expect("it goes");
+    disk.set_capacity(Some(20_000_000));
+    let stored = fill(&mut world);
+    assert!(stored > 3, "{stored} objects fit");
+    world.take_snapshot().expect("a snapshot needs no room for bodies");
+    world.compare().expect("it reads");
+    for n in 0..stored {
+        world.delete_key(&format!("fill-{n}")).expect("a delete needs no room for bodies");
+    }
+    world.drop_snapshot().expect("it goes");
+    world.checkpoint().expect("it goes");
+    world.collect(true).expect("it goes");
+    assert!(fill(&mut world) > 3, "space came back by itself");
+    world.compare().expect("it reads");
+    world.check(State::Running).expect("it reads");
+}
+
+#[test]
+fn a_disk_without_any_room_still_takes_deletes() {
+    let disk = SimDisk::new();
+    let mut world = World::new(Arc::new(disk.clone()), tight(0), 2).expect("it opens");
+    world.create_bucket().expect("it goes");
+    disk.set_capacity(Some(12_000_000));
+    let stored = fill(&mut world);
+    for n in 0..stored {
+        world.delete_key(&format!("fill-{n}")).expect("the reserve is for this");
+    }
+    world.collect(true).expect("it goes");
+    world.compare().expect("it reads");
+}
+
+#[test]
+fn a_second_opening_is_refused_while_the_first_lives() {
+    let disk = Arc::new(SimDisk::new());
+    let first = Store::open(disk.clone(), options(EngineKind::Redb)).expect("it opens");
+    assert!(matches!(Store::open(disk.clone(), options(EngineKind::Redb)), Err(OpenError::Locked)));
+    drop(first);
+    assert!(Store::open(disk, options(EngineKind::Redb)).is_ok());
+}

@@ -1,0 +1,13 @@
+//! The store against its model, crashes and faults.
+
+mod content;
+mod crash;
+mod dump;
+mod faults;
+mod model;
+mod objects;
+mod points;
+mod random;
+mod sequences;
+mod uploads;
+mod world;
