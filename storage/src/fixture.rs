@@ -182,7 +182,7 @@ impl Fixture {
     /// The verifier finds nothing.
     pub fn check(&self, state: State) {
         let core = self.store.core();
-        let live = Registered { core: Arc::clone(core), registration: core.register() };
+        let live = Registered { core: Arc::clone(core), _registration: core.register() };
         let (view, _) = core.view().expect("a view");
         let subject = Subject { view: &*view, live: &live, blobs: &core.blobs, journal: &core.journal, state };
         let report = check::run(subject, Depth::Bytes, &mut |_| ()).expect("checked");

@@ -49,7 +49,7 @@ pub(crate) fn blob_row(view: &dyn View, hash: &ContentHash) -> Result<Option<Blo
 /// A registration that looks blobs up: what a body's reader holds when its [`Reader`](crate::Reader) has gone.
 pub(crate) struct Registered {
     pub core: Arc<Core>,
-    pub registration: Registration,
+    pub _registration: Registration,
 }
 
 impl Resolve for Core {

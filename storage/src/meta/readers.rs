@@ -38,12 +38,6 @@ pub(crate) struct Registration {
     at: Seq,
 }
 
-impl Registration {
-    pub fn at(&self) -> Seq {
-        self.at
-    }
-}
-
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut running = self.readers.running();
@@ -68,7 +62,7 @@ mod tests {
         drop(one);
         assert_eq!(readers.oldest(), Some(Seq::new(3)));
         drop(three);
-        assert_eq!(readers.oldest(), Some(two.at()));
+        assert_eq!(readers.oldest(), Some(Seq::new(5)));
         drop(two);
         assert_eq!(readers.oldest(), None);
     }

@@ -79,8 +79,20 @@ impl Drop for Committer {
     }
 }
 
+/// Whoever waits, or comes later, gets an answer also when the thread dies of a fault in a change.
+struct StopOnPanic<'queue>(&'queue Queue);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop("the committer failed; see the log");
+        }
+    }
+}
+
 impl Writing {
     fn run(mut self, queue: &Queue) {
+        let _stop = StopOnPanic(queue);
         let failed = loop {
             let step = match queue.next() {
                 Work::Batch(batch) => self.commit(batch, queue),

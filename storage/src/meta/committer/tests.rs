@@ -71,6 +71,21 @@ fn a_refused_change_leaves_no_trace_in_a_batch_with_others() {
 }
 
 #[test]
+fn a_change_that_panics_stops_the_store_and_leaves_nobody_waiting() {
+    struct Panics;
+    impl Change for Panics {
+        type Output = ();
+        fn carry_out(self, _: &mut Tx<'_>) -> Result<(), Refusal> {
+            panic!("a fault in a change, made by a test");
+        }
+    }
+    let fixture = Fixture::new();
+    assert!(matches!(fixture.try_commit(Panics), Err(CommitError::Stopped(_))));
+    assert!(matches!(fixture.try_commit(node_row("a", "1")), Err(CommitError::Stopped(_))));
+    assert!(matches!(fixture.store.close(), Err(CommitError::Stopped(_))));
+}
+
+#[test]
 fn changes_that_change_nothing_take_no_seq() {
     let fixture = Fixture::new();
     let seq = fixture.set(vec![bucket(1, "one")]);
@@ -251,4 +266,36 @@ fn a_full_disk_refuses_bodies_and_lets_deletes_through() {
     fixture.check(State::Idle);
     fixture.disk.set_capacity(None);
     fixture.put(1, "again", b"content");
+}
+
+#[cfg(feature = "sled")]
+#[test]
+fn a_store_on_sled_comes_back_and_is_not_opened_with_another_engine() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = |engine| {
+        let disk = crate::disk::RealDisk::new(dir.path()).unwrap();
+        Store::open(Arc::new(disk), Options { engine, ..options() })
+    };
+    let store = open(EngineKind::Sled).unwrap();
+    let now = Timestamp::from_secs(1);
+    let set = |rows| store.commit(Lane::Client, now, SetRows { bodies: Vec::new(), rows }).wait().unwrap().seq();
+    set(vec![bucket(1, "one")]);
+    for n in 0..200u8 {
+        let mut writer = store.body_writer();
+        writer.write(&[n; 3000]).unwrap();
+        let body = writer.finish().unwrap();
+        let row = crate::fixture::object(1, &n.to_string(), body.body());
+        let seq =
+            store.commit(Lane::Client, now, SetRows { bodies: vec![body], rows: vec![row] }).wait().unwrap().seq();
+        assert_eq!(seq, store.newest());
+        if n == 100 {
+            store.checkpoint().unwrap();
+        }
+        // A body opened under a view that is still there.
+        assert_eq!(read(&store, n, 3000).unwrap(), [n; 3000]);
+    }
+    drop(store);
+    assert!(matches!(open(EngineKind::Redb), Err(OpenError::OtherEngine(engine)) if engine == "sled"));
+    let store = open(EngineKind::Sled).unwrap();
+    assert!((0..200u8).all(|n| read(&store, n, 3000).unwrap() == [n; 3000]));
 }

@@ -29,7 +29,7 @@ pub struct Reader<'store> {
 
 impl<'store> Reader<'store> {
     pub(crate) fn open(core: &'store Arc<Core>) -> Result<Self, ReadError> {
-        let registered = Arc::new(Registered { core: Arc::clone(core), registration: core.register() });
+        let registered = Arc::new(Registered { core: Arc::clone(core), _registration: core.register() });
         let (view, state) = core.view()?;
         Ok(Reader { core, view, state, registered })
     }
@@ -42,10 +42,6 @@ impl<'store> Reader<'store> {
     pub fn open_body(&self, body: &Body, range: std::ops::Range<u64>) -> Result<BodyReader, BlobError> {
         let guard = Arc::clone(&self.registered);
         self.core.blobs.reader(body, range, guard.clone(), guard)
-    }
-
-    pub(crate) fn view(&self) -> &dyn View {
-        &*self.view
     }
 
     /// Whether the rows of a point can be read in this view.
