@@ -1,11 +1,11 @@
 //! What the source does next for one path, from what both sides said. Pure.
 
-use tandem_storage::record::{HoldReason, SnapshotMeta, TransferPhase};
-use tandem_storage::types::{HoldId, PathGuid, SnapshotGuid, TransferGuid};
+use tandem_storage::record::{SnapshotMeta, TransferPhase};
+use tandem_storage::types::{EpochNumber, SnapshotGuid, TransferGuid};
 
 use crate::role::machine::{
-    Destination, DestinationPhase, Evidence, InFlight, Life, PathState, PathView, Purpose, Source, SourcePhase,
-    TransferView, has, newest_common,
+    Destination, DestinationPhase, Evidence, InFlight, Life, PathState, PathView, Source, SourcePhase, TransferView,
+    has, newest_common,
 };
 
 /// What a plan is made from.
@@ -19,11 +19,11 @@ pub struct View<'a> {
     pub theirs: &'a PathView,
 }
 
-/// A transfer that the destination has begun to receive, and can go on with.
+/// A transfer that goes on under its old id: the destination has begun to receive it, or may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resume {
     pub transfer: TransferGuid,
-    /// Rows that are durable there.
+    /// Rows that are durable there, as far as it said.
     pub rows: u64,
 }
 
@@ -42,14 +42,6 @@ pub enum Waiting {
     StandsAlone,
     /// This node is not the writable side.
     NotSource,
-}
-
-/// A hold that must be durable before the first byte; its id is the same however often it is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlannedHold {
-    pub id: HoldId,
-    pub at: SnapshotGuid,
-    pub reason: HoldReason,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +81,7 @@ pub fn plan(view: &View<'_>) -> Plan {
         Life::Destination(_) if theirs.epoch != mine.epoch => Plan::Wait(Waiting::Epoch),
         Life::Destination(destination) => match &destination.phase {
             DestinationPhase::Initializing | DestinationPhase::Active => {
-                ship(snapshots, theirs, destination, target(mine, source, snapshots))
+                ship(view, source, destination, target(mine, source, snapshots))
             }
             DestinationPhase::Conflict(evidence) => Plan::Conflict(evidence.clone()),
             DestinationPhase::Rewinding { .. } | DestinationPhase::Promoting(_) => Plan::Wait(Waiting::Busy),
@@ -116,12 +108,8 @@ fn target<'a>(mine: &PathState, source: &Source, snapshots: &'a [SnapshotMeta]) 
     own.or_else(|| snapshots.iter().find(|meta| Some(meta.guid) == mine.epoch.fork))
 }
 
-fn ship(
-    snapshots: &[SnapshotMeta],
-    theirs: &PathView,
-    destination: &Destination,
-    target: Option<&SnapshotMeta>,
-) -> Plan {
+fn ship(view: &View<'_>, source: &Source, destination: &Destination, target: Option<&SnapshotMeta>) -> Plan {
+    let View { mine, snapshots, theirs } = *view;
     let Some(target) = target else { return Plan::Wait(Waiting::Snapshot) };
     if let Some(transfer) = theirs.transfer.as_ref().filter(|transfer| is_complete(transfer)) {
         return Plan::Wait(Waiting::Landing(transfer.to));
@@ -131,10 +119,17 @@ fn ship(
         return Plan::UpToDate;
     }
     let base = visible.filter(|visible| has(snapshots, *visible));
-    let begun = theirs.transfer.as_ref().filter(|transfer| transfer.epoch == theirs.epoch && transfer.base == base);
+    let begun = theirs.transfer.as_ref().filter(|transfer| transfer.epoch == mine.epoch && transfer.base == base);
     let begun = begun.filter(|transfer| has(snapshots, transfer.to));
-    let to = begun.map_or(target.guid, |transfer| transfer.to);
-    let resume = begun.map(|transfer| Resume { transfer: transfer.id, rows: received(transfer) });
+    // What was sent may land although nothing is heard of it. Going on with it, rather than with something newer, keeps the number
+    // of snapshots that may land at one.
+    let sent = source.in_flight.filter(|flight| flight.epoch == mine.epoch.number && flight.base == base);
+    let sent = sent.filter(|flight| has(snapshots, flight.to) && Some(flight.to) != visible);
+    let (to, resume) = match (begun, sent) {
+        (Some(begun), _) => (begun.to, Some(Resume { transfer: begun.id, rows: received(begun) })),
+        (None, Some(sent)) => (sent.to, Some(Resume { transfer: sent.transfer, rows: 0 })),
+        (None, None) => (target.guid, None),
+    };
     match base {
         Some(base) => Plan::Delta { base, to, resume },
         None => Plan::Seed { to, over: visible, resume },
@@ -154,22 +149,14 @@ fn received(transfer: &TransferView) -> u64 {
 }
 
 impl Plan {
-    /// What the source sends, as the machine takes it: a transfer that is resumed keeps its id, a new one gets `fresh`.
-    pub fn flight(&self, fresh: TransferGuid) -> Option<InFlight> {
+    /// What the source sends in its `epoch`, as the machine takes it: a transfer that is resumed keeps its id, a new one gets `fresh`.
+    pub fn flight(&self, epoch: EpochNumber, fresh: TransferGuid) -> Option<InFlight> {
         let (base, to, resume) = match self {
             Plan::Delta { base, to, resume } => (Some(*base), *to, resume),
             Plan::Seed { to, resume, .. } => (None, *to, resume),
             _ => return None,
         };
-        Some(InFlight { transfer: resume.map_or(fresh, |resume| resume.transfer), base, to })
-    }
-
-    /// The holds that must be durable before the first byte: what `Event::Ship` commits.
-    pub fn holds(&self, path: PathGuid) -> Vec<PlannedHold> {
-        let hold = |purpose: Purpose, at| PlannedHold { id: purpose.id(path), at, reason: HoldReason::Transfer };
-        let flight = self.flight(TransferGuid::from_bytes([0; 16]));
-        let base = flight.and_then(|flight| flight.base).map(|at| hold(Purpose::TransferBase, at));
-        let to = flight.map(|flight| hold(Purpose::TransferTo, flight.to));
-        base.into_iter().chain(to).collect()
+        let transfer = resume.map_or(fresh, |resume| resume.transfer);
+        Some(InFlight { transfer, epoch, base, to })
     }
 }

@@ -384,7 +384,7 @@ impl Actor {
             self.last_error = None;
         }
         let fresh = TransferGuid::from_bytes(crate::clock::random_guid(&*self.hub.clock));
-        if let Some(flight) = planned.flight(fresh) {
+        if let Some(flight) = planned.flight(self.state.epoch.number, fresh) {
             self.step(Event::Ship(flight)).await?;
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use tandem_storage::change::{AccessChange, At, PathOp};
 use tandem_storage::record::{Record, Scope};
-use tandem_storage::types::{Epoch, EpochNumber, NodeGuid, PathGuid, Timestamp};
+use tandem_storage::types::{Epoch, EpochNumber, NodeGuid, PathGuid, SnapshotGuid, Timestamp};
 
 use super::draft::Purpose;
 use super::event::Refused;
@@ -25,7 +25,7 @@ pub fn create(
 ) -> Result<(PathState, Vec<PathOp>), Refused> {
     policy.check()?;
     let phase = SourcePhase::Initializing;
-    let life = Life::Source(Source { phase, acked: None, in_flight: None, released: Vec::new(), supersedes: None });
+    let life = Life::Source(Source::new(phase, None));
     let epoch = Epoch { number: EpochNumber::new(1), writer: me, fork: None };
     let changes = vec![RoleChange { at: now, epoch, cause: Cause::Created }];
     let detail = Detail { peer, policy, life, diverged: Vec::new(), changes };
@@ -60,6 +60,14 @@ fn born(state: PathState, access: AccessChange) -> (PathState, Vec<PathOp>) {
     };
     let feed = PathOp::Cursor { id: Purpose::SharedFeed.id(state.guid), after: At::ThisCommit };
     (state, vec![create, feed])
+}
+
+impl Source {
+    /// A source whose peer is known to have `acked`, and nothing else.
+    pub(super) fn new(phase: SourcePhase, acked: Option<SnapshotGuid>) -> Self {
+        let (in_flight, asked, released, supersedes) = (None, Vec::new(), Vec::new(), None);
+        Source { phase, acked, in_flight, asked, released, supersedes }
+    }
 }
 
 impl Policy {

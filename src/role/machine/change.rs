@@ -64,8 +64,8 @@ pub(super) fn resume_as_source(
     supersedes: Option<Epoch>,
     cause: Cause,
 ) -> Step {
-    let Standalone { acked, in_flight, .. } = *alone;
-    let source = Source { phase: SourcePhase::Active, acked, in_flight, released: Vec::new(), supersedes };
+    let Standalone { acked, in_flight, asked, .. } = alone.clone();
+    let source = Source { in_flight, asked, ..Source::new(SourcePhase::Active, acked) };
     reopen(state, facts, &source, number, supersedes, cause)
 }
 
@@ -82,7 +82,8 @@ pub(super) fn close(state: &PathState, facts: &Facts<'_>, source: &Source, id: H
 pub(super) fn part(state: &PathState, facts: &Facts<'_>, source: &Source, number: EpochNumber, by: Decider) -> Step {
     let mut draft = Draft::of(state, facts);
     let fork = fork(&mut draft, Some(source), number);
-    draft.life(Life::Standalone(Standalone { by, acked: source.acked, in_flight: source.in_flight }));
+    let (acked, in_flight, asked) = (source.acked, source.in_flight, source.asked.clone());
+    draft.life(Life::Standalone(Standalone { by, acked, in_flight, asked }));
     draft.open(number, fork).record(Cause::StoodAlone(by)).then(Action::StopTransfer).then(Action::Announce).finish()
 }
 
@@ -111,7 +112,7 @@ pub(super) fn take_over(
     let (life, cause) = match takeover {
         Takeover::Force => (source_over(visible), Cause::Forced),
         Takeover::StandAlone { by } => {
-            (Life::Standalone(Standalone { by, acked, in_flight: None }), Cause::StoodAlone(by))
+            (Life::Standalone(Standalone { by, acked, in_flight: None, asked: Vec::new() }), Cause::StoodAlone(by))
         }
     };
     draft.life(life).open(number, visible).drop_transfer().record(cause);
@@ -126,8 +127,7 @@ pub(super) fn promote(state: &PathState, facts: &Facts<'_>, last: SnapshotGuid) 
 }
 
 fn source_over(visible: SnapshotGuid) -> Life {
-    let (acked, phase) = (Some(visible), SourcePhase::Active);
-    Life::Source(Source { phase, acked, in_flight: None, released: Vec::new(), supersedes: None })
+    Life::Source(Source::new(SourcePhase::Active, Some(visible)))
 }
 
 /// A writable (or just closed) side follows a newer Source from `common`; what it wrote since is set aside, and taken out.

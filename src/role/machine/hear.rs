@@ -8,8 +8,7 @@ use super::draft::{Draft, Purpose};
 use super::event::{Action, Step};
 use super::evidence::{Disagreement, has, newest_common};
 use super::state::{
-    Cause, Decider, Decision, Destination, DestinationPhase, Facts, InFlight, Life, PathState, Source, SourcePhase,
-    Takeover,
+    Cause, Decider, Decision, Destination, DestinationPhase, Facts, Life, PathState, Source, SourcePhase, Takeover,
 };
 use super::view::PathView;
 
@@ -113,15 +112,18 @@ fn lands(facts: &Facts<'_>, source: &Source, visible: SnapshotGuid) -> bool {
     }
 }
 
+/// What a destination shows within an epoch never goes back, so no transfer to anything older can land any more.
 fn acknowledge(state: &PathState, facts: &Facts<'_>, source: &Source, visible: SnapshotGuid) -> Step {
-    let mut draft = Draft::of(state, facts);
-    let arrived = |flight: &InFlight| flight.to == visible;
-    let in_flight = source.in_flight.filter(|flight| !arrived(flight));
+    let age = |guid: SnapshotGuid| facts.snapshots.iter().position(|meta| meta.guid == guid);
+    let newer = |guid: SnapshotGuid| age(guid).is_some_and(|at| Some(at) < age(visible));
+    let in_flight = source.in_flight.filter(|flight| newer(flight.to));
+    let asked = source.asked.iter().copied().filter(|asked| newer(*asked)).collect();
     let phase = match &source.phase {
         SourcePhase::Initializing => SourcePhase::Active,
         other => other.clone(),
     };
-    let next = Source { phase, acked: Some(visible), in_flight, released: Vec::new(), supersedes: source.supersedes };
+    let next = Source { in_flight, asked, supersedes: source.supersedes, ..Source::new(phase, Some(visible)) };
+    let mut draft = Draft::of(state, facts);
     draft.life(Life::Source(next)).feed_from(At::Snapshot(visible)).release(&[Purpose::Fork]);
     if in_flight.is_none() {
         draft.release(&[Purpose::TransferBase, Purpose::TransferTo]);

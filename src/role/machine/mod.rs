@@ -80,3 +80,6 @@ fn tick(state: &PathState, facts: &Facts<'_>) -> Step {
         _ => draft::Draft::nothing(state, Vec::new()),
     }
 }
+
+#[cfg(test)]
+mod model;

@@ -49,6 +49,9 @@ fn as_source(state: &PathState) -> Result<&Source, Refused> {
     }
 }
 
+/// More transfers than this without a word of what became of them are let go, oldest first: the peer gets a seed if one lands after all.
+const ASKED: usize = 8;
+
 /// The holds are durable before the first byte.
 pub(super) fn ship(state: &PathState, facts: &Facts<'_>, flight: InFlight) -> Result<Step, Refused> {
     let source = as_source(state)?;
@@ -58,8 +61,17 @@ pub(super) fn ship(state: &PathState, facts: &Facts<'_>, flight: InFlight) -> Re
     if !flight.base.into_iter().chain([flight.to]).all(|guid| has(facts.snapshots, guid)) {
         return Err(Refused::Unknown);
     }
+    if flight.epoch != state.epoch.number {
+        return Err(Refused::WrongEpoch);
+    }
     let mut draft = Draft::of(state, facts);
-    draft.source(|source| source.in_flight = Some(flight));
+    draft.source(|source| {
+        let earlier = source.in_flight.replace(flight).map(|earlier| earlier.to);
+        source.asked.extend(earlier.filter(|to| *to != flight.to));
+        source.asked.dedup();
+        let surplus = source.asked.len().saturating_sub(ASKED);
+        source.released.extend(source.asked.drain(..surplus));
+    });
     draft.hold(Purpose::TransferTo, flight.to, HoldReason::Transfer);
     match flight.base {
         Some(base) => draft.hold(Purpose::TransferBase, base, HoldReason::Transfer),
@@ -81,6 +93,7 @@ pub(super) fn drop_for_space(state: &PathState, facts: &Facts<'_>, snapshot: Sna
     draft.source(|source| {
         source.released.push(snapshot);
         source.acked = source.acked.filter(|acked| *acked != snapshot);
+        source.asked.retain(|asked| *asked != snapshot);
         source.in_flight = source.in_flight.filter(|_| !flying);
     });
     draft.op(PathOp::DropSnapshot { path: state.guid, snapshot });
@@ -96,7 +109,7 @@ pub(super) fn drop_for_space(state: &PathState, facts: &Facts<'_>, snapshot: Sna
 /// Whether a destination takes what a source offers, and how.
 ///
 /// # Errors
-/// [`Refused`]: `NotDestination`, `WrongEpoch`, `WrongBase` (the base must be exactly what is shown), `Busy` (rewinding, promoting,
+/// [`Refused`]: `NotDestination`, `WrongEpoch`, `WrongBase` (a delta's base must be what is shown, a seed newer), `Busy` (rewinding, promoting,
 /// or another complete transfer must land first).
 pub fn consider(state: &PathState, facts: &Facts<'_>, offer: &Offer) -> Result<Taking, Refused> {
     let Life::Destination(destination) = &state.detail.life else { return Err(Refused::NotDestination) };
@@ -118,7 +131,13 @@ pub fn consider(state: &PathState, facts: &Facts<'_>, offer: &Offer) -> Result<T
             Err(Refused::Busy("another restore point is landing".to_owned()))
         };
     }
-    if offer.base.is_some() && offer.base != destination.visible {
+    let shown = destination.visible.and_then(|guid| facts.snapshots.iter().find(|meta| meta.guid == guid));
+    let onward = match offer.base {
+        Some(base) => destination.visible == Some(base),
+        // A seed over what is shown must not lead back; a late one would.
+        None => shown.is_none_or(|shown| shown.created < offer.to.created),
+    };
+    if !onward {
         return Err(Refused::WrongBase);
     }
     match facts.transfer {

@@ -52,6 +52,8 @@ pub struct Source {
     pub acked: Option<SnapshotGuid>,
     /// What the peer was, or is about to be, sent. Kept until the peer says what became of it.
     pub in_flight: Option<InFlight>,
+    /// Targets of earlier transfers that may yet land, because the peer has not shown anything newer.
+    pub asked: Vec<SnapshotGuid>,
     /// Acked snapshots that the retention cap dropped: a peer that shows one of these needs a seed, and is no conflict.
     pub released: Vec<SnapshotGuid>,
     /// The peer's epoch that an operator's reattach on this node put an end to.
@@ -82,6 +84,8 @@ pub struct HandOver {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InFlight {
     pub transfer: TransferGuid,
+    /// The epoch it is sent in.
+    pub epoch: EpochNumber,
     pub base: Option<SnapshotGuid>,
     pub to: SnapshotGuid,
 }
@@ -152,6 +156,7 @@ pub struct Standalone {
     pub acked: Option<SnapshotGuid>,
     /// What may have landed there since, kept likewise.
     pub in_flight: Option<InFlight>,
+    pub asked: Vec<SnapshotGuid>,
 }
 
 /// Writes that a rejoin took out of the path, kept aside until an operator discards them.
@@ -281,6 +286,7 @@ impl PathState {
             Life::Source(source) => {
                 keep.extend(source.acked.or(self.epoch.fork));
                 keep.extend(flight(source.in_flight));
+                keep.extend(&source.asked);
                 if let SourcePhase::HandingOver(handover) = &source.phase {
                     keep.push(handover.last);
                 }
@@ -295,6 +301,7 @@ impl PathState {
             Life::Standalone(standalone) => {
                 keep.extend(standalone.acked.or(self.epoch.fork));
                 keep.extend(flight(standalone.in_flight));
+                keep.extend(&standalone.asked);
             }
         }
         keep.extend(self.detail.diverged.iter().flat_map(|diverged| [diverged.snapshot, diverged.base]));

@@ -12,6 +12,7 @@ pub struct PathView {
     pub scope: Scope,
     pub speaker: NodeGuid,
     pub epoch: Epoch,
+    /// Grows with every change of the speaker's row: of two views of one speaker the one with the greater is newer.
     pub revision: u64,
     pub life: Life,
     pub policy: Policy,
