@@ -37,6 +37,16 @@ pub enum Engine {
     Sled,
 }
 
+impl From<Engine> for tandem_storage::EngineKind {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Redb => tandem_storage::EngineKind::Redb,
+            #[cfg(feature = "sled")]
+            Engine::Sled => tandem_storage::EngineKind::Sled,
+        }
+    }
+}
+
 /// The effective settings, without secrets. Field names are the file's keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

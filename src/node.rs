@@ -20,8 +20,8 @@ use tokio::task::JoinHandle;
 
 use crate::admin::{self, Admin, AdminState};
 use crate::clock::{SharedClock, random_guid};
+use crate::config::Config;
 use crate::config::credentials::Credentials;
-use crate::config::{Config, Engine};
 use crate::identity::Identities;
 use crate::replication::{self, Replication, ReplicationConfig, SecretPairing};
 use crate::role::gate::WriteGate;
@@ -134,7 +134,13 @@ impl Node {
             replication: config.replication_address.clone().unwrap_or_else(|| replication.address.to_string()),
             admin_ca,
         };
-        let state = AdminState { control: replication.control.clone(), metrics: Arc::clone(&metrics), workers: table };
+        let state = AdminState {
+            control: replication.control.clone(),
+            metrics: Arc::clone(&metrics),
+            workers: table,
+            store: store.clone(),
+            checks: admin::Checks::default(),
+        };
         let router = admin::router(state, credentials.admin_password, clock.clone());
         let drain = config.shutdown_timeout();
         let admin = admin::serve(listeners.admin, admin_tls, router, stops.faces.subscribe(), drain);
@@ -184,11 +190,7 @@ impl Node {
 
 async fn open_store(config: &Config, clock: &SharedClock) -> Result<Store, NodeError> {
     let options = Options {
-        engine: match config.engine {
-            Engine::Redb => EngineKind::Redb,
-            #[cfg(feature = "sled")]
-            Engine::Sled => EngineKind::Sled,
-        },
+        engine: EngineKind::from(config.engine),
         node: NodeGuid::from_bytes(random_guid(&**clock)),
         low_watermark_bytes: config.low_watermark.get(),
         reserve_bytes: config.reserve.get(),

@@ -5,6 +5,7 @@
 mod api;
 mod auth;
 mod backoff;
+mod check;
 mod error;
 mod health;
 pub mod model;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use tandem_storage::Store;
 
 use crate::clock::SharedClock;
 use crate::config::credentials::PasswordHash;
@@ -24,6 +26,7 @@ use crate::replication::control::Control;
 use crate::telemetry::Metrics;
 use crate::work::StatusTable;
 
+pub use check::Checks;
 pub use error::ApiError;
 pub use server::{Admin, serve};
 
@@ -39,6 +42,8 @@ pub struct AdminState {
     pub control: Control,
     pub metrics: Arc<Metrics>,
     pub workers: StatusTable,
+    pub store: Store,
+    pub checks: check::Checks,
 }
 
 /// Every route, with its authentication.
@@ -55,6 +60,7 @@ pub fn router(state: AdminState, password: PasswordHash, clock: SharedClock) -> 
         .route("/api/paths/reattach", post(api::reattach))
         .route("/api/paths/replicate-now", post(api::replicate_now))
         .route("/api/diverged", get(api::diverged).delete(api::discard_diverged))
+        .route("/api/check", get(check::status).post(check::start))
         .fallback(api::not_found)
         .method_not_allowed_fallback(api::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(gate, auth::require));

@@ -1,6 +1,7 @@
 //! What the admin API takes and gives beside the reports of replication; the command line speaks the same types.
 
 use serde::{Deserialize, Serialize};
+use tandem_storage::check::{CheckReport, Depth};
 
 use crate::replication::control::FailoverMode;
 use crate::replication::report::NodeReport;
@@ -108,4 +109,22 @@ pub struct WhichPeer {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Detail {
     pub detail: String,
+}
+
+/// `POST /api/check`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartCheck {
+    pub depth: Depth,
+}
+
+/// `GET /api/check`: the running check, or the last one.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct CheckStatus {
+    pub running: bool,
+    pub rows_done: u64,
+    pub blobs_done: u64,
+    pub blobs: u64,
+    pub report: Option<CheckReport>,
+    pub error: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! The command line: starting a node, and the operator's commands against a node's admin port.
 
 mod bench;
+mod check;
 mod client;
 mod confirm;
 mod connection;
@@ -91,6 +92,8 @@ enum Command {
     Failover(failover::FailoverArgs),
     /// Show or discard writes that a forced failover left behind
     Diverged(diverged::DivergedArgs),
+    /// Verify what a node has stored, running or stopped
+    Check(check::CheckArgs),
     /// Measure an S3 endpoint
     Bench(bench::BenchArgs),
 }
@@ -111,20 +114,21 @@ impl Cli {
     fn run(self) -> Result<(), CliError> {
         match self.command {
             Command::Server(args) => args.run(),
-            Command::Testbed(args) => block_on(args.run()),
-            Command::Peer(args) => block_on(args.run()),
-            Command::Path(args) => block_on(args.run()),
-            Command::Status(args) => block_on(args.run()),
-            Command::Health(args) => block_on(args.run()),
-            Command::Failover(args) => block_on(args.run()),
-            Command::Diverged(args) => block_on(args.run()),
+            Command::Testbed(args) => answer(args.run()),
+            Command::Peer(args) => answer(args.run()),
+            Command::Path(args) => answer(args.run()),
+            Command::Status(args) => answer(args.run()),
+            Command::Health(args) => answer(args.run()),
+            Command::Failover(args) => answer(args.run()),
+            Command::Diverged(args) => answer(args.run()),
+            Command::Check(args) => args.run(),
             Command::Bench(args) => args.run(),
         }
     }
 }
 
 /// One thread is enough for an operator's command.
-fn block_on(command: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+fn answer<T>(command: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(command);
     // A read of standard input may still wait in its thread.

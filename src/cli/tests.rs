@@ -66,6 +66,8 @@ fn the_calls_of_the_guides_parse() {
         "tandem diverged --epoch 3 --admin https://b:9443",
         "tandem diverged discard --epoch 3 --yes --json",
         "tandem health --admin https://localhost:9443 --ca /data/admin-ca.pem",
+        "tandem check --data-dir /srv/tandem --json",
+        "tandem check --rows-only --admin https://127.0.0.1:9443",
         "tandem bench s3 --access-key K --op put --size 4KiB --concurrency 16 --duration 10 --pid 1 --pid 2",
     ] {
         assert!(Cli::try_parse_from(call.split(' ')).is_ok(), "{call}");
