@@ -60,7 +60,8 @@ pub enum PathOp {
         epoch: Epoch,
         detail: Vec<u8>,
     },
-    /// Changes a path; `Stale` unless it is at `revision`.
+    /// Changes a path; `Stale` unless it is at `revision`, and when the access changes while a transfer is partly applied: the rest is applied
+    /// first.
     Change {
         guid: PathGuid,
         revision: u64,
@@ -69,7 +70,7 @@ pub enum PathOp {
         detail: Option<Vec<u8>>,
     },
     /// Removes a path with its snapshots, its visible holds and its transfers. Its buckets stay; holds that others asked for are theirs
-    /// to release.
+    /// to release. `Stale` as for a `Change` of access.
     Remove {
         guid: PathGuid,
         revision: u64,
@@ -106,8 +107,9 @@ pub enum PathOp {
     DropCursor {
         id: HoldId,
     },
-    /// Forgets a transfer: its staged rows and claims are purged in the background. Idempotent. A transfer that is partly applied
-    /// is `Stale`: what it changed behind the visible point cannot be told from the base any more, so the rest is applied first.
+    /// Forgets a transfer: its staged rows and claims are purged in the background. Idempotent. Once something of it is applied it is
+    /// `Stale`, but for the flip: when all of it is, and the path moves off its old point in this change. Else the present would no longer
+    /// be what the next delta builds on.
     DropTransfer {
         id: TransferGuid,
     },

@@ -72,7 +72,7 @@ pub struct ApplyStaged {
 
 /// Sets up to `limit` rows of a path's scope back to their value at `to` (a held point), walking the feed down from the newest.
 /// Idempotent, and may begin again at any time. Output: [`RewoundPage`].
-/// Refusals: `Unknown`, `Fenced` unless the path is `ReadAt` in this epoch, `NotHeld`.
+/// Refusals: `Unknown`, `Fenced` unless the path is `ReadAt` in this epoch, `NotHeld`, `Stale` while a transfer is being applied.
 #[derive(Clone, Debug)]
 pub struct RewindPage {
     pub path: PathGuid,

@@ -38,6 +38,9 @@ fn carry_out(tx: &mut Tx<'_>, readable: &Readable, op: PathOp) -> Result<(), Ref
         PathOp::Change { guid, revision, access, epoch, detail } => {
             let old = path_at(tx, guid, revision)?;
             let access = access.map_or(Ok(old.access), |access| resolve(tx, readable, access))?;
+            if access != old.access {
+                no_half_applied(tx, guid)?;
+            }
             follow_access(tx, guid, Some(old.access), access);
             let (epoch, detail) = (epoch.unwrap_or(old.epoch), detail.unwrap_or(old.detail));
             tx.put_path(PathRow { guid, scope: old.scope, access, epoch, revision: revision + 1, detail });
@@ -99,6 +102,7 @@ fn create(tx: &mut Tx<'_>, row: PathRow) -> Result<(), Refusal> {
 
 fn remove(tx: &mut Tx<'_>, guid: PathGuid, revision: u64) -> Result<(), Refusal> {
     path_at(tx, guid, revision)?;
+    no_half_applied(tx, guid)?;
     let mut snapshots = Vec::new();
     each_snapshot(tx, guid, &mut |row| {
         snapshots.push(row);
@@ -169,10 +173,20 @@ fn drop_snapshot(tx: &mut Tx<'_>, path: PathGuid, guid: SnapshotGuid) -> Result<
     Ok(())
 }
 
+/// What a partly applied transfer has made of the present is no snapshot: nobody may come to see it.
+fn no_half_applied(tx: &Tx<'_>, path: PathGuid) -> Result<(), Refusal> {
+    let half = |row: &TransferRow| matches!(row.phase, TransferPhase::Applying { rows, applied } if applied < rows);
+    if transfers_of(tx, path)?.iter().any(half) { Err(Refusal::Stale) } else { Ok(()) }
+}
+
 fn drop_transfer(tx: &mut Tx<'_>, id: TransferGuid) -> Result<(), Refusal> {
     let Some(row) = tx.table_record::<TransferRow>(Table::Transfers, id.as_bytes())? else { return Ok(()) };
+    let shown_before = match tx.gates().path(row.path).map(|path| path.access) {
+        Some(Access::ReadAt(visible)) => visible < tx.seq(),
+        Some(Access::Writable | Access::Closed) | None => false,
+    };
     match row.phase {
-        TransferPhase::Applying { rows, applied } if applied < rows => Err(Refusal::Stale),
+        TransferPhase::Applying { rows, applied } if applied < rows || shown_before => Err(Refusal::Stale),
         _ => {
             tx.table_delete(Table::Transfers, id.as_bytes().to_vec());
             Ok(())

@@ -4,11 +4,12 @@ use super::apply::set;
 use super::receive::following;
 use super::{RewindPage, RewoundPage};
 use crate::change::Refusal;
+use crate::change::path::transfers_of;
 use crate::meta::Tx;
 use crate::meta::at::value_at;
 use crate::meta::delta::Walk;
 use crate::meta::scope::bucket_named;
-use crate::record::{RowKey, Scope};
+use crate::record::{RowKey, Scope, TransferPhase, TransferRow};
 use crate::store::Change;
 use crate::types::{BucketGuid, Seq};
 
@@ -22,6 +23,10 @@ impl Change for RewindPage {
         }
         if !tx.points().is_held(self.to) {
             return Err(Refusal::NotHeld);
+        }
+        let applying = |row: &TransferRow| matches!(row.phase, TransferPhase::Applying { .. });
+        if transfers_of(tx, self.path)?.iter().any(applying) {
+            return Err(Refusal::Stale);
         }
         let (view, newest) = (tx.view(), tx.newest());
         let walk = Walk { scope: &path.scope, base: Some(self.to), to: newest };
