@@ -28,6 +28,11 @@ pub(crate) struct NodeCard {
 }
 
 impl NodeCard {
+    /// Whether a peer could dial the address: not so when a node listens everywhere and was not told what it is called.
+    pub(crate) fn is_reachable(&self) -> bool {
+        !self.address.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().is_unspecified())
+    }
+
     /// Texts that a peer sends are shown to operators and dialled: bounded, printable ASCII.
     pub(crate) fn is_sane(&self) -> bool {
         let sane =

@@ -98,3 +98,71 @@ fn a_dead_peer_neither_blocks_nor_slows_the_source() {
     link.set_open(true);
     converge(&world.a, &world.b, &ALL);
 }
+
+#[test]
+fn an_ack_that_is_lost_after_the_flip_is_learnt_by_the_next_hello() {
+    let dir = tempfile::tempdir().unwrap();
+    let (link, back) = (CutLink::new(), CutLink::new());
+    let a = Node::new(dir.path(), "a").behind(&back).start();
+    let b = Node::new(dir.path(), "b").behind(&link).start();
+    link.lead_to(b.address());
+    back.lead_to(a.address());
+    let world = World { dir, a, b }.pair();
+    world.protect(&ALL, Duration::from_secs(1));
+    let (a, b) = (&world.a, &world.b);
+    a.create_bucket("data").unwrap();
+    converge(a, b, &ALL);
+    let shown = |node: &Node| node.path(&ALL).restore_point.unwrap().guid;
+    let mut round = 0;
+    wait("a flip without an ack", || {
+        round += 1;
+        let before = agree(a, b, &ALL).restore_point.unwrap().guid;
+        for n in 0..400 {
+            a.put("data", &format!("{round}/{n}"), b"1").unwrap();
+        }
+        // Once all is there, b lands it alone; the answer does not come back.
+        wait("the landing", || {
+            let landing = b.path(&ALL).transfer.is_some_and(|transfer| transfer.phase != "receiving");
+            (landing || shown(b) != before).then_some(())
+        });
+        link.set_mute(true);
+        back.set_open(false);
+        let acked = shown(a);
+        wait("the flip", || (shown(b) != before).then_some(()));
+        let lost = acked == before && shown(a) == before;
+        if !lost {
+            link.set_mute(false);
+            back.set_open(true);
+        }
+        lost.then_some(())
+    });
+    link.set_open(false);
+    std::thread::sleep(Duration::from_millis(200));
+    link.set_mute(false);
+    link.set_open(true);
+    back.set_open(true);
+    a.put("data", "y", b"2").unwrap();
+    converge(a, b, &ALL);
+    agree(a, b, &ALL);
+}
+
+#[test]
+fn a_full_destination_pauses_and_catches_up_by_itself() {
+    let mut world = World::protected();
+    let mut dice = Dice(11);
+    world.a.create_bucket("data").unwrap();
+    converge(&world.a, &world.b, &ALL);
+    world.b.stop();
+    world.b.low_watermark_bytes = u64::MAX;
+    world.b.restart();
+    let shown = world.b.contents();
+    world.a.put("data", "x", &dice.bytes(200_000)).unwrap();
+    wait("the pause in the report", || world.a.path(&ALL).last_error.filter(|error| error.contains("full")));
+    assert_eq!(world.b.contents(), shown);
+    world.a.put("data", "y", b"the source goes on").unwrap();
+    world.b.stop();
+    world.b.low_watermark_bytes = 1 << 20;
+    world.b.restart();
+    converge(&world.a, &world.b, &ALL);
+    agree(&world.a, &world.b, &ALL);
+}

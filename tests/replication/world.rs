@@ -52,6 +52,8 @@ pub struct Node {
     listen: SocketAddr,
     advertise: Option<String>,
     pairing: Option<(String, Option<String>)>,
+    /// New bodies are refused below this many free bytes.
+    pub low_watermark_bytes: u64,
     running: Option<Running>,
 }
 
@@ -74,6 +76,7 @@ impl Node {
             listen: "127.0.0.1:0".parse().unwrap(),
             advertise: None,
             pairing: None,
+            low_watermark_bytes: 1 << 20,
             running: None,
         }
     }
@@ -100,7 +103,7 @@ impl Node {
         let options = || Options {
             engine: EngineKind::Redb,
             node: self.guid,
-            low_watermark_bytes: 1 << 20,
+            low_watermark_bytes: self.low_watermark_bytes,
             reserve_bytes: 0,
             checkpoint_every_bytes: 16 << 20,
             cache_bytes: 16 << 20,
@@ -367,6 +370,8 @@ pub struct CutLink {
     /// Bytes until the next cut; 0: never.
     budget: Arc<AtomicU64>,
     open: Arc<AtomicBool>,
+    /// Nothing comes back from the server any more.
+    mute: Arc<AtomicBool>,
     pub cuts: Arc<AtomicU64>,
     runtime: Option<tokio::runtime::Runtime>,
 }
@@ -380,10 +385,16 @@ impl CutLink {
             target: Arc::default(),
             budget: Arc::new(AtomicU64::new(u64::MAX)),
             open: Arc::new(AtomicBool::new(true)),
+            mute: Arc::default(),
             cuts: Arc::default(),
             runtime: Some(runtime),
         };
-        let wire = Wire { budget: link.budget.clone(), open: link.open.clone(), cuts: link.cuts.clone() };
+        let wire = Wire {
+            budget: link.budget.clone(),
+            open: link.open.clone(),
+            mute: link.mute.clone(),
+            cuts: link.cuts.clone(),
+        };
         let target = link.target.clone();
         link.runtime.as_ref().unwrap().spawn(async move {
             loop {
@@ -412,6 +423,10 @@ impl CutLink {
         self.budget.store(bytes, Ordering::SeqCst);
     }
 
+    pub fn set_mute(&self, mute: bool) {
+        self.mute.store(mute, Ordering::SeqCst);
+    }
+
     pub fn set_open(&self, open: bool) {
         self.open.store(open, Ordering::SeqCst);
     }
@@ -427,6 +442,7 @@ impl Drop for CutLink {
 struct Wire {
     budget: Arc<AtomicU64>,
     open: Arc<AtomicBool>,
+    mute: Arc<AtomicBool>,
     cuts: Arc<AtomicU64>,
 }
 
@@ -435,12 +451,17 @@ impl Wire {
         let (client_read, client_write) = client.into_split();
         let (server_read, server_write) = server.into_split();
         tokio::select! {
-            () = self.pump(client_read, server_write) => {}
-            () = self.pump(server_read, client_write) => {}
+            () = self.pump(client_read, server_write, false) => {}
+            () = self.pump(server_read, client_write, true) => {}
         }
     }
 
-    async fn pump(&self, mut from: tokio::net::tcp::OwnedReadHalf, mut to: tokio::net::tcp::OwnedWriteHalf) {
+    async fn pump(
+        &self,
+        mut from: tokio::net::tcp::OwnedReadHalf,
+        mut to: tokio::net::tcp::OwnedWriteHalf,
+        back: bool,
+    ) {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
         let mut buffer = vec![0; 16 * 1024];
@@ -451,6 +472,9 @@ impl Wire {
             }
             let Ok(read) = read else { continue };
             let Ok(count @ 1..) = read else { return };
+            if back && self.mute.load(Ordering::SeqCst) {
+                continue;
+            }
             let left = self.budget.load(Ordering::SeqCst);
             let pass = u64::try_from(count).unwrap().min(left) as usize;
             if left != u64::MAX {

@@ -76,8 +76,9 @@ impl Control {
     /// A one-time token for the other node; good for 15 minutes.
     ///
     /// # Errors
-    /// None today; faces treat it as every other call.
+    /// `Refused` while peers would not know what to dial.
     pub async fn pairing_token(&self) -> Result<String, ControlError> {
+        self.reachable()?;
         Ok(self.hub.pairing.issue().to_text())
     }
 

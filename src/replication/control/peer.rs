@@ -19,6 +19,9 @@ impl Control {
         let SecretPairing { peer_address, peer_name, .. } = pairing;
         let (Some(address), Some(secret)) = (peer_address, self.hub.pairing.configured().cloned()) else { return };
         let mut told = String::new();
+        if let Err(error) = self.reachable() {
+            return tracing::error!(%error, "not pairing");
+        }
         loop {
             let dialer = Dialer { address: address.clone(), expected: None };
             let link = Link::new(self.identity.clone(), self.hub.clock.clone(), dialer);
@@ -39,6 +42,7 @@ impl Control {
     }
 
     pub(super) async fn pair_by_token(&self, token: &str, name: &str) -> Result<PeerReport, ControlError> {
+        self.reachable()?;
         let token: Token = token.parse().map_err(|error: InvalidToken| ControlError::Refused(error.to_string()))?;
         if !name_is_sane(name) {
             let text = "a peer's name has 1 to 64 letters, digits, dots, hyphens and underscores";
@@ -68,6 +72,16 @@ impl Control {
         })?;
         self.hub.peers_changed.notify_one();
         Ok(self.show_peer(&peer))
+    }
+
+    /// # Errors
+    /// `Refused`, when peers could not dial this node.
+    pub(super) fn reachable(&self) -> Result<(), ControlError> {
+        if self.hub.pairing.card().is_reachable() {
+            return Ok(());
+        }
+        let text = "the replication port listens on every address, and peers need one to dial: set replication_address (host:port)";
+        Err(ControlError::Refused(text.into()))
     }
 
     pub(super) async fn unpair(&self, name: &str) -> Result<(), ControlError> {

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tandem_storage::record::{CreatorKind, SnapshotMeta, SnapshotRow, TransferRow};
+use tandem_storage::record::{SnapshotMeta, SnapshotRow, TransferRow};
 use tandem_storage::types::{Seq, SnapshotGuid, Timestamp, TransferGuid};
 use tandem_storage::{CommitError, ReadError, Store};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -25,8 +25,6 @@ const LOOK: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(500);
 /// Steps that follow from one another without anything from outside; a bound, never reached.
 const CHAIN: usize = 16;
-/// Snapshots that one commit drops.
-const DROPPED: usize = 32;
 
 /// Why a step was not made.
 #[derive(Debug, thiserror::Error)]
@@ -62,9 +60,9 @@ pub(super) struct Actor {
     /// The age that the source stated, of the snapshot it spoke of.
     stated: Option<(SnapshotGuid, Stated)>,
     /// The slot of the schedule that was served last.
-    served: Option<Timestamp>,
+    pub(super) served: Option<Timestamp>,
     /// At this Seq the present was equal to this snapshot.
-    clean: Option<(SnapshotGuid, Seq)>,
+    pub(super) clean: Option<(SnapshotGuid, Seq)>,
     pub(super) job: Option<Job>,
     /// A digest differed: the next shipment compares everything.
     pub(super) thorough: bool,
@@ -264,14 +262,6 @@ impl Actor {
         }
     }
 
-    async fn snapshot_now(&mut self) -> Result<bool, StepError> {
-        if !self.state.writable() {
-            return Err(Refused::NotSource.into());
-        }
-        let before = self.hub.clock.monotonic();
-        if self.changed().await? { self.take_snapshot(before).await } else { Ok(false) }
-    }
-
     /// Does what is due until nothing is.
     async fn settle(&mut self) -> Result<(), StepError> {
         for _ in 0..CHAIN {
@@ -292,87 +282,6 @@ impl Actor {
         self.retain().await
     }
 
-    async fn schedule(&mut self) -> Result<(), StepError> {
-        if !matches!(self.state.detail.life, Life::Source(_)) || !self.state.writable() {
-            return Ok(());
-        }
-        let (now, policy) = (self.hub.clock.now(), self.state.detail.policy);
-        if let Due::NotBefore(_) = schedule::due(&policy, self.served, now, true, 0) {
-            return Ok(());
-        }
-        let before = self.hub.clock.monotonic();
-        let changed = self.changed().await?;
-        match schedule::due(&policy, self.served, now, changed, self.backlog()) {
-            Due::Take => {
-                self.take_snapshot(before).await?;
-                self.served = Some(now);
-            }
-            Due::Unchanged => {
-                if let Some(newest) = self.newest_of_line().map(|row| row.meta.guid) {
-                    self.handle.marks().unchanged(newest, before);
-                }
-                self.served = Some(now);
-            }
-            Due::Backlog => self.served = Some(now),
-            Due::NotBefore(_) => {}
-        }
-        Ok(())
-    }
-
-    async fn take_snapshot(&mut self, before: Duration) -> Result<bool, StepError> {
-        let (now, keep) = (self.hub.clock.now(), self.state.detail.policy.keep_local);
-        let name = format!("tandem-{}", super::super::report::rfc3339(now));
-        let expires = Some(schedule::expiry(now, keep));
-        let known = self.metas.first().map(|meta| meta.guid);
-        let event = Event::Snapshot { name: &name, by: CreatorKind::Policy, expires, locked: false };
-        let taken = self.step(event).await?;
-        if let Some(newest) = self.metas.first().map(|meta| meta.guid).filter(|newest| known != Some(*newest)) {
-            self.handle.marks().taken(newest, before);
-        }
-        Ok(taken)
-    }
-
-    /// Whether the present differs from the newest snapshot of this side's line.
-    async fn changed(&mut self) -> Result<bool, StepError> {
-        match self.newest_of_line().map(|row| (row.meta.guid, row.seq)) {
-            None => Ok(true),
-            Some((guid, seq)) => self.differs(guid, seq).await,
-        }
-    }
-
-    /// Whether the present may differ from a snapshot. The answer "no" is kept for as long as nothing at all is committed.
-    pub(super) async fn differs(&mut self, guid: SnapshotGuid, seq: Seq) -> Result<bool, StepError> {
-        let newest = self.hub.store.newest();
-        if self.clean == Some((guid, newest)) {
-            return Ok(false);
-        }
-        let scope = self.state.scope.clone();
-        let page = self.read(move |store| {
-            match store.delta(&scope, Some(seq), newest, None, 1) {
-                // The newest point moved on meanwhile: somebody writes, though perhaps elsewhere.
-                Err(ReadError::NotHeld(_)) => Ok(None),
-                other => other.map(Some),
-            }
-        });
-        let clean = page.await?.is_some_and(|page| page.entries.is_empty() && page.next.is_none());
-        if clean {
-            self.clean = Some((guid, newest));
-        }
-        Ok(!clean)
-    }
-
-    /// The newest snapshot of the line that this side writes on with: of its own epoch, or the one that this began from.
-    fn newest_of_line(&self) -> Option<&SnapshotRow> {
-        let epoch = self.state.epoch;
-        let own = self.rows.iter().find(|row| row.meta.epoch == epoch.number);
-        own.or_else(|| self.rows.iter().find(|row| Some(row.meta.guid) == epoch.fork))
-    }
-
-    fn backlog(&self) -> usize {
-        let Life::Source(source) = &self.state.detail.life else { return 0 };
-        self.metas.iter().position(|meta| Some(meta.guid) == source.acked).unwrap_or(0)
-    }
-
     async fn plan(&mut self) -> Result<(), StepError> {
         if self.job.is_some() || !matches!(self.state.detail.life, Life::Source(_)) {
             return Ok(());
@@ -388,19 +297,6 @@ impl Actor {
             self.step(Event::Ship(flight)).await?;
         }
         Ok(())
-    }
-
-    /// Drops snapshots that have had their time.
-    async fn retain(&mut self) -> Result<(), StepError> {
-        let policy = self.state.detail.policy;
-        let keep = if self.state.is_destination() { policy.keep_remote } else { policy.keep_local };
-        let protected = self.state.protected();
-        let mut expired = schedule::expired(&self.rows, keep, &protected, self.hub.clock.now());
-        if expired.is_empty() {
-            return Ok(());
-        }
-        expired.truncate(DROPPED);
-        self.drop_snapshots(expired).await
     }
 
     async fn offered(&mut self, offer: &Offer) -> Result<Taking, Refused> {

@@ -59,7 +59,7 @@ struct Running {
 impl Hub {
     pub(crate) fn new(parts: HubParts) -> Arc<Hub> {
         let HubParts { store, clock, peers, pairing } = parts;
-        let receiver = Receiver { store: store.clone(), clock: clock.clone() };
+        let receiver = Receiver::new(store.clone(), clock.clone());
         Arc::new(Hub {
             me: store.node(),
             store,

@@ -6,6 +6,7 @@ mod handle;
 mod hello;
 mod hub;
 mod jobs;
+mod keep;
 mod mail;
 mod serve;
 mod steps;

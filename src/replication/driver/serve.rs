@@ -74,7 +74,9 @@ impl Hub {
             }
             Request::Complete { attempt, rows, digest } => {
                 let handle = self.of(attempt, peer)?;
-                let to = self.receiver.complete(attempt, rows, digest).await?;
+                let Some(to) = self.receiver.complete(attempt, rows, digest, LANDING).await? else {
+                    return Ok(Answer::Landing);
+                };
                 handle.tell(Mail::Look);
                 match handle.wait_for(LANDING, |published| published.visible() == Some(to)).await {
                     true => Ok(Answer::Landed),

@@ -20,16 +20,18 @@ const INTRODUCTION: Duration = Duration::from_secs(15);
 impl Actor {
     /// One transition; whether it persisted anything.
     pub(super) async fn step(&mut self, event: Event<'_>) -> Result<bool, StepError> {
+        // A snapshot that the step takes is complete up to here at least.
+        let before = self.hub.clock.monotonic();
         let dirty = self.is_dirty(&event).await?;
         let now = self.hub.clock.now();
         let fresh = self.fresh();
         let metas = self.metas.clone();
         let facts = Facts { now, snapshots: &metas, dirty, transfer: self.transfer.as_ref(), fresh };
         let step = machine::step(&self.state, &facts, event)?;
-        self.carry_out(now, step).await
+        self.carry_out(now, before, step).await
     }
 
-    async fn carry_out(&mut self, now: Timestamp, step: Step) -> Result<bool, StepError> {
+    async fn carry_out(&mut self, now: Timestamp, before: Duration, step: Step) -> Result<bool, StepError> {
         let Step { state, persist, then, removed } = step;
         let persisted = !persist.is_empty();
         if persisted {
@@ -47,8 +49,13 @@ impl Actor {
             self.state = state;
             self.removed |= removed;
             if !self.removed {
+                let known = self.metas.first().map(|meta| meta.guid);
                 self.load_snapshots().await?;
                 self.load_transfer().await?;
+                let taken = self.metas.first().map(|meta| meta.guid).filter(|newest| known != Some(*newest));
+                if let (Some(taken), false) = (taken, self.state.is_destination()) {
+                    self.handle.marks().taken(taken, before);
+                }
             }
             // Spoken only now that it is durable.
             self.publish();

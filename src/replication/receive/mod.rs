@@ -4,11 +4,16 @@
 mod blobs;
 mod finish;
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use tandem_storage::change::{ClaimBlobs, CompleteTransfer, PathOp, Refusal, StageRows, StagedRow, UpdatePaths};
 use tandem_storage::meta::delta::DeltaPosition;
 use tandem_storage::record::{Digest, RowKey, SnapshotRow, TransferPhase, TransferRow};
-use tandem_storage::types::{ContentHash, SnapshotGuid};
+use tandem_storage::types::{ContentHash, SnapshotGuid, TransferGuid};
 use tandem_storage::{CommitError, Lane, ReadError, Store};
+use tokio::sync::watch;
 
 use super::message::{Answer, Attempt, Failure, HASHES_MAX, ROWS_MAX, ShownRow, WireRow};
 use crate::clock::SharedClock;
@@ -21,11 +26,20 @@ const SHOWN_ROWS: usize = 2000;
 /// Takes what a source sends. The caller has checked that the attempt's path belongs to the sender.
 #[derive(Clone)]
 pub(crate) struct Receiver {
-    pub store: Store,
-    pub clock: SharedClock,
+    store: Store,
+    clock: SharedClock,
+    /// Digests being checked: one at a time for each transfer, however often its source asks.
+    checks: Arc<Mutex<HashMap<TransferGuid, Verdict>>>,
 }
 
+/// What a check came to; none while it runs.
+type Verdict = watch::Receiver<Option<Result<SnapshotGuid, Failure>>>;
+
 impl Receiver {
+    pub(crate) fn new(store: Store, clock: SharedClock) -> Self {
+        Receiver { store, clock, checks: Arc::default() }
+    }
+
     /// Claims what is here and says what is not.
     pub(crate) async fn lacking(&self, attempt: Attempt, hashes: Vec<ContentHash>) -> Result<Answer, Failure> {
         if hashes.len() > HASHES_MAX {
@@ -52,8 +66,46 @@ impl Receiver {
     }
 
     /// Checks the digest over what is staged, and declares the transfer whole. Its driver applies and flips.
-    /// Returns the snapshot that lands.
-    pub(crate) async fn complete(&self, attempt: Attempt, rows: u64, digest: Digest) -> Result<SnapshotGuid, Failure> {
+    /// Returns the snapshot that lands, or none when the check takes longer than `patience`: ask again.
+    pub(crate) async fn complete(
+        &self,
+        attempt: Attempt,
+        rows: u64,
+        digest: Digest,
+        patience: Duration,
+    ) -> Result<Option<SnapshotGuid>, Failure> {
+        let mut verdict = self.begin_check(attempt, rows, digest);
+        let told = match tokio::time::timeout(patience, verdict.wait_for(Option::is_some)).await {
+            Ok(Ok(told)) => told.clone(),
+            // The task ended without a verdict: the node is stopping.
+            Ok(Err(_)) => Some(Err(Failure::Internal("the node is stopping".into()))),
+            Err(_) => return Ok(None),
+        };
+        self.checks().remove(&attempt.transfer);
+        told.transpose()
+    }
+
+    /// The check of this transfer that runs, or a new one.
+    fn begin_check(&self, attempt: Attempt, rows: u64, digest: Digest) -> Verdict {
+        let mut checks = self.checks();
+        if let Some(running) = checks.get(&attempt.transfer) {
+            return running.clone();
+        }
+        let (sender, verdict) = watch::channel(None);
+        checks.insert(attempt.transfer, verdict.clone());
+        let receiver = self.clone();
+        tokio::spawn(async move {
+            let outcome = receiver.check(attempt, rows, digest).await;
+            sender.send_replace(Some(outcome));
+        });
+        verdict
+    }
+
+    fn checks(&self) -> MutexGuard<'_, HashMap<TransferGuid, Verdict>> {
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn check(&self, attempt: Attempt, rows: u64, digest: Digest) -> Result<SnapshotGuid, Failure> {
         let transfer = self.transfer(attempt).await?;
         let to = transfer.to.guid;
         match transfer.phase {
