@@ -46,6 +46,7 @@ impl Clock for SystemClock {
         self.origin.elapsed()
     }
 
+    #[allow(clippy::disallowed_methods)]
     fn fill_random(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system gives random bytes");
     }

@@ -11,13 +11,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("identity", &[]),
     ("tls", &["clock"]),
-    ("telemetry", &[]),
+    ("telemetry", &["replication"]),
     ("role", &["clock"]),
     ("s3", &["clock", "identity", "role", "telemetry"]),
     ("replication", &["clock", "role", "tls", "telemetry", "work"]),
     ("work", &["clock", "telemetry"]),
     ("admin", &["clock", "replication", "role", "work", "telemetry", "tls", "config"]),
-    ("config", &["s3", "replication"]),
+    ("config", &["clock", "s3", "replication"]),
     ("bench", &["clock"]),
     ("cli", &["bench", "clock", "config", "node", "replication", "telemetry", "tls", "admin"]),
     ("node", &["admin", "clock", "config", "identity", "replication", "role", "s3", "telemetry", "tls", "work"]),
@@ -84,6 +84,7 @@ fn is_test_file(name: &str) -> bool {
         || name.ends_with("_test.rs")
         || name.ends_with("_tests.rs")
         || name.contains("/tests/")
+        || name.contains("/model/")
 }
 
 /// The part of a file before its inline tests.

@@ -78,8 +78,7 @@ fn no_setting_takes_a_secret_and_every_setting_has_three_faces() {
 #[test]
 fn every_setting_of_the_file_is_a_flag_and_the_guide_lists_it_with_its_default() {
     let names = Flags::names();
-    let mut full = Config::default();
-    full.name = Some("x".into());
+    let full = Config { name: Some("x".into()), ..Config::default() };
     let table = toml::Table::try_from(&full).unwrap();
     assert!(table.keys().all(|key| names.contains(key)));
     let guide = include_str!("../../docs/configuration.md");

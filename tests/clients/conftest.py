@@ -126,6 +126,7 @@ class Testbed:
 
     def __init__(self, directory, *extra):
         self.directory = directory
+        self.restarted = []
         self.process = subprocess.Popen(
             [binary(), "testbed", "--json", "--dir", str(directory), "--interval", "1", *extra],
             stdout=subprocess.PIPE, stderr=open(directory / "testbed.log", "ab"), text=True,
@@ -157,6 +158,9 @@ class Testbed:
         return self.status(side)["paths"][0]
 
     def stop(self):
+        for process in self.restarted:
+            process.terminate()
+            process.wait(timeout=DEADLINE_SECONDS)
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(timeout=DEADLINE_SECONDS)

@@ -17,6 +17,7 @@ def aws(node, tmp_path):
         "AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+    (tmp_path / "config").write_text("[default]\ns3 =\n    signature_version = s3v4\n")
     program = [sys.executable, str(pathlib.Path(sys.executable).parent / "aws")]
 
     def run(*words):

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
 
 import pytest
 from botocore.exceptions import ClientError
@@ -130,20 +131,17 @@ def test_a_killed_source_comes_back_as_destination_and_its_unshipped_writes_are_
 
 def restart(testbed, side):
     """Starts a killed node of a testbed again, on its directory and addresses."""
-    import subprocess
-    from conftest import binary
-
     facts = testbed.facts[side]
     log = open(testbed.directory / f"restart-{side}.log", "ab")
-    process = subprocess.Popen([binary(), "server", "--config", os.path.join(facts["dir"], "tandem.toml")], stdout=log, stderr=log)
+    process = subprocess.Popen(facts["start"], stdout=log, stderr=log)
     facts["pid"] = process.pid
+    testbed.restarted.append(process)
 
     def ready():
         assert process.poll() is None, "the restarted node stopped"
         return testbed.tandem(side, "status", "--json", check=False).returncode == 0
 
     wait_until(f"{side} is back", ready)
-    testbed.restarted = process
 
 
 def test_standing_alone_keeps_both_sides_writable_until_reattached(testbed):

@@ -70,19 +70,18 @@ def signed(
     now = wire.utc_now(skew)
     stamp = wire.stamp_of(now) if date == "auto" else date
     given_hash = hashlib.sha256(body).hexdigest() if payload_hash == "auto" else payload_hash
-    sent = [("Host", host or target.authority)]
-    if date is not None:
-        sent.append(("x-amz-date", stamp or ""))
+    day = scope_date or (stamp if re.match(r"\d{8}T", stamp) else wire.stamp_of(now))[:8]
+    sent = [("Host", host or target.authority), ("x-amz-date", stamp)]
     if given_hash is not None:
         sent.append(("x-amz-content-sha256", given_hash))
     sent += [tuple(pair) for pair in fill(headers or [])]
     names = sorted({name.lower() for name, _ in sent} - set(unsign) | set(sign_also))
     scope_text = scope if scope is not None else "/".join(
-        [scope_date or (stamp or wire.stamp_of(now))[:8], region or target.region, service, terminal])
+        [day, region or target.region, service, terminal])
     request = wire.canonical_request(
         method, wire.quote_path(fill(path)), pairs_of(fill(query)), sent, names, seed_hash or given_hash or EMPTY)
-    key = wire.signing_key(secret or target.secret_key, (scope_date or (stamp or wire.stamp_of(now))[:8]), region or target.region, service)
-    made = wire.hmac_sha256(key, wire.string_to_sign(stamp or "", scope_text, request)).hex()
+    key = wire.signing_key(secret or target.secret_key, day, region or target.region, service)
+    made = wire.hmac_sha256(key, wire.string_to_sign(stamp, scope_text, request)).hex()
     parts = {
         "Credential": f"{target.access_key if access_key is None else access_key}/{scope_text}",
         "SignedHeaders": ";".join(names), "Signature": change_signature(made, signature),

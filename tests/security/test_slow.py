@@ -21,7 +21,7 @@ def patient(tmp_path_factory):
     """A node with short timeouts and few connections, so that limits are met soon."""
     node = Node(
         tmp_path_factory.mktemp("slow"),
-        extra=["--header-timeout-seconds", "1", "--body-idle-timeout-seconds", "1", "--connections-max", "40"],
+        extra=["--header-timeout-seconds", "1", "--idle-timeout-seconds", "2", "--body-idle-timeout-seconds", "1", "--connections-max", "40"],
     )
     s3_client(node.s3).create_bucket(Bucket="attacked")
     address = urllib.parse.urlsplit(node.s3)

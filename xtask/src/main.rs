@@ -2,6 +2,7 @@
 
 mod campaign;
 mod clients;
+mod peers;
 mod run;
 mod suite;
 
@@ -24,6 +25,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         pytest: Vec<String>,
     },
+    /// Server CPU an operation against nginx in the same run.
+    Bench,
     /// The long runs: resumable, results in target/campaign. Example: `cargo xtask campaign model --total 100000`
     Campaign(campaign::Campaign),
 }
@@ -32,6 +35,7 @@ fn main() -> std::process::ExitCode {
     let done = match Arguments::parse().command {
         Command::Test => suite::test(),
         Command::Clients { pytest } => clients::test(&pytest),
+        Command::Bench => peers::bench(),
         Command::Campaign(campaign) => campaign.run(),
     };
     match done {

@@ -141,7 +141,7 @@ fn reattach(state: &PathState, facts: &Facts<'_>, peer: Option<&PathView>) -> Re
         _ => return Err(Refused::NotAlone),
     };
     let peer_alone = matches!(view.life, Life::Standalone(_));
-    if !alone && !(peer_alone && state.writable()) {
+    if !(alone || peer_alone && state.writable()) {
         return Err(Refused::NotAlone);
     }
     let common = newest_common(facts.snapshots, &view.snapshots);

@@ -1,5 +1,3 @@
-use std::borrow::Cow;
-
 use quick_xml::Reader;
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 
@@ -168,7 +166,7 @@ impl<'a> XmlReader<'a> {
     }
 }
 
-fn is_our_namespace(uri: &Cow<'_, str>) -> bool {
+fn is_our_namespace(uri: &str) -> bool {
     let uri = uri.trim_end_matches('/');
     uri.is_empty() || uri == NAMESPACE.trim_end_matches('/')
 }

@@ -14,7 +14,7 @@ use std::collections::{HashMap, VecDeque};
 use tandem_storage::record::Scope;
 use tandem_storage::types::{NodeGuid, PathGuid, Timestamp};
 
-use super::{Facts, PathState, Peer, Policy, accept, create, step};
+use super::{PathState, Peer, Policy, accept, create, step};
 use node::{Content, Gate, Node};
 use turn::{Order, Rules};
 use world::{Limits, Move, Table, World};
