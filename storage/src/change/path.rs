@@ -60,8 +60,8 @@ pub enum PathOp {
         epoch: Epoch,
         detail: Vec<u8>,
     },
-    /// Changes a path; `Stale` unless it is at `revision`, and when the access changes while a transfer is partly applied: the rest is applied
-    /// first.
+    /// Changes a path; `Stale` unless it is at `revision`. While a transfer is being applied the access changes by its flip alone, to
+    /// `ReadAt(ThisCommit)` when all of it is applied; anything else is `Stale`.
     Change {
         guid: PathGuid,
         revision: u64,
@@ -70,7 +70,7 @@ pub enum PathOp {
         detail: Option<Vec<u8>>,
     },
     /// Removes a path with its snapshots, its visible holds and its transfers. Its buckets stay; holds that others asked for are theirs
-    /// to release. `Stale` as for a `Change` of access.
+    /// to release. `Stale` while a transfer is partly applied.
     Remove {
         guid: PathGuid,
         revision: u64,
@@ -108,8 +108,7 @@ pub enum PathOp {
         id: HoldId,
     },
     /// Forgets a transfer: its staged rows and claims are purged in the background. Idempotent. Once something of it is applied it is
-    /// `Stale`, but for the flip: when all of it is, and the path moves off its old point in this change. Else the present would no longer
-    /// be what the next delta builds on.
+    /// `Stale`, but in the flip, after the `Change`: else the present would no longer be what the next delta builds on.
     DropTransfer {
         id: TransferGuid,
     },

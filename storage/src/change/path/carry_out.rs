@@ -39,7 +39,7 @@ fn carry_out(tx: &mut Tx<'_>, readable: &Readable, op: PathOp) -> Result<(), Ref
             let old = path_at(tx, guid, revision)?;
             let access = access.map_or(Ok(old.access), |access| resolve(tx, readable, access))?;
             if access != old.access {
-                no_half_applied(tx, guid)?;
+                check_applied(tx, guid, access == Access::ReadAt(tx.seq()))?;
             }
             follow_access(tx, guid, Some(old.access), access);
             let (epoch, detail) = (epoch.unwrap_or(old.epoch), detail.unwrap_or(old.detail));
@@ -102,7 +102,7 @@ fn create(tx: &mut Tx<'_>, row: PathRow) -> Result<(), Refusal> {
 
 fn remove(tx: &mut Tx<'_>, guid: PathGuid, revision: u64) -> Result<(), Refusal> {
     path_at(tx, guid, revision)?;
-    no_half_applied(tx, guid)?;
+    check_applied(tx, guid, true)?;
     let mut snapshots = Vec::new();
     each_snapshot(tx, guid, &mut |row| {
         snapshots.push(row);
@@ -173,20 +173,21 @@ fn drop_snapshot(tx: &mut Tx<'_>, path: PathGuid, guid: SnapshotGuid) -> Result<
     Ok(())
 }
 
-/// What a partly applied transfer has made of the present is no snapshot: nobody may come to see it.
-fn no_half_applied(tx: &Tx<'_>, path: PathGuid) -> Result<(), Refusal> {
-    let half = |row: &TransferRow| matches!(row.phase, TransferPhase::Applying { rows, applied } if applied < rows);
-    if transfers_of(tx, path)?.iter().any(half) { Err(Refusal::Stale) } else { Ok(()) }
+/// What a partly applied transfer has made of the present is no snapshot: nobody may come to see it. What a wholly applied one has made of it is
+/// no other snapshot than its own: nothing else may be built on it.
+fn check_applied(tx: &Tx<'_>, path: PathGuid, whole_is_well: bool) -> Result<(), Refusal> {
+    let in_the_way = |row: &TransferRow| match row.phase {
+        TransferPhase::Applying { rows, applied } => applied < rows || !whole_is_well,
+        TransferPhase::Receiving { .. } | TransferPhase::Complete { .. } => false,
+    };
+    if transfers_of(tx, path)?.iter().any(in_the_way) { Err(Refusal::Stale) } else { Ok(()) }
 }
 
 fn drop_transfer(tx: &mut Tx<'_>, id: TransferGuid) -> Result<(), Refusal> {
     let Some(row) = tx.table_record::<TransferRow>(Table::Transfers, id.as_bytes())? else { return Ok(()) };
-    let shown_before = match tx.gates().path(row.path).map(|path| path.access) {
-        Some(Access::ReadAt(visible)) => visible < tx.seq(),
-        Some(Access::Writable | Access::Closed) | None => false,
-    };
+    let flips = tx.gates().path(row.path).is_some_and(|path| path.access == Access::ReadAt(tx.seq()));
     match row.phase {
-        TransferPhase::Applying { rows, applied } if applied < rows || shown_before => Err(Refusal::Stale),
+        TransferPhase::Applying { rows, applied } if applied < rows || !flips => Err(Refusal::Stale),
         _ => {
             tx.table_delete(Table::Transfers, id.as_bytes().to_vec());
             Ok(())
