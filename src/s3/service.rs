@@ -28,7 +28,7 @@ pub struct Settings {
     pub domains: Vec<String>,
     /// More connections are answered 503 SlowDown and closed.
     pub connections_max: usize,
-    /// A request's head must be there this long after its first byte.
+    /// A request's head must be there this long after its first byte; a connection's first one, after the connection was made.
     pub header_timeout: Duration,
     /// A connection without a request is closed after this long.
     pub idle_timeout: Duration,

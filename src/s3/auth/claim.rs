@@ -108,14 +108,15 @@ fn by_header<'a>(
         }
     }
     let missing = |name| move || mechanism.malformed(format!("the authorization header requires {name}"));
-    let credential = Credential::parse(credential.ok_or_else(missing("Credential"))?, mechanism, settings)?;
+    let credential = credential.ok_or_else(missing("Credential"))?;
     let signed_headers = signed_headers.filter(|names| !names.is_empty()).ok_or_else(missing("SignedHeaders"))?;
     let signature = signature.ok_or_else(missing("Signature"))?;
+    let (at, timestamp) = header_time(headers)?;
+    let credential = Credential::parse(credential, mechanism, settings)?;
     let payload = headers.get("x-amz-content-sha256").ok_or_else(|| {
         S3Error::new(ErrorCode::InvalidRequest, "Missing required header for this request: x-amz-content-sha256")
     })?;
     let payload = payload.to_str().map_err(|_| argument("x-amz-content-sha256 is not text"))?;
-    let (at, timestamp) = header_time(headers)?;
     if timestamp.get(..8) != Some(credential.date) {
         return Err(mechanism.malformed(format!(
             "Invalid credential date {:?}. This date is not the same as X-Amz-Date: {:?}.",

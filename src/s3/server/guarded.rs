@@ -66,6 +66,9 @@ impl<T> Guarded<T> {
             self.tick = None;
             let head = self.scanner.heads();
             match self.scanner.phase() {
+                // A connection that asks for nothing at all holds its place no longer than a slow head would.
+                Phase::Idle if head == 0 && self.slow_head == Some(0) => return Poll::Ready(Violation::Idle),
+                Phase::Idle if head == 0 => self.slow_head = Some(0),
                 Phase::Head if self.slow_head == Some(head) => return Poll::Ready(Violation::HeadTooSlow),
                 Phase::Head => self.slow_head = Some(head),
                 Phase::Idle if self.activity.running.load(Ordering::Relaxed) == 0 => {
