@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use crate::blob::StagedBody;
 use crate::change::{AccessChange, At, PathOp, Refusal, SnapshotSpec, UpdatePaths};
-use crate::check::{self, Depth, State, Subject};
+use crate::check::{Depth, State};
 use crate::disk::SimDisk;
 use crate::meta::Tx;
-use crate::meta::core::Registered;
 use crate::meta::delta::{DeltaEntry, DeltaPage, DeltaPosition};
 use crate::meta::engine::{Direction, Table};
 use crate::meta::layout::Span;
@@ -181,11 +180,7 @@ impl Fixture {
 
     /// The verifier finds nothing.
     pub fn check(&self, state: State) {
-        let core = self.store.core();
-        let live = Registered { core: Arc::clone(core), _registration: core.register() };
-        let (view, _) = core.view().expect("a view");
-        let subject = Subject { view: &*view, live: &live, blobs: &core.blobs, journal: &core.journal, state };
-        let report = check::run(subject, Depth::Bytes, &mut |_| ()).expect("checked");
+        let report = self.store.check(state, Depth::Bytes, &mut |_| ()).expect("checked");
         assert_eq!(report.findings, [], "{state:?}");
     }
 
