@@ -10,8 +10,6 @@ mod error;
 mod health;
 pub mod model;
 mod server;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 
@@ -48,7 +46,6 @@ pub struct AdminState {
 
 /// Every route, with its authentication.
 pub fn router(state: AdminState, password: PasswordHash, clock: SharedClock) -> Router {
-    let gate = auth::Gate { password, clock, backoff: backoff::SharedBackoff::default() };
     let guarded = Router::new()
         .route("/metrics", get(health::metrics))
         .route("/api/status", get(api::status))
@@ -62,8 +59,8 @@ pub fn router(state: AdminState, password: PasswordHash, clock: SharedClock) -> 
         .route("/api/diverged", get(api::diverged).delete(api::discard_diverged))
         .route("/api/check", get(check::status).post(check::start))
         .fallback(api::not_found)
-        .method_not_allowed_fallback(api::method_not_allowed)
-        .layer(axum::middleware::from_fn_with_state(gate, auth::require));
+        .method_not_allowed_fallback(api::method_not_allowed);
+    let guarded = guard(guarded, password, clock);
     Router::new()
         .route("/health", get(health::health))
         .route("/primary", get(health::primary))
@@ -71,4 +68,14 @@ pub fn router(state: AdminState, password: PasswordHash, clock: SharedClock) -> 
         .merge(guarded)
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(state)
+}
+
+/// Lets only the administrator in, and makes guessing slow.
+pub fn guard<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+    password: PasswordHash,
+    clock: SharedClock,
+) -> Router<S> {
+    let gate = auth::Gate { password, clock, backoff: backoff::SharedBackoff::default() };
+    router.layer(axum::middleware::from_fn_with_state(gate, auth::require))
 }

@@ -1,5 +1,8 @@
 //! A small HTTPS client for the admin API: one connection, JSON in and out.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

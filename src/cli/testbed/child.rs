@@ -9,6 +9,8 @@ use tokio::process::Command;
 use super::home::{Home, Ports, bound_ports};
 use super::{CliError, NodeReady, file_error};
 use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::config::credentials::{private_dir, write_private};
 use crate::node;
 
 const READY_DEADLINE: Duration = Duration::from_secs(60);
@@ -29,10 +31,12 @@ pub fn start(name: &'static str, home: &Home, bind: IpAddr) -> Result<Child, Cli
     let _ = std::fs::remove_file(&ready_file);
     let log = home.path(&format!("{name}.log"));
     let output = std::fs::OpenOptions::new().create(true).append(true).open(&log).map_err(file_error(&log))?;
-    let words = command(name, home, bind, home.ports(name))?;
+    private_dir(&home.path(name))?;
+    write_settings(name, home, bind, home.ports(name))?;
+    let words = command(name, home)?;
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]).args(["--stop-with-parent", "--ready-file"]).arg(&ready_file);
-    // The nodes are configured by their flags alone.
+    // The nodes are configured by their files alone.
     let inherited = std::env::vars_os().map(|(name, _)| name);
     for variable in inherited.filter(|name| name.to_string_lossy().starts_with("TANDEM_") && name != "TANDEM_LOG") {
         command.env_remove(variable);
@@ -42,26 +46,32 @@ pub fn start(name: &'static str, home: &Home, bind: IpAddr) -> Result<Child, Cli
     Ok(Child { name, process, pid, ready_file, log, reported: false })
 }
 
-/// The command that runs a node of the testbed.
-fn command(name: &str, home: &Home, bind: IpAddr, ports: Ports) -> Result<Vec<String>, CliError> {
-    let program = std::env::current_exe()?;
-    let at = |ip: IpAddr, port| SocketAddr::new(ip, port).to_string();
+fn settings_file(name: &str, home: &Home) -> PathBuf {
+    home.path(name).join("tandem.toml")
+}
+
+/// The command that runs a node of the testbed, now or later.
+fn command(name: &str, home: &Home) -> Result<Vec<String>, CliError> {
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    Ok(vec![text(std::env::current_exe()?), "server".into(), "--config".into(), text(settings_file(name, home))])
+}
+
+fn write_settings(name: &str, home: &Home, bind: IpAddr, ports: Ports) -> Result<(), CliError> {
     // Both nodes are on this machine, whatever clients may reach.
     let loopback = IpAddr::from([127, 0, 0, 1]);
-    let text = |path: PathBuf| path.to_string_lossy().into_owned();
-    let words = [
-        text(program),
-        "server".into(),
-        format!("--data-dir={}", text(home.path(name))),
-        format!("--name={name}"),
-        format!("--s3-listen={}", at(bind, ports.s3)),
-        format!("--admin-listen={}", at(bind, ports.admin)),
-        format!("--replication-listen={}", at(loopback, ports.replication)),
-        format!("--root-access-key={}", home.secrets().access_key),
-        format!("--root-secret-key-file={}", text(home.path("secret-key"))),
-        format!("--admin-password-file={}", text(home.path("admin-password"))),
-    ];
-    Ok(words.to_vec())
+    let config = Config {
+        data_dir: home.path(name),
+        name: Some(name.into()),
+        s3_listen: SocketAddr::new(bind, ports.s3),
+        admin_listen: SocketAddr::new(bind, ports.admin),
+        replication_listen: SocketAddr::new(loopback, ports.replication),
+        root_access_key: Some(home.secrets().access_key.clone()),
+        root_secret_key_file: Some(home.path("secret-key")),
+        admin_password_file: Some(home.path("admin-password")),
+        ..Config::default()
+    };
+    let path = settings_file(name, home);
+    write_private(&path, config.to_toml().as_bytes()).map_err(file_error(&path))
 }
 
 impl Child {
@@ -94,17 +104,18 @@ impl Child {
         lines[lines.len().saturating_sub(10)..].join("\n")
     }
 
-    pub fn describe(&self, ready: &node::Ready, home: &Home, bind: IpAddr) -> NodeReady {
-        let ports = bound_ports(ready).unwrap_or_default();
-        NodeReady {
+    /// Fixes the node's ports for its next start, and says where it is.
+    pub fn describe(&self, ready: &node::Ready, home: &Home, bind: IpAddr) -> Result<NodeReady, CliError> {
+        write_settings(self.name, home, bind, bound_ports(ready)?)?;
+        Ok(NodeReady {
             s3: ready.s3.clone(),
             admin: ready.admin.clone(),
             replication: ready.replication.clone(),
             pid: self.pid,
             dir: home.path(self.name),
             log: self.log.clone(),
-            start: command(self.name, home, bind, ports).unwrap_or_default(),
-        }
+            start: command(self.name, home)?,
+        })
     }
 
     pub fn name(&self) -> &'static str {

@@ -2,15 +2,15 @@ use super::Ready;
 use super::home::Home;
 
 /// What a person sees: where the nodes are, how to write, how to fail over, how to read on.
-pub fn guide(ready: &Ready, home: &Home) -> String {
+pub fn guide(ready: &Ready, home: &Home, [role_a, role_b]: &[String; 2]) -> String {
     let kept = if home.is_temporary() { "removed at the end" } else { "kept" };
     let program = ready.a.start.first().map_or("tandem", String::as_str);
     let Ready { a, b, access_key, secret_key, region, path, interval, .. } = ready;
     format!(
         "Two nodes replicate {path} every {interval} s. Data: {dir} ({kept}). Ctrl-C stops both.
 
-  A (writable)  S3 {a_s3}   admin {a_admin}   pid {a_pid}   log {a_log}
-  B (replica)   S3 {b_s3}   admin {b_admin}   pid {b_pid}   log {b_log}
+  A ({role_a})  S3 {a_s3}   admin {a_admin}   pid {a_pid}   log {a_log}
+  B ({role_b})  S3 {b_s3}   admin {b_admin}   pid {b_pid}   log {b_log}
 
   access key {access_key}
   secret key {secret_key}

@@ -107,8 +107,8 @@ impl TestbedArgs {
         let path = self.protect.as_ref().map_or("/".to_owned(), |bucket| format!("/{bucket}"));
         self.join(&mut to_a, &mut to_b, &path).await?;
         let ready = Ready {
-            a: a.describe(&a_ready, home, self.bind),
-            b: b.describe(&b_ready, home, self.bind),
+            a: a.describe(&a_ready, home, self.bind)?,
+            b: b.describe(&b_ready, home, self.bind)?,
             access_key: home.secrets().access_key.clone(),
             secret_key: home.secrets().secret_key.clone(),
             region: a_ready.region,
@@ -122,7 +122,8 @@ impl TestbedArgs {
             output::json_line(&ready)?;
             return watch::wait_forever(a, b).await;
         }
-        output::line(&guide::guide(&ready, home))?;
+        let roles = [role(&mut to_a, &ready.path).await?, role(&mut to_b, &ready.path).await?];
+        output::line(&guide::guide(&ready, home, &roles))?;
         watch::lag(&ready, &mut to_a, &mut to_b, a, b).await
     }
 
@@ -164,6 +165,11 @@ impl TestbedArgs {
 async fn followed(node: &mut AdminClient, path: &str) -> Result<bool, CliError> {
     let paths: Vec<PathReport> = node.get("/api/paths").await?;
     Ok(paths.iter().any(|known| known.path == path && known.restore_point.is_some()))
+}
+
+async fn role(node: &mut AdminClient, path: &str) -> Result<String, CliError> {
+    let paths: Vec<PathReport> = node.get("/api/paths").await?;
+    Ok(paths.into_iter().find(|known| known.path == path).map_or("no role".into(), |known| known.role))
 }
 
 fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> CliError {

@@ -1,4 +1,4 @@
-//! The port as an operator sees it, over real TLS, up to where a handler would ask replication.
+//! The admin port as an operator sees it, over real TLS, up to where a handler would ask replication.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,9 +9,8 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::auth::{self, Gate};
-use super::{ApiError, backoff::SharedBackoff, serve};
-use crate::cli::{AdminClient, CliError};
+use super::{AdminClient, CliError};
+use crate::admin::{Admin, ApiError, guard, serve};
 use crate::clock::SystemClock;
 use crate::config::credentials::PasswordHash;
 
@@ -19,7 +18,7 @@ struct Port {
     url: String,
     ca: PathBuf,
     stop: watch::Sender<bool>,
-    admin: super::Admin,
+    admin: Admin,
     _dir: tempfile::TempDir,
 }
 
@@ -28,15 +27,10 @@ async fn port() -> Port {
     let made = crate::tls::self_signed(dir.path(), &[]).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
-    let gate = Gate {
-        password: PasswordHash::of("correct horse battery"),
-        clock: Arc::new(SystemClock::new()),
-        backoff: SharedBackoff::default(),
-    };
     let router = Router::new()
         .route("/api/hello", get(|| async { axum::Json("hello") }))
-        .route("/api/refused", get(|| async { ApiError::bad_request("because") }))
-        .layer(axum::middleware::from_fn_with_state(gate, auth::require));
+        .route("/api/refused", get(|| async { ApiError::bad_request("because") }));
+    let router = guard(router, PasswordHash::of("correct horse battery"), Arc::new(SystemClock::new()));
     let (stop, stopped) = watch::channel(false);
     let admin = serve(listener, Arc::new(made.config), router, stopped, Duration::from_secs(5));
     Port { url, ca: made.ca, stop, admin, _dir: dir }
