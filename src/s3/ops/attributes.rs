@@ -109,7 +109,7 @@ fn without_framing(value: &str) -> Option<String> {
     let codings = value.split(',').map(str::trim);
     let kept: Vec<&str> =
         codings.filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("aws-chunked")).collect();
-    (!kept.is_empty()).then(|| kept.join(","))
+    (!kept.is_empty()).then(|| kept.join(", "))
 }
 
 fn redirect(headers: &HeaderMap) -> Result<Option<String>, S3Error> {

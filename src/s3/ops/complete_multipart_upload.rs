@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use tandem_storage::blob::StagedBody;
+use tandem_storage::blob::{BlobError, StagedBody};
 use tandem_storage::change::{self, CompletePart, Precondition, Refusal, VersionSelector};
 use tandem_storage::record::{ObjectRow, PartRow, UploadRow};
 use tandem_storage::types::{BucketGuid, Checksum, ETag, UploadId, Version};
@@ -147,8 +147,12 @@ impl Plan {
         });
         let list = PartList { upload: self.upload, parts: listed.collect() };
         let store = service.store.clone();
-        let work = move || Ok::<_, tandem_storage::blob::BlobError>((store.assemble(&roots)?, list.store(&store)?));
-        Ok(body::blocking(work).await??)
+        let work = move || Ok((store.assemble(&roots)?, list.store(&store)?));
+        body::blocking(work).await?.map_err(|error| match error {
+            // An abort came in between, and its parts have been collected. Asked again, the upload is no more.
+            BlobError::Missing(_) => Refusal::BytesGone.into(),
+            error => error.into(),
+        })
     }
 }
 

@@ -1,6 +1,9 @@
 //! What CopyObject and UploadPartCopy share: their source.
 
+use std::ops::Range;
+
 use tandem_storage::Reader;
+use tandem_storage::blob::BodyReader;
 use tandem_storage::change::VersionSelector;
 use tandem_storage::record::{Content, ObjectRow, ObjectState};
 use tandem_storage::types::{Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Timestamp, Version};
@@ -10,16 +13,23 @@ use super::copy_source::CopySource;
 use super::{access, answer, body};
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::request::Request;
-use crate::s3::service::Service;
 
 /// The source as it was read, its conditions met.
 pub(super) struct Source {
     pub content: Box<Content>,
     /// What `x-amz-copy-source-version-id` tells, of a bucket with versions.
     pub version: Option<Version>,
+    /// The bytes that the copy must see, if it must see any. Opened by the reader that found the row, so they are there.
+    pub opened: Option<BodyReader>,
 }
 
-pub(super) fn source(reader: &Reader<'_>, request: &Request, from: &CopySource) -> Result<Source, S3Error> {
+/// Finds the source. `wanted` says which of its bytes must be read.
+pub(super) fn source(
+    reader: &Reader<'_>,
+    request: &Request,
+    from: &CopySource,
+    wanted: impl FnOnce(&Source) -> Result<Option<Range<u64>>, S3Error>,
+) -> Result<Source, S3Error> {
     let bucket = access::source_bucket(reader, request, &from.bucket)?;
     let row = reader.object(&bucket, &from.key, from.version)?;
     let absent = || {
@@ -40,7 +50,11 @@ pub(super) fn source(reader: &Reader<'_>, request: &Request, from: &CopySource) 
     };
     check_conditions(request, &content, modified)?;
     let version = answer::shows_versions(&bucket).then_some(version);
-    Ok(Source { content, version })
+    let mut source = Source { content, version, opened: None };
+    if let Some(range) = wanted(&source)? {
+        source.opened = Some(reader.open_body(&source.content.body, range)?);
+    }
+    Ok(source)
 }
 
 fn check_conditions(request: &Request, content: &Content, modified: Timestamp) -> Result<(), S3Error> {
@@ -73,11 +87,5 @@ impl Source {
     pub(super) fn checksum(&self, algorithm: ChecksumAlgorithm) -> Option<Checksum> {
         let whole = |sum: &&Checksum| sum.kind == ChecksumKind::FullObject && sum.algorithm == algorithm;
         self.content.checksum.as_ref().filter(whole).cloned()
-    }
-
-    /// Reads the content for its hashes; nothing is written.
-    pub(super) async fn hash(&self, service: &Service, algorithm: ChecksumAlgorithm) -> Result<body::Hashes, S3Error> {
-        let opened = service.store.read()?.open_body(&self.content.body, 0..self.content.size)?;
-        body::hash(opened, algorithm).await
     }
 }

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use tandem_storage::CommitError;
 use tandem_storage::Lane;
 use tandem_storage::blob::StagedBody;
@@ -11,7 +13,7 @@ use super::condition;
 use super::copy::{self, Source};
 use super::copy_source::CopySource;
 use super::time::iso8601;
-use super::{access, answer};
+use super::{access, answer, body};
 use crate::clock::random_u64;
 use crate::s3::checksum;
 use crate::s3::error::{ErrorCode, S3Error};
@@ -31,13 +33,13 @@ pub async fn handle(service: &Service, request: Authorized<CopyObject>) -> Resul
     let precondition = condition::of_write(&request.headers)?;
     // Between the reading of its row and the commit the source may be deleted and its bytes given up: then once more.
     for last_try in [false, true] {
-        let (bucket, source) = {
+        let (bucket, mut source) = {
             let reader = service.store.read()?;
             let bucket = access::bucket(&reader, &request)?.row.guid;
-            (bucket, copy::source(&reader, &request, &plan.from)?)
+            (bucket, copy::source(&reader, &request, &plan.from, |source| plan.bytes_to_read(source))?)
         };
-        copy::check_size(source.content.size)?;
-        let object = plan.object(service, &source).await?;
+        let checksum = plan.checksum(&mut source).await?;
+        let object = plan.object(&source, checksum);
         let change = change::PutObject {
             permit,
             bucket,
@@ -112,8 +114,15 @@ impl Plan {
             && !request.headers.contains_key("x-amz-storage-class"))
     }
 
-    async fn object(&self, service: &Service, source: &Source) -> Result<NewObject, S3Error> {
-        let checksum = self.checksum(service, source).await?;
+    /// All, for a checksum that the source does not have.
+    fn bytes_to_read(&self, source: &Source) -> Result<Option<Range<u64>>, S3Error> {
+        copy::check_size(source.content.size)?;
+        let stored = source.content.checksum.as_ref().map(|stored| stored.algorithm);
+        let other = self.algorithm.is_some_and(|asked| stored != Some(asked));
+        Ok(other.then_some(0..source.content.size))
+    }
+
+    fn object(&self, source: &Source, checksum: Option<Checksum>) -> NewObject {
         let content = &source.content;
         let (headers, metadata) = match self.metadata {
             Directive::Copy => (self.copied_headers(content), content.metadata.clone()),
@@ -123,7 +132,7 @@ impl Plan {
             Directive::Copy => content.tags.clone(),
             Directive::Replace => self.attributes.tags.clone(),
         };
-        Ok(NewObject {
+        NewObject {
             etag: content.etag,
             checksum,
             headers,
@@ -133,7 +142,7 @@ impl Plan {
             lock: None,
             wrapped_key: None,
             parts: content.parts,
-        })
+        }
     }
 
     /// The redirect is of the place and not of the content: it is never copied.
@@ -143,12 +152,10 @@ impl Plan {
     }
 
     /// The source's, unless another algorithm is asked for: that one needs the bytes read.
-    async fn checksum(&self, service: &Service, source: &Source) -> Result<Option<Checksum>, S3Error> {
-        let stored = &source.content.checksum;
-        match (self.algorithm, stored) {
-            (None, _) => Ok(stored.clone()),
-            (Some(asked), Some(stored)) if stored.algorithm == asked => Ok(Some(stored.clone())),
-            (Some(asked), _) => Ok(Some(source.hash(service, asked).await?.checksum)),
+    async fn checksum(&self, source: &mut Source) -> Result<Option<Checksum>, S3Error> {
+        match (self.algorithm, source.opened.take()) {
+            (Some(asked), Some(opened)) => Ok(Some(body::hash(opened, asked).await?.checksum)),
+            _ => Ok(source.content.checksum.clone()),
         }
     }
 }

@@ -29,12 +29,9 @@ pub async fn handle(service: &Service, request: Authorized<UploadPartCopy>) -> R
     let id = argument::upload_id(&request)?;
     let from = CopySource::of(&request)?;
     for last_try in [false, true] {
-        let Found { bucket, upload, source } = find(service, &request, &from, id)?;
-        let size = source.content.size;
-        let range = request.headers.get("x-amz-copy-source-range").map(|value| value.to_str().unwrap_or_default());
-        let range = range.map_or(Ok(0..size), |range| copy_range(range, size))?;
-        copy::check_size(range.end - range.start)?;
-        let part = copied(service, &upload, &source, range).await?;
+        let Found { bucket, upload, mut source } = find(service, &request, &from, id)?;
+        let range = asked_range(&request, source.content.size)?;
+        let part = copied(service, &upload, &mut source, range).await?;
         let change = change::PutPart {
             permit,
             bucket,
@@ -77,8 +74,22 @@ fn find(service: &Service, request: &Request, from: &CopySource, id: UploadId) -
     let reader = service.store.read()?;
     let bucket = access::bucket(&reader, request)?;
     let upload = upload::find(&reader, &bucket, request, id)?;
-    let source = copy::source(&reader, request, from)?;
+    let source = copy::source(&reader, request, from, |source| bytes_to_read(request, &upload, source))?;
     Ok(Found { bucket: bucket.row.guid, upload, source })
+}
+
+fn asked_range(request: &Request, size: u64) -> Result<Range<u64>, S3Error> {
+    let header = request.headers.get("x-amz-copy-source-range").map(|value| value.to_str().unwrap_or_default());
+    header.map_or(Ok(0..size), |header| copy_range(header, size))
+}
+
+/// A range that is stored anew; or all, for hashes that the source does not have.
+fn bytes_to_read(request: &Request, upload: &UploadRow, source: &Source) -> Result<Option<Range<u64>>, S3Error> {
+    let size = source.content.size;
+    let range = asked_range(request, size)?;
+    copy::check_size(range.end - range.start)?;
+    let known = source.md5().is_some() && source.checksum(upload::part_algorithm(upload)).is_some();
+    Ok((range != (0..size) || !known).then_some(range))
 }
 
 struct Copied {
@@ -87,18 +98,26 @@ struct Copied {
     checksum: Option<Checksum>,
 }
 
-async fn copied(service: &Service, upload: &UploadRow, source: &Source, range: Range<u64>) -> Result<Copied, S3Error> {
+async fn copied(
+    service: &Service,
+    upload: &UploadRow,
+    source: &mut Source,
+    range: Range<u64>,
+) -> Result<Copied, S3Error> {
     let algorithm = upload::part_algorithm(upload);
-    let content = &source.content;
-    if range != (0..content.size) {
-        let opened = service.store.read()?.open_body(&content.body, range)?;
-        let (body, hashes) = body::rewrite(&service.store, opened, algorithm).await?;
-        return Ok(Copied { body, md5: hashes.md5, checksum: Some(hashes.checksum) });
+    let (body, size) = (source.content.body, source.content.size);
+    match source.opened.take() {
+        None => {
+            let md5 = source.md5().ok_or_else(|| S3Error::internal("a source without an MD5 was not opened"))?;
+            Ok(Copied { body: StagedBody::existing(body, size), md5, checksum: source.checksum(algorithm) })
+        }
+        Some(opened) if range == (0..size) => {
+            let hashes = body::hash(opened, algorithm).await?;
+            Ok(Copied { body: StagedBody::existing(body, size), md5: hashes.md5, checksum: Some(hashes.checksum) })
+        }
+        Some(opened) => {
+            let (body, hashes) = body::rewrite(&service.store, opened, algorithm).await?;
+            Ok(Copied { body, md5: hashes.md5, checksum: Some(hashes.checksum) })
+        }
     }
-    let body = StagedBody::existing(content.body, content.size);
-    if let (Some(md5), Some(checksum)) = (source.md5(), source.checksum(algorithm)) {
-        return Ok(Copied { body, md5, checksum: Some(checksum) });
-    }
-    let hashes = source.hash(service, algorithm).await?;
-    Ok(Copied { body, md5: hashes.md5, checksum: Some(hashes.checksum) })
 }

@@ -113,6 +113,6 @@ fn what_is_written_reads_back() {
 }
 
 #[test]
-fn url_encoding_keeps_slashes_and_marks_spaces() {
-    assert_eq!(url_encode("a/b c+d\u{e9}\u{1}~*"), "a/b+c%2Bd%C3%A9%01%7E*");
+fn url_encoding_keeps_slashes_and_tells_spaces_from_pluses() {
+    assert_eq!(url_encode("a/b c+d\u{e9}\u{1}~*"), "a/b%20c%2Bd%C3%A9%01%7E*");
 }

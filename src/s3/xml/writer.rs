@@ -133,14 +133,14 @@ fn escape(out: &mut String, text: &str) {
     out.push_str(&text[plain..]);
 }
 
-/// Percent-encodes as S3 does for `encoding-type=url`: all but unreserved characters and `/`; a space becomes `+`, as in forms.
+/// Percent-encodes as S3 does for `encoding-type=url`: all but unreserved characters and `/`. A space becomes `%20`, which decoders of
+/// forms and of paths read alike.
 pub fn url_encode(text: &str) -> String {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let mut out = String::with_capacity(text.len() + 8);
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => out.push(char::from(byte)),
-            b' ' => out.push('+'),
             byte => {
                 out.push('%');
                 out.push(char::from(DIGITS[usize::from(byte >> 4)]));

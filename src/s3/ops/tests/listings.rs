@@ -24,7 +24,7 @@ async fn prefixes_and_delimiters_group_keys() {
     let below = bench.get("data?list-type=2&delimiter=/&prefix=b/").await;
     assert_eq!((below.all("Key"), below.all("CommonPrefixes")), (vec!["b/1", "b/2"], vec!["<Prefix>b/c/</Prefix>"]));
     let url = bench.get("data?encoding-type=url&prefix=d ").await;
-    assert_eq!((url.all("Key"), url.one("EncodingType")), (vec!["d+e"], "url"));
+    assert_eq!((url.all("Key"), url.one("EncodingType")), (vec!["d%20e"], "url"));
     assert_eq!(code(bench.send(Ask::of("GET", "data?encoding-type=base64")).await), "InvalidArgument");
 }
 
