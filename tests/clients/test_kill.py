@@ -10,7 +10,7 @@ from conftest import Node, s3_client
 
 ROUNDS = int(os.environ.get("TANDEM_KILLS", "30"))
 WRITERS = 4
-ENGINES = os.environ.get("TANDEM_KILL_ENGINES", "redb").split(",")
+ENGINES = os.environ.get("TANDEM_KILL_ENGINES", "redb,sled").split(",")
 
 
 class Ledger:

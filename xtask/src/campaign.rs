@@ -73,11 +73,9 @@ impl Campaign {
 
     fn slice(&self, first: u64, count: u64) -> Result<(), Failed> {
         let (package, filter, number, seed) = self.kind.test();
-        let mut command = cargo(&["test", "--profile", "ci", "--package", package]);
-        if self.engine == "sled" {
-            command.args(["--features", "sled"]);
-        }
-        command.args([filter, "--", "--nocapture"]);
+        let mut command = cargo(&["test", "--profile", "ci", "--package", package, "--features", "sled"]);
+        let filter = if filter == "model" { format!("on_{}_match_the_model", self.engine) } else { filter.to_owned() };
+        command.args([filter.as_str(), "--", "--nocapture"]);
         run(command.env(number, count.to_string()).env(seed, first.to_string()))
     }
 }
