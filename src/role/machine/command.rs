@@ -170,8 +170,10 @@ fn become_source(state: &PathState, facts: &Facts<'_>, view: &PathView, number: 
     match &state.detail.life {
         Life::Source(source) => Ok(reopen(state, facts, source, number, supersedes, cause)),
         Life::Standalone(alone) => {
-            let acked = newest_common(facts.snapshots, &view.snapshots).or(alone.acked);
-            let alone = Standalone { acked, ..alone.clone() };
+            // What the peer said may be old, so what was known to be on both sides stays, and the newer common point is kept as well.
+            let common = newest_common(facts.snapshots, &view.snapshots);
+            let mut alone = Standalone { acked: alone.acked.or(common), ..alone.clone() };
+            alone.asked.extend(common.filter(|common| alone.acked != Some(*common)));
             Ok(resume_as_source(state, facts, &alone, number, supersedes, cause))
         }
         Life::Destination(destination) if destination.visible.is_none() => Err(Refused::NoRestorePoint),

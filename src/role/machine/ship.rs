@@ -49,8 +49,17 @@ fn as_source(state: &PathState) -> Result<&Source, Refused> {
     }
 }
 
-/// More transfers than this without a word of what became of them are let go, oldest first: the peer gets a seed if one lands after all.
+/// More targets than this without a word of what became of them are let go: the peer gets a seed if one lands after all.
 const ASKED: usize = 8;
+/// Of so many snapshots that were let go it is remembered that they were this node's.
+const RELEASED: usize = 64;
+
+fn bound(asked: &mut Vec<SnapshotGuid>, released: &mut Vec<SnapshotGuid>) {
+    let surplus = asked.len().saturating_sub(ASKED);
+    released.extend(asked.drain(..surplus));
+    let surplus = released.len().saturating_sub(RELEASED);
+    released.drain(..surplus);
+}
 
 /// The holds are durable before the first byte.
 pub(super) fn ship(state: &PathState, facts: &Facts<'_>, flight: InFlight) -> Result<Step, Refused> {
@@ -66,11 +75,11 @@ pub(super) fn ship(state: &PathState, facts: &Facts<'_>, flight: InFlight) -> Re
     }
     let mut draft = Draft::of(state, facts);
     draft.source(|source| {
-        let earlier = source.in_flight.replace(flight).map(|earlier| earlier.to);
-        source.asked.extend(earlier.filter(|to| *to != flight.to));
+        source.asked.extend(source.in_flight.replace(flight).map(|earlier| earlier.to));
+        source.asked.retain(|asked| *asked != flight.to);
+        source.asked.sort_unstable();
         source.asked.dedup();
-        let surplus = source.asked.len().saturating_sub(ASKED);
-        source.released.extend(source.asked.drain(..surplus));
+        bound(&mut source.asked, &mut source.released);
     });
     draft.hold(Purpose::TransferTo, flight.to, HoldReason::Transfer);
     match flight.base {
@@ -92,6 +101,7 @@ pub(super) fn drop_for_space(state: &PathState, facts: &Facts<'_>, snapshot: Sna
     let mut draft = Draft::of(state, facts);
     draft.source(|source| {
         source.released.push(snapshot);
+        bound(&mut source.asked, &mut source.released);
         source.acked = source.acked.filter(|acked| *acked != snapshot);
         source.asked.retain(|asked| *asked != snapshot);
         source.in_flight = source.in_flight.filter(|_| !flying);

@@ -24,10 +24,10 @@ pub enum Order {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Deed {
     Order(Order),
-    Reattach(Option<u32>),
-    Hear(u32),
-    Plan(u32),
-    Receive { data: u32, whole: bool },
+    Reattach(Option<u16>),
+    Hear(u16),
+    Plan(u16),
+    Receive { data: u16, whole: bool },
     Write(u8),
     Snapshot,
     ApplyPart,

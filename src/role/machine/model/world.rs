@@ -7,19 +7,19 @@ use super::node::{Message, Node, Violation};
 use super::turn::{Deed, Order, Outcome, Rules, turn};
 
 /// No message in this place.
-const NONE: u32 = u32::MAX;
-/// Views that the network remembers in each direction; each may be delivered at any time, any number of times, or never.
-pub const VIEWS: usize = 2;
+const NONE: u16 = u16::MAX;
+/// Views that the network can remember in each direction; each may be delivered at any time, any number of times, or never.
+const VIEWS: usize = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct World {
-    pub nodes: [u32; 2],
+    pub nodes: [u16; 2],
     /// What a crash goes back to while a commit is not durable.
-    pub durable: [u32; 2],
+    pub durable: [u16; 2],
     /// Views to each node, sorted.
-    views: [[u32; VIEWS]; 2],
+    views: [[u16; VIEWS]; 2],
     /// The newest data to each node.
-    data: [u32; 2],
+    data: [u16; 2],
     /// The next fresh guid.
     number: u8,
     orders: u8,
@@ -39,6 +39,10 @@ pub struct Limits {
     pub writes: u8,
     pub snapshots: u8,
     pub crashes: u8,
+    /// Views that the network remembers in each direction: one can be late, two can overtake each other.
+    pub views: usize,
+    /// Transfers arrive, and are applied and rewound, in two parts.
+    pub parts: bool,
     /// A node speaks of what is not durable yet: a mistake the checker must find.
     pub speaks_early: bool,
 }
@@ -54,7 +58,7 @@ pub enum Move {
 
 #[derive(Clone)]
 struct Cached {
-    node: u32,
+    node: u16,
     drew: bool,
     cause: Option<Cause>,
     forced: bool,
@@ -65,22 +69,22 @@ pub struct Table {
     rules: Rules,
     pub limits: Limits,
     nodes: Vec<Node>,
-    views: Vec<u32>,
-    parcels: Vec<u32>,
+    views: Vec<u16>,
+    parcels: Vec<u16>,
     messages: Vec<Message>,
-    node_ids: HashMap<Vec<u8>, u32>,
-    message_ids: HashMap<Vec<u8>, u32>,
-    turns: HashMap<(u32, Deed, u8), Result<Option<Cached>, Violation>>,
+    node_ids: HashMap<Vec<u8>, u16>,
+    message_ids: HashMap<Vec<u8>, u16>,
+    turns: HashMap<(u16, Deed, u8), Result<Option<Cached>, Violation>, Quick>,
 }
 
 impl Table {
     pub fn new(rules: Rules, limits: Limits) -> Self {
-        let (node_ids, message_ids, turns) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let (node_ids, message_ids, turns) = (HashMap::new(), HashMap::new(), HashMap::default());
         let (nodes, views, parcels, messages) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Table { rules, limits, nodes, views, parcels, messages, node_ids, message_ids, turns }
     }
 
-    pub fn node(&self, id: u32) -> &Node {
+    pub fn node(&self, id: u16) -> &Node {
         &self.nodes[id as usize]
     }
 
@@ -100,7 +104,7 @@ impl Table {
         }
     }
 
-    fn node_id(&mut self, node: Node) -> u32 {
+    fn node_id(&mut self, node: Node) -> u16 {
         let key = node.key();
         if let Some(id) = self.node_ids.get(&key) {
             return *id;
@@ -119,7 +123,7 @@ impl Table {
         id
     }
 
-    fn message_id(&mut self, message: Message) -> u32 {
+    fn message_id(&mut self, message: Message) -> u16 {
         let key = match &message {
             Message::View(view) => postcard::to_stdvec(&(0_u8, view)),
             Message::Data(offer, parcel) => postcard::to_stdvec(&(1_u8, offer, parcel.differs, parcel.declared)),
@@ -134,7 +138,7 @@ impl Table {
         id
     }
 
-    fn turn(&mut self, node: u32, deed: Deed, fresh: u8) -> Result<Option<Cached>, Violation> {
+    fn turn(&mut self, node: u16, deed: Deed, fresh: u8) -> Result<Option<Cached>, Violation> {
         if let Some(known) = self.turns.get(&(node, deed, fresh)) {
             return known.clone();
         }
@@ -163,7 +167,10 @@ impl Table {
                 self.unsynced(world, side, out);
                 continue;
             }
-            let mut deeds = vec![Deed::Tick, Deed::ApplyPart, Deed::Apply, Deed::RewindPart, Deed::Rewind];
+            let mut deeds = vec![Deed::Tick, Deed::Apply, Deed::Rewind];
+            if self.limits.parts {
+                deeds.extend([Deed::ApplyPart, Deed::RewindPart]);
+            }
             self.inputs(world, side, &mut deeds);
             for deed in deeds {
                 let there = Move::Node(side, deed);
@@ -186,7 +193,8 @@ impl Table {
             }
         }
         if world.data[side] != NONE {
-            deeds.extend([false, true].map(|whole| Deed::Receive { data: world.data[side], whole }));
+            let ways: &[bool] = if limits.parts { &[false, true] } else { &[true] };
+            deeds.extend(ways.iter().map(|whole| Deed::Receive { data: world.data[side], whole: *whole }));
         }
         if world.orders < limits.orders_given {
             deeds.extend(limits.orders.iter().map(|order| Deed::Order(*order)));
@@ -240,10 +248,11 @@ impl Table {
     fn say(&mut self, world: &World, side: usize, out: &mut Vec<(Move, World)>) {
         let (view, to) = (self.views[world.nodes[side] as usize], 1 - side);
         if !world.views[to].contains(&view) {
-            let full = !world.views[to].contains(&NONE);
-            for place in 0..if full { VIEWS } else { 1 } {
+            // Sorted: empty places are at the end.
+            let known = world.views[to].iter().filter(|view| **view != NONE).count();
+            let places = if known < self.limits.views { known..known + 1 } else { 0..known };
+            for at in places {
                 let mut next = *world;
-                let at = if full { place } else { VIEWS - 1 };
                 next.views[to][at] = view;
                 next.views[to].sort_unstable();
                 out.push((Move::Say(side, at), next));
@@ -343,12 +352,38 @@ impl Table {
     }
 }
 
+/// A hash of small numbers; the standard one guards against enemies, and there are none here.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quick(u64);
+
+impl std::hash::BuildHasher for Quick {
+    type Hasher = Quick;
+
+    fn build_hasher(&self) -> Quick {
+        Quick(0)
+    }
+}
+
+impl std::hash::Hasher for Quick {
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 = (self.0.rotate_left(29) ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+}
+
 impl Limits {
     fn orders_only_graceful(&self) -> bool {
         !self.orders.iter().any(|order| matches!(order, Order::Force | Order::StandAlone)) && !self.reattach
     }
 }
 
-fn number(index: usize) -> u32 {
-    u32::try_from(index).expect("fewer than 2^32 states")
+fn number(index: usize) -> u16 {
+    u16::try_from(index).ok().filter(|id| *id != NONE).expect("a scene has few distinct nodes and messages")
 }
