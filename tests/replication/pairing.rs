@@ -1,6 +1,6 @@
 use tandem::replication::control::ControlError;
 
-use super::world::{Node, World, wait};
+use super::world::{Node, World, pause, wait};
 
 fn peers(node: &Node) -> Vec<(String, String)> {
     node.control().report().peers.into_iter().map(|peer| (peer.name, peer.state)).collect()
@@ -51,7 +51,7 @@ fn a_secret_in_both_configurations_pairs_without_an_operator() {
     wait("a hello from b", || connected(&b, "a"));
     let wrong = Node::new(dir.path(), "c").with_secret("incorrect horse battery", Some(a.address().to_string()));
     let wrong = wrong.start();
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    pause(std::time::Duration::from_millis(500));
     assert!(peers(&wrong).is_empty());
     assert_eq!(peers(&a).len(), 1);
 }

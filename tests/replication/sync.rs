@@ -3,7 +3,7 @@ use std::time::Duration;
 use tandem::replication::control::{ControlError, CreatePath};
 use tandem_storage::record::Scope;
 
-use super::world::{ALL, World, agree, bucket, converge, wait, wait_role};
+use super::world::{ALL, World, agree, bucket, converge, pause, wait, wait_role};
 
 #[test]
 fn a_seed_and_deltas_bring_objects_overwrites_and_deletes() {
@@ -114,8 +114,51 @@ fn nothing_changed_makes_no_snapshot_and_yet_little_lag() {
     a.create_bucket("quiet").unwrap();
     converge(a, b, &ALL);
     let point = agree(a, b, &ALL).restore_point.unwrap().guid;
-    std::thread::sleep(Duration::from_secs(4));
+    pause(Duration::from_secs(4));
     let report = agree(a, b, &ALL);
     assert_eq!(report.restore_point.unwrap().guid, point);
     assert!(report.rpo_lag_seconds.unwrap() < 3.5 && report.lag_proven, "{:?}", report.rpo_lag_seconds);
+}
+
+#[test]
+fn an_upload_in_progress_travels_with_its_parts() {
+    let world = World::protected();
+    let (a, b) = (&world.a, &world.b);
+    a.create_bucket("data").unwrap();
+    let part = vec![5; 6_000_000];
+    let upload = a.upload_part("data", "big", &part).unwrap();
+    wait("the upload and its part", || {
+        let found = b.uploads("data");
+        (found == [("big".to_owned(), upload, vec![(1, part.len() as u64)])]).then_some(())
+    });
+    agree(a, b, &ALL);
+}
+
+#[test]
+fn the_destinations_snapshots_are_the_sources_and_end_with_their_time() {
+    let world = World::paired();
+    let (a, b) = (&world.a, &world.b);
+    let keep = Duration::from_secs(3);
+    let path = CreatePath {
+        scope: ALL,
+        peer: "b".into(),
+        interval: Duration::from_secs(1),
+        keep_local: keep,
+        keep_remote: keep,
+    };
+    a.ask(a.control().create_path(path)).unwrap();
+    a.create_bucket("data").unwrap();
+    for n in 0..5 {
+        a.put("data", &format!("k{n}"), b"x").unwrap();
+        a.ask(a.control().replicate_now(&ALL)).unwrap();
+        converge(a, b, &ALL);
+    }
+    agree(a, b, &ALL);
+    let kept = |node: &super::world::Node| {
+        let path = node.store().paths()[0].guid;
+        node.store().snapshots(path).unwrap().into_iter().map(|row| row.meta.guid).collect::<Vec<_>>()
+    };
+    let (one, two) = (kept(a), kept(b));
+    assert!(two.iter().all(|guid| one.contains(guid)), "{one:?} {two:?}");
+    wait("the end of old snapshots", || (kept(a).len() == 1 && kept(b).len() <= 2).then_some(()));
 }

@@ -15,25 +15,37 @@ use tandem::replication::report::PathReport;
 use tandem::replication::{self, Replication, ReplicationConfig, SecretPairing};
 use tandem::role::gate::WriteGate;
 use tandem_storage::change::{
-    CreateBucket, DeleteBucket, DeleteObject, NewObject, Precondition, PutObject, Refusal, VersionSelector,
+    CreateBucket, CreateUpload, DeleteBucket, DeleteObject, NewObject, Precondition, PutObject, PutPart, Refusal,
+    VersionSelector,
 };
 use tandem_storage::disk::RealDisk;
-use tandem_storage::record::{BucketRow, ContentHeaders, Scope, Versioning};
-use tandem_storage::types::{BucketGuid, BucketName, ETag, NodeGuid, ObjectKey};
+use tandem_storage::record::{BucketRow, ContentHeaders, PartRow, Scope, UploadRow, Versioning};
+use tandem_storage::types::{BucketGuid, BucketName, ETag, NodeGuid, ObjectKey, UploadId};
 use tandem_storage::{CommitError, EngineKind, Lane, Options, Store, Visit};
 use tokio::sync::watch;
 
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Lets time pass: between polls, or while something else is to happen at some moment.
+#[allow(clippy::disallowed_methods)]
+pub fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
+#[allow(clippy::disallowed_methods)]
+pub fn instant() -> Instant {
+    Instant::now()
+}
+
 /// Polls until `seen` gives a value.
 pub fn wait<T>(what: &str, mut seen: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
+    let start = instant();
     loop {
         if let Some(value) = seen() {
             return value;
         }
         assert!(start.elapsed() < DEADLINE, "waited too long for {what}");
-        std::thread::sleep(Duration::from_millis(20));
+        pause(Duration::from_millis(20));
     }
 }
 
@@ -233,6 +245,58 @@ impl Node {
         self.store().commit(Lane::Client, self.clock.now(), put).wait().map(|_| ())
     }
 
+    /// Begins a multipart upload and puts its part 1.
+    pub fn upload_part(&self, name: &str, key: &str, bytes: &[u8]) -> Result<UploadId, CommitError> {
+        let (permit, bucket, now) = (self.permit(name)?, self.bucket_guid(name)?, self.clock.now());
+        let (id, key) = (UploadId::from_bytes(random_guid(&*self.clock)), ObjectKey::new(key).unwrap());
+        let row = UploadRow {
+            id,
+            key: key.clone(),
+            initiated: now,
+            headers: ContentHeaders::default(),
+            metadata: Vec::new(),
+            tags: Vec::new(),
+            checksum: None,
+            acl: None,
+            lock: None,
+            wrapped_key: None,
+            initiator: None,
+        };
+        let _ = self.store().commit(Lane::Client, now, CreateUpload { permit, bucket, row }).wait()?;
+        let mut writer = self.store().body_writer();
+        writer.write(bytes).unwrap();
+        let body = writer.finish().unwrap();
+        let part = PutPart { permit, bucket, key, upload: id, number: 1, body, md5: [1; 16], checksum: None };
+        self.store().commit(Lane::Client, now, part).wait().map(|_| id)
+    }
+
+    /// Uploads in progress: key, id, and parts by number with their sizes, every byte read.
+    pub fn uploads(&self, name: &str) -> Vec<(String, UploadId, Vec<(u16, u64)>)> {
+        let reader = self.store().read().unwrap();
+        let Some(view) = reader.bucket(&bucket(name)).unwrap() else { return Vec::new() };
+        let (mut rows, mut out) = (Vec::new(), Vec::new());
+        let visit = &mut |row| {
+            rows.push(row);
+            Visit::Next
+        };
+        reader.uploads(&view, b"", visit).unwrap();
+        for UploadRow { id, key, .. } in rows {
+            let mut parts = Vec::new();
+            let visit = &mut |number, part: PartRow| {
+                let mut body = reader.open_body(&part.body, 0..part.size).unwrap();
+                let (mut chunk, mut read) = (BytesMut::new(), 0);
+                while body.next_chunk(&mut chunk).unwrap() {
+                    read += chunk.split().len() as u64;
+                }
+                parts.push((number, read + chunk.len() as u64));
+                ControlFlow::Continue(())
+            };
+            reader.parts(&view, id, 0, visit).unwrap();
+            out.push((key.to_string(), id, parts));
+        }
+        out
+    }
+
     pub fn delete(&self, name: &str, key: &str) -> Result<(), CommitError> {
         let delete = DeleteObject {
             permit: self.permit(name)?,
@@ -324,7 +388,7 @@ impl World {
 /// Waits until `to` shows exactly what `from` has now.
 pub fn converge(from: &Node, to: &Node, scope: &Scope) {
     let wanted = from.contents();
-    let start = Instant::now();
+    let start = instant();
     while to.contents() != wanted {
         if start.elapsed() > DEADLINE {
             let differs: Vec<_> = wanted.keys().filter(|key| to.contents().get(*key) != wanted.get(*key)).collect();
@@ -337,7 +401,7 @@ pub fn converge(from: &Node, to: &Node, scope: &Scope) {
                 to.control().path(scope)
             );
         }
-        std::thread::sleep(Duration::from_millis(50));
+        pause(Duration::from_millis(50));
     }
 }
 
@@ -352,14 +416,14 @@ pub fn agree(source: &Node, destination: &Node, scope: &Scope) -> PathReport {
 }
 
 pub fn wait_role(node: &Node, scope: &Scope, role: &str, state: &str) -> PathReport {
-    let start = Instant::now();
+    let start = instant();
     loop {
         let report = node.path(scope);
         if report.role == role && report.state == state {
             return report;
         }
         assert!(start.elapsed() < DEADLINE, "{} is not {role} {state}: {report:#?}", node.name);
-        std::thread::sleep(Duration::from_millis(20));
+        pause(Duration::from_millis(20));
     }
 }
 

@@ -17,6 +17,8 @@ use crate::role::machine::{
 
 /// A peer that was heard within this time is connected, whatever the link does just now.
 const HEARD: Duration = Duration::from_secs(5);
+/// A path whose peer was not heard for so long is suspended.
+const SILENT: Duration = Duration::from_secs(15);
 
 impl Control {
     pub(super) fn show_node(&self) -> NodeReport {
@@ -66,7 +68,7 @@ impl Control {
             guid: state.guid.to_string(),
             path: state.scope.to_string(),
             role: role(&state.detail.life).to_owned(),
-            state: self.show_state(&published),
+            state: self.show_state(handle, &published),
             writable: state.writable(),
             epoch: state.epoch.number.get(),
             epoch_writer: state.epoch.writer.to_string(),
@@ -91,7 +93,9 @@ impl Control {
         }
     }
 
-    fn show_state(&self, published: &Published) -> String {
+    fn show_state(&self, handle: &PathHandle, published: &Published) -> String {
+        let silent = self.hub.silence(handle.peer) > SILENT;
+        let held_up = silent || published.last_error.is_some();
         let state = match &published.state.detail.life {
             Life::Standalone(_) => "Active",
             Life::Source(source) => match &source.phase {
@@ -99,7 +103,7 @@ impl Control {
                 SourcePhase::Conflict(_) => "Conflict",
                 SourcePhase::Initializing if published.last_error.is_some() => "Failed",
                 SourcePhase::Initializing => "Initializing",
-                SourcePhase::Active if published.last_error.is_some() => "Suspended",
+                SourcePhase::Active if held_up => "Suspended",
                 SourcePhase::Active if published.shipping.is_some() => "Syncing",
                 SourcePhase::Active => "Active",
             },
@@ -109,8 +113,8 @@ impl Control {
                 (DestinationPhase::Rewinding { .. }, _) => "Rejoining",
                 (DestinationPhase::Promoting(_), _) => "HandingOver",
                 (DestinationPhase::Active, Some(Decision::Requested(_) | Decision::Following { .. })) => "HandingOver",
+                (DestinationPhase::Active, _) if held_up => "Suspended",
                 (DestinationPhase::Active, _) if published.transfer.is_some() => "Syncing",
-                (DestinationPhase::Active, _) if published.last_error.is_some() => "Suspended",
                 (DestinationPhase::Active, _) => "Active",
             },
         };

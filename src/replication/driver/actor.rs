@@ -179,6 +179,7 @@ impl Actor {
                 self.job = None;
                 match outcome {
                     Ok(digest) => {
+                        self.last_error = None;
                         self.step(Event::Applied { transfer, digest: &digest }).await?;
                     }
                     Err(error) => self.trouble(&error),
@@ -188,6 +189,7 @@ impl Actor {
                 self.job = None;
                 match outcome {
                     Ok(entries) => {
+                        self.last_error = None;
                         self.step(Event::Rewound { entries }).await?;
                     }
                     Err(error) => self.trouble(&error),
@@ -279,7 +281,8 @@ impl Actor {
         }
         self.schedule().await?;
         self.plan().await?;
-        self.retain().await
+        self.retain().await?;
+        self.relieve().await
     }
 
     async fn plan(&mut self) -> Result<(), StepError> {

@@ -45,6 +45,8 @@ pub(crate) struct Hub {
     /// One for each peer: say hello now.
     bells: Mutex<HashMap<NodeGuid, Arc<Notify>>>,
     heartbeats: Mutex<HashMap<NodeGuid, Duration>>,
+    /// Monotonic.
+    started: Duration,
     /// The set of peers may have changed.
     pub peers_changed: Notify,
     /// Paths are made one by one.
@@ -62,6 +64,7 @@ impl Hub {
         let receiver = Receiver::new(store.clone(), clock.clone());
         Arc::new(Hub {
             me: store.node(),
+            started: clock.monotonic(),
             store,
             clock,
             peers,
@@ -136,6 +139,11 @@ impl Hub {
     pub(crate) fn last_heartbeat(&self, peer: NodeGuid) -> Option<Duration> {
         let at = self.lock(&self.heartbeats).get(&peer).copied()?;
         Some(self.clock.monotonic().saturating_sub(at))
+    }
+
+    /// How long a peer has not been heard, as far as this process knows.
+    pub(crate) fn silence(&self, peer: NodeGuid) -> Duration {
+        self.last_heartbeat(peer).unwrap_or_else(|| self.clock.monotonic().saturating_sub(self.started))
     }
 
     /// Asks a peer; a refusal of the protocol is the failure in the answer.

@@ -1,5 +1,7 @@
 //! Snapshots by the schedule, and their end.
 
+use std::time::Duration;
+
 use tandem_storage::ReadError;
 use tandem_storage::record::{CreatorKind, SnapshotRow};
 use tandem_storage::types::{Seq, SnapshotGuid};
@@ -11,6 +13,8 @@ use crate::role::machine::{Event, Life, Refused};
 
 /// Snapshots that one commit drops.
 const DROPPED: usize = 32;
+/// A peer that was not heard for so long is away.
+const AWAY: Duration = Duration::from_secs(60);
 
 impl Actor {
     pub(super) async fn snapshot_now(&mut self) -> Result<bool, StepError> {
@@ -106,5 +110,21 @@ impl Actor {
         }
         expired.truncate(DROPPED);
         self.drop_snapshots(expired).await
+    }
+
+    /// A peer that is away keeps history alive here. When the disk runs low that ends, with an alarm: the peer will need a seed.
+    pub(super) async fn relieve(&mut self) -> Result<(), StepError> {
+        let Life::Source(source) = &self.state.detail.life else { return Ok(()) };
+        let away = self.hub.silence(self.handle.peer) > AWAY;
+        let newest = self.metas.first().map(|meta| meta.guid);
+        let Some(acked) = source.acked.filter(|acked| Some(*acked) != newest) else { return Ok(()) };
+        if !away || !self.state.writable() || !self.hub.store.space().low {
+            return Ok(());
+        }
+        tracing::error!(
+            path = %self.state.scope,
+            "the disk is nearly full and the peer is away: its base is dropped, and it will be sent everything again"
+        );
+        self.step(Event::DropForSpace(acked)).await.map(|_| ())
     }
 }

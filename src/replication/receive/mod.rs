@@ -12,7 +12,7 @@ use tandem_storage::change::{ClaimBlobs, CompleteTransfer, PathOp, Refusal, Stag
 use tandem_storage::meta::delta::DeltaPosition;
 use tandem_storage::record::{Digest, RowKey, SnapshotRow, TransferPhase, TransferRow};
 use tandem_storage::types::{ContentHash, SnapshotGuid, TransferGuid};
-use tandem_storage::{CommitError, Lane, ReadError, Store};
+use tandem_storage::{CommitError, Lane, Pending, ReadError, Store};
 use tokio::sync::watch;
 
 use super::message::{Answer, Attempt, Failure, HASHES_MAX, ROWS_MAX, ShownRow, WireRow};
@@ -20,6 +20,8 @@ use crate::clock::SharedClock;
 
 pub(crate) use finish::{apply, rewind};
 
+/// Rows, or hashes, that one commit takes.
+const BITE: usize = 128;
 /// Rows of what is shown that one answer tells.
 const SHOWN_ROWS: usize = 2000;
 
@@ -46,9 +48,15 @@ impl Receiver {
             return Err(Failure::Refused("too many hashes in a message".into()));
         }
         self.receiving(attempt).await?;
-        let claim = ClaimBlobs { transfer: attempt.transfer, received: Vec::new(), wanted: hashes };
-        let claimed = self.store.commit(Lane::Background, self.clock.now(), claim).await.map_err(refused)?;
-        Ok(Answer::Lacking(claimed.into_inner().lacking))
+        let bites = hashes.chunks(BITE).map(|wanted| {
+            let claim = ClaimBlobs { transfer: attempt.transfer, received: Vec::new(), wanted: wanted.to_vec() };
+            self.store.commit(Lane::Background, self.clock.now(), claim)
+        });
+        let mut lacking = Vec::new();
+        for claimed in bites.collect::<Vec<_>>() {
+            lacking.extend(claimed.await.map_err(refused)?.into_inner().lacking);
+        }
+        Ok(Answer::Lacking(lacking))
     }
 
     pub(crate) async fn rows(&self, attempt: Attempt, first: u64, rows: Vec<WireRow>) -> Result<Answer, Failure> {
@@ -60,9 +68,27 @@ impl Receiver {
             rows.into_iter().map(|row| Some(StagedRow { key: RowKey::decode(&row.key).ok()?, value: row.value }));
         let rows =
             decoded.collect::<Option<Vec<_>>>().ok_or_else(|| Failure::Refused("a row does not decode".into()))?;
-        let stage = StageRows { transfer: attempt.transfer, first, rows };
-        let staged = self.store.commit(Lane::Background, self.clock.now(), stage).await.map_err(refused)?;
-        Ok(Answer::Staged(staged.into_inner()))
+        let mut staged = first;
+        for bite in self.stage(attempt, first, rows) {
+            staged = bite.await.map_err(refused)?.into_inner();
+        }
+        Ok(Answer::Staged(staged))
+    }
+
+    /// Hands rows to the committer in bites that clients do not notice; they keep their order.
+    fn stage(&self, attempt: Attempt, first: u64, rows: Vec<StagedRow>) -> Vec<Pending<u64>> {
+        let (mut first, mut rows) = (first, rows.into_iter());
+        let mut bites = Vec::new();
+        loop {
+            let bite: Vec<StagedRow> = rows.by_ref().take(BITE).collect();
+            if bite.is_empty() {
+                return bites;
+            }
+            let next = first + bite.len() as u64;
+            let stage = StageRows { transfer: attempt.transfer, first, rows: bite };
+            bites.push(self.store.commit(Lane::Background, self.clock.now(), stage));
+            first = next;
+        }
     }
 
     /// Checks the digest over what is staged, and declares the transfer whole. Its driver applies and flips.
