@@ -2,6 +2,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use md5::{Digest, Md5};
 use serde_json::Value;
 
 use crate::run::{Failed, cargo, run, target_dir};
@@ -66,7 +67,7 @@ pub fn bench() -> Result<(), Failed> {
 
 /// PUT 64 MiB against the CPU of its MD5 alone.
 fn large_puts(tandem: &Server) -> Result<(), Failed> {
-    let md5 = cpu(&tandem.command(&["md5", "--size", "64MiB", "--json"])?)?;
+    let md5 = md5_alone();
     let put = ["--op", "put", "--size", "64MiB", "--concurrency", "2", "--count", "40"];
     let signed: Vec<&str> = put.iter().copied().chain(["--signed-payload"]).collect();
     for (name, words, target) in [("unsigned", &put[..], 1.6), ("signed", &signed[..], 2.2)] {
@@ -74,6 +75,19 @@ fn large_puts(tandem: &Server) -> Result<(), Failed> {
         println!("| PUT 64 MiB {name}, to its MD5 alone | {ours:.0} | {md5:.0} | {:.2} | {target} |", ours / md5);
     }
     Ok(())
+}
+
+/// Microseconds of MD5 over 64 MiB, by the library that the server uses, in slices as they come from a socket.
+#[allow(clippy::disallowed_methods)] // a benchmark is about the clock
+fn md5_alone() -> f64 {
+    let slice = vec![0x5a; 64 << 10];
+    let began = std::time::Instant::now();
+    let mut hash = Md5::new();
+    for _ in 0..1024 {
+        hash.update(&slice);
+    }
+    std::hint::black_box(hash.finalize());
+    began.elapsed().as_secs_f64() * 1e6
 }
 
 fn latencies(tandem: &Server) -> Result<(), Failed> {
