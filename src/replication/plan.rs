@@ -160,3 +160,6 @@ impl Plan {
         Some(InFlight { transfer, epoch, base, to })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -144,3 +144,6 @@ pub fn by_wall_clock(created: Timestamp, now: Timestamp) -> Age {
     let micros = now.as_micros().saturating_sub(created.as_micros()).max(0);
     Age { age: Duration::from_micros(micros.unsigned_abs()), proven: false }
 }
+
+#[cfg(test)]
+mod tests;

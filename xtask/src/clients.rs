@@ -5,7 +5,8 @@ use crate::run::{Failed, cargo, root, run, target_dir};
 
 /// Builds the binary, makes the virtual environment when its pinned list has changed, and runs pytest against the binary.
 pub fn test(pytest: &[String]) -> Result<(), Failed> {
-    run(&mut cargo(&["build", "--profile", "ci", "--package", "tandem", "--bin", "tandem", "--features", "sled"]))?;
+    // Built as the tests build it: a plain build would unify features otherwise and compile everything again.
+    run(&mut cargo(&["test", "--profile", "ci", "--workspace", "--features", "sled", "--no-run"]))?;
     let python = virtual_environment()?;
     let mut command = Command::new(python);
     command.current_dir(root()).args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]);

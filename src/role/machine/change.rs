@@ -205,7 +205,7 @@ fn follow(draft: &mut Draft<'_>, view: &PathView, diverged: bool) {
 /// Nobody can say who is right: this side closes and keeps the evidence.
 pub(super) fn disagree(state: &PathState, facts: &Facts<'_>, view: &PathView, disagreement: Disagreement) -> Step {
     let evidence = Evidence::of(disagreement, state.epoch, facts, view);
-    let known = |known: &Evidence| known.disagreement == disagreement && known.theirs == evidence.theirs;
+    let known = |known: &Evidence| known.disagreement == disagreement && known.theirs.number >= evidence.theirs.number;
     if state.conflict().is_some_and(known) {
         return Draft::nothing(state, Vec::new());
     }

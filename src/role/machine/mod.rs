@@ -83,3 +83,5 @@ fn tick(state: &PathState, facts: &Facts<'_>) -> Step {
 
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod tests;

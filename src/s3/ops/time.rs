@@ -8,9 +8,25 @@ pub(super) fn http_date(time: Timestamp) -> String {
     DateTimePrinter::new().timestamp_to_rfc9110_string(&seconds(time)).unwrap_or_default()
 }
 
-/// `1994-11-15T08:12:31.000Z`, for documents.
+/// `1994-11-15T08:12:31.000Z`, for documents. Every row of a listing shows one, so it is written digit by digit; years beyond 9999 do not
+/// come up.
 pub(super) fn iso8601(time: Timestamp) -> String {
-    format!("{:.3}", seconds(time))
+    let civil = jiff::tz::Offset::UTC.to_datetime(seconds(time));
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let mut put = |at: usize, width: usize, number: i16| {
+        let mut rest = number.unsigned_abs();
+        for digit in text[at..at + width].iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+    };
+    put(0, 4, civil.year());
+    for (at, number) in
+        [(5, civil.month()), (8, civil.day()), (11, civil.hour()), (14, civil.minute()), (17, civil.second())]
+    {
+        put(at, 2, i16::from(number));
+    }
+    text.iter().map(|byte| char::from(*byte)).collect()
 }
 
 /// A date as clients send it in conditions: RFC 9110's, or RFC 3339 as `x-amz-copy-source-if-*` has seen it. None: not a date, and so ignored, as
@@ -34,6 +50,10 @@ mod tests {
         let time = Timestamp::from_micros(784_887_151_987_654);
         assert_eq!(http_date(time), "Tue, 15 Nov 1994 08:12:31 GMT");
         assert_eq!(iso8601(time), "1994-11-15T08:12:31.000Z");
+        for secs in [0, 951_782_399, 951_782_400, 1_709_164_800, 253_402_300_799] {
+            let time = Timestamp::from_secs(secs);
+            assert_eq!(iso8601(time), format!("{:.3}", seconds(time)));
+        }
     }
 
     #[test]

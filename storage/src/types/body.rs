@@ -33,11 +33,17 @@ pub enum ETag {
     Multipart { md5: [u8; 16], parts: u16 },
 }
 
-/// Without quotes: `d41d...`, or `d41d...-3`.
+/// Without quotes: `d41d...`, or `d41d...-3`. Every row of a listing shows one, so the digits are written at once.
 impl fmt::Display for ETag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let (ETag::Md5(md5) | ETag::Multipart { md5, .. }) = self;
-        md5.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        let mut text = [0; 32];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(md5) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)?;
         match self {
             ETag::Md5(_) => Ok(()),
             ETag::Multipart { parts, .. } => write!(f, "-{parts}"),
