@@ -13,6 +13,17 @@ pub struct Content {
     pub hash: ContentHash,
 }
 
+/// Which sizes are met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sizes {
+    /// Small ones, few of more than 64 KiB.
+    Usual,
+    /// Many that have a file of their own.
+    Pieces,
+    /// Some of several pieces.
+    Large,
+}
+
 /// Makes contents and remembers them.
 #[derive(Default)]
 pub struct Contents {
@@ -34,11 +45,12 @@ impl Contents {
     }
 
     /// Mostly small, few of each size, so that contents meet again.
-    pub fn random(&mut self, random: &mut Random, large: bool) -> Content {
+    pub fn random(&mut self, random: &mut Random, sizes: Sizes) -> Content {
         let seed = random.below(5) as u8;
         let len = match random.below(200) {
-            0 if large => 8 * 1024 * 1024 + 1 + random.below(3) as u32 * 70_000,
-            1 if large => 8 * 1024 * 1024,
+            0 if sizes == Sizes::Large => 8 * 1024 * 1024 + 1 + random.below(3) as u32 * 70_000,
+            1 if sizes == Sizes::Large => 8 * 1024 * 1024,
+            21..=80 if sizes == Sizes::Pieces => 65_537 + 1000 * random.below(3) as u32,
             0..=11 => [65_536, 65_537, 131_072, 200_000][random.below(4)],
             12..=20 => 0,
             _ => [1, 2, 17, 300, 5000][random.below(5)],

@@ -10,14 +10,20 @@ use tandem_storage::record::Versioning;
 use tandem_storage::types::{BucketGuid, Timestamp};
 use tandem_storage::{CommitError, EngineKind, Lane, OpenError, Options, Store};
 
+use crate::content::Sizes;
 use crate::sequences::{seeds, step};
 use crate::world::{Expected, Stopped, World, matches_store, options};
 
 const STEPS: usize = 16;
 
+fn sizes(seed: u64) -> Sizes {
+    if seed.is_multiple_of(2) { Sizes::Pieces } else { Sizes::Usual }
+}
+
 /// What is expected after each step of a run without faults.
 fn without_faults(seed: u64) -> Vec<Expected> {
     let mut world = World::new(Arc::new(SimDisk::new()), options(EngineKind::Redb), seed).expect("it opens");
+    world.sizes = sizes(seed);
     let mut expected = vec![world.expected.clone()];
     for _ in 0..STEPS {
         step(&mut world).expect("nothing fails");
@@ -57,6 +63,7 @@ fn takes_no_change(store: &Store) -> bool {
 fn fault(seed: u64, expected: &[Expected], arm: impl Fn(&SimDisk), must_stop: bool) -> Option<()> {
     let disk = SimDisk::new();
     let mut world = World::new(Arc::new(disk.clone()), options(EngineKind::Redb), seed).expect("it opens");
+    world.sizes = sizes(seed);
     arm(&disk);
     let done = until_stopped(&mut world)?;
     if must_stop {

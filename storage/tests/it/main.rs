@@ -1,5 +1,6 @@
 //! The store against its model, crashes and faults.
 
+mod concurrent;
 mod content;
 mod crash;
 mod dump;

@@ -134,8 +134,8 @@ impl World {
     /// Puts new bytes.
     pub fn put(&mut self) -> Result<(), Stopped> {
         let Some((bucket, _)) = self.some_bucket() else { return self.create_bucket() };
-        let (key, large) = (self.some_key(), self.large);
-        let content = self.contents.random(&mut self.random, large);
+        let (key, sizes) = (self.some_key(), self.sizes);
+        let content = self.contents.random(&mut self.random, sizes);
         let body = self.stage(&content)?;
         let tags = vec![("n".to_owned(), self.random.below(3).to_string())];
         let object = Object { etag: ETag::Md5(md5_of(&content)), content, tags, parts: None };

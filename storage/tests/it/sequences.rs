@@ -8,6 +8,7 @@ use tandem_storage::EngineKind;
 use tandem_storage::check::State;
 use tandem_storage::disk::SimDisk;
 
+use crate::content::Sizes;
 use crate::world::{Stopped, World, options};
 
 /// A number from the environment, so that CI and campaigns run the same code.
@@ -84,7 +85,11 @@ fn sequence(seed: u64, engine: EngineKind) {
         }
     };
     let mut world = World::new(disk, options(engine), seed).expect("a new store opens");
-    world.large = seed.is_multiple_of(16);
+    world.sizes = match seed % 16 {
+        0 => Sizes::Large,
+        1..=4 => Sizes::Pieces,
+        _ => Sizes::Usual,
+    };
     let outcome = catch_unwind(AssertUnwindSafe(|| run(&mut world)));
     if !matches!(outcome, Ok(Ok(()))) {
         let tail = world.log.len().saturating_sub(60);

@@ -48,8 +48,8 @@ impl World {
     pub fn put_part(&mut self) -> Result<(), Stopped> {
         let Some((bucket, key, upload)) = self.some_upload() else { return self.create_upload() };
         let number = 1 + self.random.below(4) as u16;
-        let large = self.large;
-        let content = self.contents.random(&mut self.random, large);
+        let sizes = self.sizes;
+        let content = self.contents.random(&mut self.random, sizes);
         let (body, now) = (self.stage(&content)?, self.tick());
         let md5 = md5_of(&content);
         self.log.push(format!("part {number} of {upload}: {}", content.size));

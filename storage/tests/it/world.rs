@@ -14,7 +14,7 @@ use tandem_storage::types::{
 };
 use tandem_storage::{Change, CommitError, EngineKind, Lane, Options, ReadError, Store};
 
-use crate::content::{Content, Contents};
+use crate::content::{Content, Contents, Sizes};
 use crate::dump;
 use crate::model::{Bucket, Model};
 use crate::random::Random;
@@ -58,8 +58,7 @@ pub struct World {
     pub now: i64,
     pub random: Random,
     pub contents: Contents,
-    /// Bodies above 8 MiB, now and then.
-    pub large: bool,
+    pub sizes: Sizes,
     /// Readers that were opened a while ago: what they read must still be there.
     pub open: Vec<(BodyReader, Content)>,
     /// Content that was stored once, and may be gone.
@@ -92,7 +91,7 @@ impl World {
             now: 1_700_000_000_000_000,
             random: Random::new(seed),
             contents: Contents::default(),
-            large: false,
+            sizes: Sizes::Usual,
             open: Vec::new(),
             stale: Vec::new(),
             log: Vec::new(),
