@@ -4,6 +4,7 @@
 
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::keys::{NoEntries, prefixed, prefixed_range};
 use super::{Cursor, Direction, Engine, EngineError, EngineWrite, Entry, KeyRange, Table, View};
@@ -25,7 +26,7 @@ impl SledEngine {
             .path(host.join(DIR))
             .cache_capacity(u64::try_from(cache_bytes).unwrap_or(u64::MAX))
             .flush_every_ms(None);
-        let db = config.open().map_err(failed)?;
+        let db = open_when_let_go(&config)?;
         db.flush().map_err(failed)?;
         let log = disk.open(&format!("{DIR}/db")).map_err(|error: io::Error| EngineError(error.to_string()))?;
         let engine = SledEngine { db, pages: PageLock::default(), log };
@@ -68,6 +69,21 @@ impl Engine for SledEngine {
         self.db.flush().map_err(failed)?;
         self.log.sync_data().map_err(|error| EngineError(error.to_string()))
     }
+}
+
+/// sled's lock on its files outlives a dropped `Db` until its background writes are done, so an opening soon after a close
+/// in the same process can find it held. The store's own lock has already shut out every other process, so the holder can
+/// only be such a remainder: wait for it, at most five seconds.
+fn open_when_let_go(config: &sled::Config) -> Result<sled::Db, EngineError> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    const ATTEMPTS: u32 = 1000;
+    for _ in 1..ATTEMPTS {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.kind() == io::ErrorKind::Other => std::thread::park_timeout(PAUSE),
+            opened => return opened.map_err(failed),
+        }
+    }
+    config.open().map_err(failed)
 }
 
 struct SledView<'engine> {
