@@ -70,6 +70,8 @@ pub struct Config {
     /// Domains of virtual-host style requests; none: path style only.
     pub domains: Vec<String>,
     pub connections_max: usize,
+    /// Of them, how many one client address may have.
+    pub connections_per_address_max: usize,
     pub header_timeout_seconds: u64,
     pub idle_timeout_seconds: u64,
     pub body_idle_timeout_seconds: u64,
@@ -131,6 +133,7 @@ impl Default for Config {
             accept_regions: Vec::new(),
             domains: Vec::new(),
             connections_max: 4096,
+            connections_per_address_max: 2048,
             header_timeout_seconds: 10,
             idle_timeout_seconds: 60,
             body_idle_timeout_seconds: 20,
@@ -188,8 +191,8 @@ impl Config {
         if self.region.is_empty() || !self.region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             return invalid("region", "letters, digits and hyphens, such as us-east-1");
         }
-        if self.connections_max == 0 {
-            return invalid("connections_max", "at least 1");
+        if self.connections_max == 0 || self.connections_per_address_max == 0 {
+            return invalid("connections_max, connections_per_address_max", "at least 1");
         }
         if [self.header_timeout_seconds, self.idle_timeout_seconds, self.body_idle_timeout_seconds].contains(&0) {
             return invalid("header_timeout_seconds, idle_timeout_seconds, body_idle_timeout_seconds", "at least 1");

@@ -286,6 +286,7 @@ fn s3_settings(config: &Config) -> Settings {
         },
         domains: config.domains.clone(),
         connections_max: config.connections_max,
+        connections_per_address_max: config.connections_per_address_max,
         header_timeout: Duration::from_secs(config.header_timeout_seconds),
         idle_timeout: Duration::from_secs(config.idle_timeout_seconds),
         body_idle_timeout: Duration::from_secs(config.body_idle_timeout_seconds),

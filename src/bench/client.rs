@@ -1,5 +1,6 @@
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::BodyExt;
@@ -62,6 +63,9 @@ pub struct Answer {
     pub error: Option<String>,
 }
 
+/// How long one request may take, from its first byte to its answer's last: 5 GiB at 10 MB/s.
+const PATIENCE: Duration = Duration::from_secs(540);
+
 /// One keep-alive connection.
 pub struct Client {
     endpoint: Endpoint,
@@ -82,7 +86,9 @@ impl Client {
             self.sender = Some(connect(&self.endpoint).await?);
         }
         let outcome = match &mut self.sender {
-            Some(sender) => exchange(sender, request).await,
+            Some(sender) => tokio::time::timeout(PATIENCE, exchange(sender, request))
+                .await
+                .unwrap_or_else(|_| Err(BenchError::Request(format!("no whole answer within {PATIENCE:?}")))),
             None => Err(BenchError::Connect("no connection".into())),
         };
         if outcome.is_err() {

@@ -40,6 +40,9 @@ pub struct Flags {
     /// How many S3 connections may be open
     #[arg(long, env = "TANDEM_CONNECTIONS_MAX", value_name = "N")]
     pub connections_max: Option<usize>,
+    /// How many of them one client address may have
+    #[arg(long, env = "TANDEM_CONNECTIONS_PER_ADDRESS_MAX", value_name = "N")]
+    pub connections_per_address_max: Option<usize>,
     /// How long a request's headers may take
     #[arg(long, env = "TANDEM_HEADER_TIMEOUT_SECONDS", value_name = "SECONDS")]
     pub header_timeout_seconds: Option<u64>,

@@ -28,6 +28,8 @@ pub struct Settings {
     pub domains: Vec<String>,
     /// More connections are answered 503 SlowDown and closed.
     pub connections_max: usize,
+    /// The same for further connections of one client address, so that no client shuts the others out.
+    pub connections_per_address_max: usize,
     /// A request's head must be there this long after its first byte; a connection's first one, after the connection was made.
     pub header_timeout: Duration,
     /// A connection without a request is closed after this long.
@@ -45,6 +47,7 @@ impl Default for Settings {
             accept_regions: AcceptRegions::Listed(Vec::new()),
             domains: Vec::new(),
             connections_max: 4096,
+            connections_per_address_max: 2048,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
             body_idle_timeout: Duration::from_secs(20),

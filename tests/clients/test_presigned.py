@@ -50,3 +50,16 @@ def test_a_presigned_url_expires(signer, bucket):
     past = re.sub(r"X-Amz-Date=\d{8}T\d{6}Z", "X-Amz-Date=20200101T000000Z", get)
     status, body = ask(past)
     assert status in (400, 403) and b"<Error>" in body
+
+
+def test_a_version_2_presigned_url_is_refused_by_name(node, s3, bucket):
+    """What boto3 and aws-cli make when nobody told them `signature_version = s3v4`: the answer says what to use."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    old = boto3.client(
+        "s3", endpoint_url=node.s3, aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=REGION,
+        config=Config(signature_version="s3"),
+    )
+    url = old.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"}, ExpiresIn=60)
+    assert "AWSAccessKeyId=" in url
+    status, body = ask(url)
+    assert status == 400 and b"<Code>InvalidRequest</Code>" in body and b"AWS4-HMAC-SHA256" in body

@@ -68,3 +68,22 @@ def test_idle_connections_do_not_keep_new_clients_out_for_long(patient):
     finally:
         for connection in idle:
             connection.close()
+
+
+def test_one_address_cannot_take_every_place(tmp_path):
+    """Connections of one client address are bounded apart from all: the surplus is told to slow down, others are served."""
+    node = Node(tmp_path, extra=["--connections-max", "64", "--connections-per-address-max", "8"])
+    port = urllib.parse.urlsplit(node.s3).port
+    held = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(8)]
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as surplus:
+            answer = wire.read_answer(surplus.makefile("rb"), "GET")
+            assert (answer.status, answer.code) == (503, "SlowDown")
+        other = socket.create_connection(("127.0.0.1", port), timeout=30, source_address=("127.0.0.2", 0))
+        with other:
+            other.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert wire.read_answer(other.makefile("rb"), "GET").status == 403
+    finally:
+        for connection in held:
+            connection.close()
+    assert node.stop() == 0

@@ -121,9 +121,11 @@ fn parse_query(query: &str) -> Result<Query, S3Error> {
     Ok(Query(pairs))
 }
 
-/// Parameters that clients may add to any request: signatures, `x-id` and what they like to find in their logs.
+/// Parameters that clients may add to any request: signatures, `x-id` and what they like to find in their logs. Those of
+/// version 2 signatures too, so that it is authentication that refuses them, by name.
 fn ignored(name: &str) -> bool {
-    name.as_bytes().get(..2).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"x-"))
+    matches!(name, "AWSAccessKeyId" | "Signature" | "Expires")
+        || name.as_bytes().get(..2).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"x-"))
 }
 
 fn is_subresource(name: &str) -> bool {

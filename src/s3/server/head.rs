@@ -217,10 +217,11 @@ impl Head {
         else {
             return Err(malformed);
         };
-        let plain = target.iter().all(|byte| {
-            byte.is_ascii_graphic()
-                && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | b'#')
-        });
+        let plain = target.first() == Some(&b'/')
+            && target.iter().all(|byte| {
+                byte.is_ascii_graphic()
+                    && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | b'#')
+            });
         if method.is_empty() || !method.iter().all(|byte| is_token(*byte)) {
             return Err(malformed);
         }
@@ -362,6 +363,8 @@ mod tests {
             "GET / HTTP/2.0",
             "G(T / HTTP/1.1",
             "GET /a\"<\u{1} HTTP/1.1",
+            "GET http:// HTTP/1.1",
+            "GET a:b:c HTTP/1.1",
             "",
         ] {
             let refused = observe(&format!("{line}\r\n\r\n\r\nHost: a\r\n\r\n"));

@@ -6,9 +6,11 @@ mod document;
 mod exchange;
 mod guarded;
 mod head;
+mod places;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use connection::{Shared, refuse, serve_connection};
 use exchange::RequestIds;
+use places::Places;
 
 use super::service::Service;
 use crate::clock::random_u64;
@@ -38,18 +41,18 @@ pub async fn serve(
     let settings = Arc::clone(&service.settings);
     let ids = Arc::new(RequestIds::from_random(random_u64(&*service.clock)));
     let shared = Shared { service, ids, tls: tls.map(TlsAcceptor::from), stop: shutdown.clone() };
-    let places = Arc::new(Semaphore::new(settings.connections_max));
+    let places = Places::new(settings.connections_max, settings.connections_per_address_max);
     let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     let mut connections = JoinSet::new();
     loop {
-        let stream = tokio::select! {
+        let (stream, client) = tokio::select! {
             biased;
             _ = shutdown.wait_for(|stop| *stop) => break,
             Some(_) = connections.join_next() => continue,
-            stream = accept(&listener) => stream,
+            accepted = accept(&listener) => accepted,
         };
         let shared = shared.clone();
-        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+        if let Some(place) = places.take(client) {
             connections.spawn(async move {
                 let _count = shared.service.metrics.connection();
                 serve_connection(shared, stream).await;
@@ -66,10 +69,10 @@ pub async fn serve(
     drain(connections, settings.shutdown_deadline).await;
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok((stream, client)) => return (stream, client.ip()),
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
