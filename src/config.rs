@@ -47,6 +47,17 @@ impl From<Engine> for tandem_storage::EngineKind {
     }
 }
 
+/// Who owns the objects of a bucket: S3's `ObjectOwnership`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+pub enum ObjectOwnership {
+    #[value(name = "BucketOwnerEnforced")]
+    BucketOwnerEnforced,
+    #[value(name = "BucketOwnerPreferred")]
+    BucketOwnerPreferred,
+    #[value(name = "ObjectWriter")]
+    ObjectWriter,
+}
+
 /// The effective settings, without secrets. Field names are the file's keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -117,6 +128,10 @@ pub struct Config {
 
     pub log: String,
     pub log_json: bool,
+    /// `stderr`, `off`, or a file that is appended to.
+    pub audit_log: String,
+    /// What `ObjectOwnership` a bucket gets whose maker names none.
+    pub default_object_ownership: ObjectOwnership,
 }
 
 impl Default for Config {
@@ -159,6 +174,8 @@ impl Default for Config {
             shutdown_timeout_seconds: 10,
             log: "info".into(),
             log_json: false,
+            audit_log: "stderr".into(),
+            default_object_ownership: ObjectOwnership::BucketOwnerEnforced,
         }
     }
 }
@@ -197,6 +214,9 @@ impl Config {
         if [self.header_timeout_seconds, self.idle_timeout_seconds, self.body_idle_timeout_seconds].contains(&0) {
             return invalid("header_timeout_seconds, idle_timeout_seconds, body_idle_timeout_seconds", "at least 1");
         }
+        if self.audit_log.is_empty() {
+            return invalid("audit_log", "`stderr`, `off`, or a file");
+        }
         if self.collect_every_seconds == 0 {
             return invalid("collect_every_seconds", "at least 1");
         }
@@ -206,6 +226,14 @@ impl Config {
     /// As a `tandem.toml`.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("settings are plain values")
+    }
+
+    pub fn audit_target(&self) -> crate::audit::Target {
+        match self.audit_log.as_str() {
+            "off" => crate::audit::Target::Off,
+            "stderr" => crate::audit::Target::Stderr,
+            path => crate::audit::Target::File(path.into()),
+        }
     }
 
     pub fn shutdown_timeout(&self) -> Duration {

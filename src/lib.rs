@@ -1,6 +1,7 @@
 //! Tandem: an S3-compatible object server that always has an understudy. `README.md` has the room map.
 
 pub mod admin;
+pub mod audit;
 pub mod bench;
 pub mod cli;
 pub mod clock;

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Admin, AdminState};
+use crate::audit::{Audit, AuditThread};
 use crate::clock::{SharedClock, random_guid};
 use crate::config::Config;
 use crate::config::credentials::Credentials;
@@ -45,6 +46,8 @@ pub enum NodeError {
     Tls(#[from] TlsError),
     #[error("replication: {0}")]
     Replication(#[from] replication::StartError),
+    #[error("audit log {target}: {source}")]
+    Audit { target: String, source: std::io::Error },
     #[error("closing the store: {0}")]
     Close(CommitError),
 }
@@ -76,6 +79,8 @@ pub struct Node {
     admin: Admin,
     runner: Runner,
     replication: Replication,
+    audit: Audit,
+    audit_thread: AuditThread,
     drain: Duration,
 }
 
@@ -102,6 +107,8 @@ impl Node {
     pub async fn start(config: Config, credentials: Credentials, clock: SharedClock) -> Result<Node, NodeError> {
         let store = open_store(&config, &clock).await?;
         let metrics = Metrics::new();
+        let (audit, audit_thread) = Audit::start(&config.audit_target(), Arc::clone(&metrics))
+            .map_err(|source| NodeError::Audit { target: config.audit_log.clone(), source })?;
         let name = config.name.clone().unwrap_or_else(|| store.node().to_string()[..8].to_owned());
         let listeners = listen(&config).await?;
         let (admin_tls, admin_ca) = admin_tls(&config)?;
@@ -153,11 +160,17 @@ impl Node {
             settings: Arc::new(s3_settings(&config)),
             identities: Arc::new(identities),
             metrics,
+            audit: audit.clone(),
             signing_keys: SigningKeys::default(),
         };
         let s3 = tokio::spawn(server::serve(listeners.s3, s3_tls, Arc::new(service), stops.faces.subscribe()));
         tracing::info!(node = ready.node, s3 = ready.s3, admin = ready.admin, replication = ready.replication, "ready");
-        Ok(Node { ready, store, stops, s3, admin, runner, replication, drain })
+        Ok(Node { ready, store, stops, s3, admin, runner, replication, audit, audit_thread, drain })
+    }
+
+    /// Opens the audit log's file anew, after it was renamed.
+    pub fn reopen_logs(&self) {
+        self.audit.reopen();
     }
 
     pub fn ready(&self) -> &Ready {
@@ -177,6 +190,14 @@ impl Node {
         self.stops.replication.send_replace(true);
         if tokio::time::timeout(deadline, self.replication.task).await.is_err() {
             tracing::warn!("replication was still running at the deadline");
+        }
+        let (audit, audit_thread) = (self.audit, self.audit_thread);
+        let told = tokio::task::spawn_blocking(move || {
+            audit.flush();
+            drop((audit, audit_thread));
+        });
+        if tokio::time::timeout(GRACE, told).await.is_err() {
+            tracing::warn!("the audit log was not written to its end");
         }
         let store = self.store;
         match tokio::task::spawn_blocking(move || store.close()).await {

@@ -91,6 +91,8 @@ pub struct Metrics {
     writable: Family<PathLabels, Gauge>,
     epoch: Family<PathLabels, Gauge>,
     peer_connected: Family<PeerLabels, Gauge>,
+    audit_events: Counter,
+    audit_lost: Counter,
 }
 
 impl fmt::Debug for Metrics {
@@ -121,6 +123,8 @@ impl Metrics {
             writable: Family::default(),
             epoch: Family::default(),
             peer_connected: Family::default(),
+            audit_events: Counter::default(),
+            audit_lost: Counter::default(),
         };
         metrics.register();
         Arc::new(metrics)
@@ -152,6 +156,8 @@ impl Metrics {
         r.register("path_writable", "1 if this node takes writes for the path", self.writable.clone());
         r.register("path_epoch", "The path's epoch", self.epoch.clone());
         r.register("peer_connected", "1 if the peer is connected", self.peer_connected.clone());
+        r.register("audit_events", "Lines written to the audit log", self.audit_events.clone());
+        r.register("audit_events_lost", "Events that the audit log had no room for", self.audit_lost.clone());
     }
 
     pub fn served(&self, served: &Served) {
@@ -169,6 +175,14 @@ impl Metrics {
 
     pub fn connection_refused(&self) {
         self.connections_refused.inc();
+    }
+
+    pub fn audited(&self, events: u64) {
+        self.audit_events.inc_by(events);
+    }
+
+    pub fn audit_lost(&self) {
+        self.audit_lost.inc();
     }
 
     pub fn collected(&self, step: &Collected) {

@@ -55,6 +55,7 @@ impl ServerArgs {
     async fn serve(self, config: Config) -> Result<(), CliError> {
         // Before anything else, so that an early signal is not lost.
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let mut hangup = signal(SignalKind::hangup())?;
         let clock = Arc::new(SystemClock::new());
         let (credentials, generated) = Credentials::load(&config, secret_environment(), &*clock)?;
         // At once: should the start fail further on, nothing would show them again.
@@ -63,10 +64,19 @@ impl ServerArgs {
         }
         let node = Node::start(config, credentials, clock).await?;
         self.announce(node.ready())?;
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM"),
-            _ = interrupt.recv() => tracing::info!("SIGINT"),
-            () = parent_gone(), if self.stop_with_parent => tracing::info!("the parent has gone"),
+        let orphaned = parent_gone(self.stop_with_parent);
+        tokio::pin!(orphaned);
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => tracing::info!("SIGTERM"),
+                _ = interrupt.recv() => tracing::info!("SIGINT"),
+                () = &mut orphaned => tracing::info!("the parent has gone"),
+                _ = hangup.recv() => {
+                    node.reopen_logs();
+                    continue;
+                }
+            }
+            break;
         }
         Ok(node.shutdown().await?)
     }
@@ -96,8 +106,11 @@ fn secret_environment() -> SecretEnvironment {
     }
 }
 
-/// Ends when standard input does.
-async fn parent_gone() {
+/// Ends when standard input does, if that is asked for.
+async fn parent_gone(asked: bool) {
+    if !asked {
+        return std::future::pending().await;
+    }
     let drained = tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink()));
     let _ = drained.await;
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser};
 use serde::Serialize;
 
-use super::{ByteSize, Engine};
+use super::{ByteSize, Engine, ObjectOwnership};
 
 /// Every setting as a flag and an environment variable. Field names are the file's keys.
 #[derive(Clone, Debug, Default, Args, Serialize)]
@@ -123,6 +123,12 @@ pub struct Flags {
     /// Log as JSON lines
     #[arg(long, env = "TANDEM_LOG_JSON", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub log_json: Option<bool>,
+    /// Where denied requests and changes of identities and policies are told: `stderr`, `off`, or a file
+    #[arg(long, env = "TANDEM_AUDIT_LOG", value_name = "FILE")]
+    pub audit_log: Option<String>,
+    /// The object ownership of buckets whose maker names none
+    #[arg(long, env = "TANDEM_DEFAULT_OBJECT_OWNERSHIP", value_enum)]
+    pub default_object_ownership: Option<ObjectOwnership>,
 }
 
 /// `Flags` alone, for its argument definitions.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tandem_storage::Store;
 
+use crate::audit::Audit;
 use crate::clock::SharedClock;
 use crate::role::gate::WriteGate;
 
@@ -15,6 +16,7 @@ pub struct Service {
     pub settings: Arc<Settings>,
     pub identities: Arc<crate::identity::Identities>,
     pub metrics: Arc<crate::telemetry::Metrics>,
+    pub audit: Audit,
     /// `SigningKeys::default()`
     pub signing_keys: super::auth::SigningKeys,
 }

@@ -18,6 +18,6 @@ mod store;
 pub mod types;
 
 pub use store::{
-    BucketView, Change, Collected, CommitError, EngineKind, Lane, OpenError, Options, Pending, ReadError, ReadPoint,
-    Reader, Space, Store, Visit,
+    BucketView, Catalogue, Change, Collected, CommitError, EngineKind, Lane, OpenError, Options, Pending, ReadError,
+    ReadPoint, Reader, Space, Store, Visit,
 };

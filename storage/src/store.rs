@@ -17,6 +17,7 @@ use crate::meta::core::Core;
 use crate::meta::delta::{DeltaPage, DeltaPosition, Walk};
 use crate::meta::engine::Table;
 use crate::meta::layout::Span;
+pub use crate::meta::published::Catalogue;
 pub use crate::meta::reader::Reader;
 use crate::meta::{lists, open};
 use crate::record::{BlobKind, CursorRow, Digest, HoldRow, PathRow, RecipeChild, Scope, SnapshotRow, TransferRow};

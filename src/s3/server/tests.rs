@@ -56,6 +56,7 @@ impl Running {
             settings: Arc::new(settings),
             identities: Arc::new(Identities::administrator(KEY.into(), SECRET.into())),
             metrics: Arc::clone(&metrics),
+            audit: crate::audit::Audit::off(),
             signing_keys: SigningKeys::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");

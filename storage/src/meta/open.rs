@@ -20,6 +20,7 @@ use crate::disk::Disk;
 use crate::journal::{Journal, JournalError, JournalFiles, JournalOptions};
 use crate::record::{BlobRow, CorruptRecord, CursorRow, HoldRow, InstanceId, Location, PathRow, Record};
 use crate::store::{EngineKind, OpenError, Options, ReadError};
+use crate::types::Seq;
 
 const ALL: KeyRange<'static> = (Bound::Unbounded, Bound::Unbounded);
 /// Replay applies this many writes at once.
@@ -48,7 +49,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, options: &Options) -> Result<Writing, Op
     let journal = replay(&*engine, Arc::clone(&files), rotation)?;
     let (state, next_instance) = {
         let view = engine.view()?;
-        (load(&*view)?, next_instance(&*view, &*disk)?)
+        (load(&*view, journal.last())?, next_instance(&*view, &*disk)?)
     };
     let instances = Arc::new(InstanceAllocator::starting_at(next_instance));
     let blobs = BlobStore::open(Arc::clone(&disk), Arc::clone(&files), instances, options.low_watermark_bytes)?;
@@ -107,13 +108,13 @@ fn replay(engine: &dyn Engine, files: Arc<JournalFiles>, options: JournalOptions
 }
 
 /// Holds, cursors and paths.
-fn load(view: &dyn View) -> Result<State, OpenError> {
+fn load(view: &dyn View, newest: Seq) -> Result<State, OpenError> {
     let all = &Span::prefix(&[]);
     let mut points = Points::default();
     lists::records::<HoldRow>(view, Table::Holds, all)?.into_iter().for_each(|row| points.insert_hold(row));
     lists::records::<CursorRow>(view, Table::Cursors, all)?.into_iter().for_each(|row| points.insert_cursor(row));
     let gates = Gates::new(lists::records::<PathRow>(view, Table::Paths, all)?);
-    Ok(State { gates: Arc::new(gates), points: Arc::new(points) })
+    Ok(State { gates: Arc::new(gates), points: Arc::new(points), catalogue: newest })
 }
 
 /// Above every id that a durable row or a piece file has carried.

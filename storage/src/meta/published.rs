@@ -14,6 +14,26 @@ use crate::types::Seq;
 pub(crate) struct State {
     pub gates: Arc<Gates>,
     pub points: Arc<Points>,
+    /// The newest commit that changed a bucket, a bucket's name or a setting.
+    pub catalogue: Seq,
+}
+
+/// Which buckets, settings and paths a reader sees, as a mark: readers with equal marks see equal ones, so what was made from them
+/// under one mark holds under an equal one without being read again.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    gates: Arc<Gates>,
+    changed: Seq,
+}
+
+impl Catalogue {
+    pub(crate) fn of(state: &State) -> Self {
+        Catalogue { gates: Arc::clone(&state.gates), changed: state.catalogue }
+    }
+
+    pub(crate) fn is_of(&self, state: &State) -> bool {
+        self.changed == state.catalogue && Arc::ptr_eq(&self.gates, &state.gates)
+    }
 }
 
 pub(crate) struct Published {
@@ -60,7 +80,8 @@ impl Published {
     /// Applies a batch and shows it. Only the committer publishes.
     pub fn publish<E>(&self, newest: Seq, state: State, apply: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         let now = self.state.load();
-        let changes = !(Arc::ptr_eq(&now.gates, &state.gates) && Arc::ptr_eq(&now.points, &state.points));
+        let changes = now.catalogue != state.catalogue
+            || !(Arc::ptr_eq(&now.gates, &state.gates) && Arc::ptr_eq(&now.points, &state.points));
         drop(now);
         if changes {
             self.generation.fetch_add(1, Ordering::AcqRel);

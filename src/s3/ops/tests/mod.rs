@@ -79,6 +79,7 @@ impl Bench {
             settings: Arc::new(Settings::default()),
             identities: Arc::new(Identities::administrator("AK".into(), "SK".into())),
             metrics: crate::telemetry::Metrics::new(),
+            audit: crate::audit::Audit::off(),
             signing_keys: Default::default(),
         };
         Bench { service, clock, _dir: dir }

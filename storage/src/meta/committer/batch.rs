@@ -11,6 +11,7 @@ use crate::meta::layout::meta_row;
 use crate::meta::published::State;
 use crate::meta::tx::finish::Finished;
 use crate::meta::{Before, Tx};
+use crate::record::tag;
 use crate::store::Lane;
 use crate::types::{Seq, Timestamp};
 
@@ -109,8 +110,12 @@ impl Writing {
         };
         writes.push(applied(seq));
         let core = &self.core;
+        let catalogue = match writes.iter().any(is_of_catalogue) {
+            true => seq,
+            false => core.published.state().catalogue,
+        };
         core.published
-            .publish(seq, State { gates, points }, || core.engine.apply(&writes))
+            .publish(seq, State { gates, points, catalogue }, || core.engine.apply(&writes))
             .map_err(|error| Fatal(error.to_string()))?;
         Ok(Outcome::Durable(seq))
     }
@@ -136,6 +141,12 @@ fn run(
         }
     }
     waiting
+}
+
+/// Whether a write changes a bucket, a name or a setting.
+fn is_of_catalogue(write: &EngineWrite) -> bool {
+    let first = write.key.first();
+    write.table == Table::Current && first.is_some_and(|first| [tag::BUCKET, tag::NAME, tag::SETTING].contains(first))
 }
 
 fn adopt(pieces: Vec<StagedPiece>) {

@@ -6,11 +6,22 @@ use std::ops::ControlFlow;
 use super::walk::Step;
 use super::{ReadError, Reader};
 use crate::meta::layout::{Span, corrupt, parse_name_row};
+use crate::meta::published::Catalogue;
 use crate::record::{Access, BucketRow, PathRow, RowKey, Scope, tag};
 use crate::store::{BucketView, ReadPoint};
 use crate::types::{BucketGuid, BucketName, Seq};
 
 impl Reader<'_> {
+    /// The mark of all buckets, settings and paths that this reader sees.
+    pub fn catalogue(&self) -> Catalogue {
+        Catalogue::of(&self.state)
+    }
+
+    /// Whether this reader sees the same buckets, settings and paths as the one that `catalogue` is of.
+    pub fn has(&self, catalogue: &Catalogue) -> bool {
+        catalogue.is_of(&self.state)
+    }
+
     /// A bucket by name, at the point its path shows.
     ///
     /// # Errors

@@ -169,3 +169,28 @@ fn an_endpoint_that_shows_a_point_shows_it_for_all_buckets() {
     assert_eq!(listed(&reader, &bucket, ""), []);
     assert!(reader.bucket(&name("two")).unwrap().is_none());
 }
+
+#[test]
+fn a_catalogue_mark_holds_until_a_bucket_a_setting_or_a_path_changes() {
+    let fixture = Fixture::new();
+    fixture.set(vec![bucket(1, "one")]);
+    let mark = || fixture.store.read().unwrap().catalogue();
+    let holds = |mark: &crate::Catalogue| fixture.store.read().unwrap().has(mark);
+    let first = mark();
+    fixture.put(1, "k", b"content");
+    fixture.hold(1);
+    assert!(holds(&first), "objects and holds leave buckets as they are");
+    let setting = crate::record::RowKey::Setting(guid(1), "policy".into());
+    fixture.set(vec![(setting, Some(b"{}".to_vec()))]);
+    assert!(!holds(&first));
+    let second = mark();
+    fixture.set(vec![bucket(2, "two")]);
+    assert!(!holds(&second));
+    let third = mark();
+    fixture.paths(vec![create_path(1, Scope::Bucket(name("one")), AccessChange::ReadAt(At::ThisCommit))]);
+    assert!(!holds(&third));
+    let reader = fixture.store.read().unwrap();
+    let seen = reader.catalogue();
+    fixture.set(vec![bucket(3, "six")]);
+    assert!(reader.has(&seen) && !holds(&seen), "a reader's own mark stays with its view");
+}

@@ -1,0 +1,118 @@
+//! Who was refused, and who changed what: one JSON line each, written by a thread of its own. A request never waits for it;
+//! lines beyond the queue are counted and lost.
+//!
+//! *Architecture invariant:* an event is made of names, never of secrets: no field takes a header's or a body's content.
+
+mod event;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+pub use event::{Actor, Event, Kind};
+use writer::{Out, write_lines};
+
+use crate::telemetry::Metrics;
+
+/// Events that may wait for the disk.
+const QUEUE_EVENTS: usize = 4096;
+
+/// Where audit lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    Off,
+    Stderr,
+    /// Appended to; a file that is moved away is left behind when [`Audit::reopen`] is called.
+    File(PathBuf),
+}
+
+enum Message {
+    Event(Box<Event>),
+    Reopen,
+    /// Answered when all before it is written.
+    Flush(SyncSender<()>),
+}
+
+/// The handle of everybody who has something to tell. Cloning shares the thread.
+#[derive(Clone)]
+pub struct Audit {
+    inner: Option<Arc<Inner>>,
+}
+
+struct Inner {
+    sender: SyncSender<Message>,
+    metrics: Arc<Metrics>,
+}
+
+/// The thread. It ends when the last handle has gone.
+pub struct AuditThread(Option<JoinHandle<()>>);
+
+impl Audit {
+    pub fn off() -> Self {
+        Audit { inner: None }
+    }
+
+    /// Starts the thread that writes.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or no thread be started.
+    pub fn start(target: &Target, metrics: Arc<Metrics>) -> std::io::Result<(Audit, AuditThread)> {
+        let out = match target {
+            Target::Off => return Ok((Audit::off(), AuditThread(None))),
+            Target::Stderr => Out::stderr(),
+            Target::File(path) => Out::file(path.clone())?,
+        };
+        let (sender, receiver): (_, Receiver<Message>) = sync_channel(QUEUE_EVENTS);
+        let counts = Arc::clone(&metrics);
+        let thread = std::thread::Builder::new()
+            .name("tandem-audit".into())
+            .spawn(move || write_lines(out, &receiver, &counts))?;
+        Ok((Audit { inner: Some(Arc::new(Inner { sender, metrics })) }, AuditThread(Some(thread))))
+    }
+
+    /// Whether events are kept at all, so that nobody need make one in vain.
+    pub fn is_on(&self) -> bool {
+        self.inner.is_some()
+    }
+
+    /// Tells of an event. Never waits.
+    pub fn record(&self, event: Event) {
+        let Some(inner) = &self.inner else { return };
+        match inner.sender.try_send(Message::Event(Box::new(event))) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => inner.metrics.audit_lost(),
+        }
+    }
+
+    /// Opens the file anew, for a log that was rotated by renaming it.
+    pub fn reopen(&self) {
+        if let Some(inner) = &self.inner {
+            // A queue that is full of events is being written: the next signal will find room.
+            let _ = inner.sender.try_send(Message::Reopen);
+        }
+    }
+
+    /// Blocks until what was told so far is written.
+    pub fn flush(&self) {
+        let Some(inner) = &self.inner else { return };
+        let (done, wait) = sync_channel(1);
+        if inner.sender.send(Message::Flush(done)).is_ok() {
+            let _ = wait.recv();
+        }
+    }
+}
+
+impl AuditThread {
+    /// Blocks until the thread has ended: every handle must have gone.
+    pub fn join(self) {
+        if let Some(thread) = self.0
+            && thread.join().is_err()
+        {
+            tracing::error!("the audit log's thread panicked");
+        }
+    }
+}

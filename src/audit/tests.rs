@@ -1,0 +1,69 @@
+use std::os::unix::fs::PermissionsExt;
+
+use tandem_storage::types::Timestamp;
+
+use super::{Actor, Audit, Event, Kind, Target};
+use crate::telemetry::Metrics;
+
+fn event(operation: &str) -> Event {
+    Event {
+        time: Timestamp::from_secs(1_369_353_600),
+        event: Kind::Denied,
+        face: "s3",
+        who: Actor { kind: "Anonymous", ..Actor::default() },
+        from: Some("127.0.0.1".parse().unwrap()),
+        operation: operation.into(),
+        action: Some("s3:GetObject".into()),
+        resource: Some("arn:aws:s3:::b/line\nbreak\"".into()),
+        decided_by: "default deny: nothing allows it".into(),
+        request: Some("00FF".into()),
+    }
+}
+
+#[test]
+fn a_line_an_event_whatever_names_hold() {
+    let (dir, metrics) = (tempfile::tempdir().unwrap(), Metrics::new());
+    let path = dir.path().join("audit.log");
+    let (audit, thread) = Audit::start(&Target::File(path.clone()), metrics.clone()).unwrap();
+    audit.record(event("GetObject"));
+    audit.record(event("HeadObject"));
+    audit.flush();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["time"], "2013-05-24T00:00:00.000Z");
+    assert_eq!(lines[0]["event"], "denied");
+    assert_eq!(lines[0]["who"]["type"], "Anonymous");
+    assert_eq!(lines[1]["resource"], "arn:aws:s3:::b/line\nbreak\"");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(metrics.encode().contains("tandem_audit_events_total 2"), "{}", metrics.encode());
+    drop(audit);
+    thread.join();
+}
+
+#[test]
+fn a_log_that_was_renamed_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, old) = (dir.path().join("audit.log"), dir.path().join("audit.log.1"));
+    let (audit, thread) = Audit::start(&Target::File(path.clone()), Metrics::new()).unwrap();
+    audit.record(event("One"));
+    audit.flush();
+    std::fs::rename(&path, &old).unwrap();
+    audit.record(event("Two"));
+    audit.reopen();
+    audit.record(event("Three"));
+    audit.flush();
+    assert_eq!(std::fs::read_to_string(&old).unwrap().lines().count(), 2);
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
+    drop(audit);
+    thread.join();
+}
+
+#[test]
+fn a_log_that_is_off_takes_everything_and_keeps_nothing() {
+    let (audit, thread) = Audit::start(&Target::Off, Metrics::new()).unwrap();
+    assert!(!audit.is_on());
+    audit.record(event("One"));
+    audit.flush();
+    thread.join();
+}
