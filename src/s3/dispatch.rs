@@ -54,5 +54,14 @@ pub(in crate::s3) async fn dispatch(
         CompleteMultipartUpload => complete_multipart_upload,
         AbortMultipartUpload => abort_multipart_upload,
         ListParts => list_parts,
+        ListObjectVersions => list_object_versions,
+        PutBucketVersioning => put_bucket_versioning,
+        DeleteBucketTagging => delete_bucket_tagging,
+        PutBucketTagging => put_bucket_tagging,
+        GetBucketTagging => get_bucket_tagging,
+        DeleteObjectTagging => delete_object_tagging,
+        PutObjectTagging => put_object_tagging,
+        GetObjectTagging => get_object_tagging,
+        GetObjectAttributes => get_object_attributes,
     }
 }

@@ -31,6 +31,8 @@ pub enum BodyKind {
 
 /// The longest configuration document, in bytes.
 const CONFIG: usize = 64 * 1024;
+/// The longest document of tags: 50 of 384 characters.
+const TAGGING: usize = 256 * 1024;
 /// The longest list of DeleteObjects: 1,000 keys of 1,024 bytes, escaped.
 const DELETE: usize = 2 * 1024 * 1024;
 /// The longest list of CompleteMultipartUpload: 10,000 parts with a checksum each.
@@ -116,9 +118,9 @@ operations! {
     DeleteBucketOwnershipControls "s3:PutBucketOwnershipControls" Bucket Write (Nothing) absent;
     DeleteBucketPolicy "s3:DeleteBucketPolicy" Bucket Write (Nothing) absent;
     DeleteBucketReplication "s3:PutReplicationConfiguration" Bucket Write (Nothing) absent;
-    DeleteBucketTagging "s3:PutBucketTagging" Bucket Write (Nothing) absent;
+    DeleteBucketTagging "s3:PutBucketTagging" Bucket Write (Nothing) handler;
     DeleteBucketWebsite "s3:DeleteBucketWebsite" Bucket Write (Nothing) absent;
-    DeleteObjectTagging "s3:DeleteObjectTagging" Object Write (Nothing) absent;
+    DeleteObjectTagging "s3:DeleteObjectTagging" Object Write (Nothing) handler;
     DeletePublicAccessBlock "s3:PutBucketPublicAccessBlock" Bucket Write (Nothing) absent;
     GetBucketAbac "s3:GetBucketAbac" Bucket Read (Nothing) absent;
     GetBucketAccelerateConfiguration "s3:GetAccelerateConfiguration" Bucket Read (Nothing) absent;
@@ -139,14 +141,14 @@ operations! {
     GetBucketPolicyStatus "s3:GetBucketPolicyStatus" Bucket Read (Nothing) absent;
     GetBucketReplication "s3:GetReplicationConfiguration" Bucket Read (Nothing) absent;
     GetBucketRequestPayment "s3:GetBucketRequestPayment" Bucket Read (Nothing) absent;
-    GetBucketTagging "s3:GetBucketTagging" Bucket Read (Nothing) absent;
+    GetBucketTagging "s3:GetBucketTagging" Bucket Read (Nothing) handler;
     GetBucketWebsite "s3:GetBucketWebsite" Bucket Read (Nothing) absent;
     GetObjectAcl "s3:GetObjectAcl" Object Read (Nothing) absent;
-    GetObjectAttributes "s3:GetObjectAttributes" Object Read (Nothing) absent;
+    GetObjectAttributes "s3:GetObjectAttributes" Object Read (Nothing) handler;
     GetObjectLegalHold "s3:GetObjectLegalHold" Object Read (Nothing) absent;
     GetObjectLockConfiguration "s3:GetBucketObjectLockConfiguration" Bucket Read (Nothing) absent;
     GetObjectRetention "s3:GetObjectRetention" Object Read (Nothing) absent;
-    GetObjectTagging "s3:GetObjectTagging" Object Read (Nothing) absent;
+    GetObjectTagging "s3:GetObjectTagging" Object Read (Nothing) handler;
     GetObjectTorrent "s3:GetObjectTorrent" Object Read (Nothing) absent;
     GetPublicAccessBlock "s3:GetBucketPublicAccessBlock" Bucket Read (Nothing) absent;
     ListBucketAnalyticsConfigurations "s3:GetAnalyticsConfiguration" Bucket Read (Nothing) absent;
@@ -154,7 +156,7 @@ operations! {
     ListBucketInventoryConfigurations "s3:GetInventoryConfiguration" Bucket Read (Nothing) absent;
     ListBucketMetricsConfigurations "s3:GetMetricsConfiguration" Bucket Read (Nothing) absent;
     ListDirectoryBuckets "s3express:ListAllMyDirectoryBuckets" Service Read (Nothing) absent;
-    ListObjectVersions "s3:ListBucketVersions" Bucket Read (Nothing) absent;
+    ListObjectVersions "s3:ListBucketVersions" Bucket Read (Nothing) handler;
     PostObject "s3:PutObject" Bucket Write (Nothing) absent;
     PutBucketAbac "s3:PutBucketAbac" Bucket Write (Document(CONFIG)) absent;
     PutBucketAccelerateConfiguration "s3:PutAccelerateConfiguration" Bucket Write (Document(CONFIG)) absent;
@@ -172,14 +174,14 @@ operations! {
     PutBucketPolicy "s3:PutBucketPolicy" Bucket Write (Document(CONFIG)) absent;
     PutBucketReplication "s3:PutReplicationConfiguration" Bucket Write (Document(CONFIG)) absent;
     PutBucketRequestPayment "s3:PutBucketRequestPayment" Bucket Write (Document(CONFIG)) absent;
-    PutBucketTagging "s3:PutBucketTagging" Bucket Write (Document(CONFIG)) absent;
-    PutBucketVersioning "s3:PutBucketVersioning" Bucket Write (Document(CONFIG)) absent;
+    PutBucketTagging "s3:PutBucketTagging" Bucket Write (Document(TAGGING)) handler;
+    PutBucketVersioning "s3:PutBucketVersioning" Bucket Write (Document(CONFIG)) handler;
     PutBucketWebsite "s3:PutBucketWebsite" Bucket Write (Document(CONFIG)) absent;
     PutObjectAcl "s3:PutObjectAcl" Object Write (Document(CONFIG)) absent;
     PutObjectLegalHold "s3:PutObjectLegalHold" Object Write (Document(CONFIG)) absent;
     PutObjectLockConfiguration "s3:PutBucketObjectLockConfiguration" Bucket Write (Document(CONFIG)) absent;
     PutObjectRetention "s3:PutObjectRetention" Object Write (Document(CONFIG)) absent;
-    PutObjectTagging "s3:PutObjectTagging" Object Write (Document(CONFIG)) absent;
+    PutObjectTagging "s3:PutObjectTagging" Object Write (Document(TAGGING)) handler;
     PutPublicAccessBlock "s3:PutBucketPublicAccessBlock" Bucket Write (Document(CONFIG)) absent;
     RenameObject "s3express:CreateSession" Object Write (Nothing) absent;
     RestoreObject "s3:RestoreObject" Object Write (Document(CONFIG)) absent;
@@ -212,5 +214,7 @@ pub trait Marker {
 markers! {
     ListBuckets CreateBucket HeadBucket DeleteBucket GetBucketLocation GetBucketVersioning ListObjects ListObjectsV2
     ListMultipartUploads PutObject CopyObject GetObject HeadObject DeleteObject DeleteObjects CreateMultipartUpload UploadPart
-    UploadPartCopy CompleteMultipartUpload AbortMultipartUpload ListParts
+    UploadPartCopy CompleteMultipartUpload AbortMultipartUpload ListParts PutBucketVersioning ListObjectVersions
+    GetObjectAttributes GetObjectTagging PutObjectTagging DeleteObjectTagging GetBucketTagging PutBucketTagging
+    DeleteBucketTagging
 }

@@ -34,11 +34,9 @@ PROBES = {
     "bucket policies": lambda node, target: not answers_not_implemented(
         target, method="PUT", path="/{bucket}", query="policy", body="{}"),
     "object ACLs": lambda node, target: not answers_not_implemented(target, path="/{bucket}/present", query="acl"),
-    "object tagging": lambda node, target: not answers_not_implemented(target, path="/{bucket}/present", query="tagging"),
     "object lock": lambda node, target: not answers_not_implemented(target, path="/{bucket}", query="object-lock"),
     "public access block": lambda node, target: not answers_not_implemented(target, path="/{bucket}", query="publicAccessBlock"),
     "bucket CORS": lambda node, target: not answers_not_implemented(target, path="/{bucket}", query="cors"),
-    "versioning": lambda node, target: not answers_not_implemented(target, path="/{bucket}", query="versions"),
     "bucket replication": lambda node, target: not answers_not_implemented(target, path="/{bucket}", query="replication"),
     "session tokens": lambda node, target: not answers_not_implemented(
         target, method="POST", path="/", body="Action=GetSessionToken&Version=2011-06-15",

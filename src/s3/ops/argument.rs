@@ -17,6 +17,7 @@ pub(super) fn version(request: &Request) -> Result<VersionSelector, S3Error> {
 pub(super) fn parse_version(text: &str) -> Result<VersionSelector, S3Error> {
     match text {
         "null" => Ok(VersionSelector::Null),
+        "" => Err(invalid("versionId", text, "Version id cannot be the empty string")),
         text => text
             .parse::<VersionId>()
             .map(VersionSelector::Id)
@@ -42,12 +43,25 @@ pub(super) fn part_number(request: &Request) -> Result<Option<u16>, S3Error> {
 
 /// A limit of entries a page (`max-keys` and its kin): at most 1,000, which is also what its absence means.
 pub(super) fn limit(request: &Request, name: &'static str) -> Result<usize, S3Error> {
+    limit_of(name, request.query.get(name))
+}
+
+/// The same of a parameter's or a header's text.
+pub(super) fn limit_of(name: &'static str, text: Option<&str>) -> Result<usize, S3Error> {
     const MOST: u64 = 1000;
-    let Some(text) = request.query.get(name).filter(|text| !text.is_empty()) else { return Ok(MOST as usize) };
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(MOST as usize) };
+    Ok(integer(name, text)?.min(MOST) as usize)
+}
+
+/// `part-number-marker`, as a parameter or a header. Part numbers end at 10,000; a marker behind them lists nothing.
+pub(super) fn part_marker(name: &'static str, text: Option<&str>) -> Result<u16, S3Error> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(0) };
+    Ok(u16::try_from(integer(name, text)?).unwrap_or(u16::MAX - 1))
+}
+
+fn integer(name: &'static str, text: &str) -> Result<u64, S3Error> {
     let number = digits(text).filter(|number| *number <= i32::MAX as u64);
-    let number =
-        number.ok_or_else(|| invalid(name, text, format!("Provided {name} not an integer or within integer range")))?;
-    Ok(number.min(MOST) as usize)
+    number.ok_or_else(|| invalid(name, text, format!("Provided {name} not an integer or within integer range")))
 }
 
 /// Digits and nothing else: no sign, no blanks.

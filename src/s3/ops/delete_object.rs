@@ -20,13 +20,18 @@ pub async fn handle(service: &Service, request: Authorized<DeleteObject>) -> Res
         change::DeleteObject { permit, bucket: bucket.row.guid, key: key.clone(), version, precondition, random };
     let deleted = access::commit(service, name, change).await?;
     let mut response = answer::empty(StatusCode::NO_CONTENT);
-    tell(response.headers_mut(), deleted);
+    tell(response.headers_mut(), deleted, request.query.get("versionId"));
     Ok(response)
 }
 
-fn tell(headers: &mut HeaderMap, deleted: Deleted) {
+/// A version that was not there is named as it was asked for, so that to delete it twice looks the same.
+fn tell(headers: &mut HeaderMap, deleted: Deleted, asked: Option<&str>) {
     match deleted {
-        Deleted::Gone => {}
+        Deleted::Gone => {
+            if let Some(id) = asked {
+                answer::set(headers, "x-amz-version-id", id);
+            }
+        }
         Deleted::MarkerWritten(version) => {
             answer::set(headers, "x-amz-delete-marker", "true");
             answer::set_version(headers, version);

@@ -4,15 +4,14 @@ use tandem_storage::record::PartRow;
 use tandem_storage::types::{ETag, UploadId};
 use tandem_storage::{BucketView, Reader};
 
-use super::argument::{self, digits, invalid};
 use super::create_multipart_upload::type_name;
 use super::list_multipart_uploads::write_initiator;
 use super::time::iso8601;
-use super::{access, answer, object_listing, upload};
+use super::{access, answer, argument, object_listing, upload};
 use crate::s3::checksum;
 use crate::s3::error::S3Error;
 use crate::s3::operation::ListParts;
-use crate::s3::request::{Authorized, Request};
+use crate::s3::request::Authorized;
 use crate::s3::response::Response;
 use crate::s3::service::Service;
 use crate::s3::xml::XmlWriter;
@@ -20,7 +19,7 @@ use crate::s3::xml::XmlWriter;
 pub async fn handle(service: &Service, request: Authorized<ListParts>) -> Result<Response, S3Error> {
     let id = argument::upload_id(&request)?;
     let limit = argument::limit(&request, "max-parts")?;
-    let after = marker(&request)?;
+    let after = argument::part_marker("part-number-marker", request.query.get("part-number-marker"))?;
     let reader = service.store.read()?;
     let bucket = access::bucket(&reader, &request)?;
     let row = upload::find(&reader, &bucket, &request, id)?;
@@ -46,15 +45,6 @@ pub async fn handle(service: &Service, request: Authorized<ListParts>) -> Result
         xml.raw("ChecksumType", type_name(full_object));
     }
     Ok(answer::xml(xml.finish()))
-}
-
-/// Part numbers end at 10,000; a marker behind them lists nothing.
-fn marker(request: &Request) -> Result<u16, S3Error> {
-    let Some(text) = request.query.get("part-number-marker").filter(|text| !text.is_empty()) else { return Ok(0) };
-    let number = digits(text).filter(|number| *number <= i32::MAX as u64);
-    let message = "Provided part-number-marker not an integer or within integer range";
-    let number = number.ok_or_else(|| invalid("part-number-marker", text, message))?;
-    Ok(u16::try_from(number).unwrap_or(u16::MAX - 1))
 }
 
 struct PartsPage {

@@ -1,8 +1,7 @@
 //! The page that both ListObjects answer with.
 
 use tandem_storage::list::{Listing, Page, Start};
-use tandem_storage::record::ObjectRow;
-use tandem_storage::types::ChecksumAlgorithm;
+use tandem_storage::record::{Content, ObjectRow};
 use tandem_storage::{BucketView, Reader};
 
 use super::access;
@@ -31,10 +30,7 @@ pub(super) fn write_objects(xml: &mut XmlWriter, page: &Page<ObjectRow>, encodin
         encoding.write(xml, "Key", key);
         xml.raw("LastModified", iso8601(row.modified));
         xml.etag(content.etag);
-        if let Some(sum) = &content.checksum {
-            write_algorithm(xml, sum.algorithm);
-            xml.raw("ChecksumType", checksum::kind_name(sum.kind));
-        }
+        write_checksum(xml, content);
         xml.raw("Size", content.size);
         if with_owner {
             write_owner(xml);
@@ -44,8 +40,12 @@ pub(super) fn write_objects(xml: &mut XmlWriter, page: &Page<ObjectRow>, encodin
     }
 }
 
-fn write_algorithm(xml: &mut XmlWriter, algorithm: ChecksumAlgorithm) {
-    xml.raw("ChecksumAlgorithm", checksum::name(algorithm));
+/// Which checksum an object has; its value is a HEAD's to tell.
+pub(super) fn write_checksum(xml: &mut XmlWriter, content: &Content) {
+    if let Some(sum) = &content.checksum {
+        xml.raw("ChecksumAlgorithm", checksum::name(sum.algorithm));
+        xml.raw("ChecksumType", checksum::kind_name(sum.kind));
+    }
 }
 
 pub(super) fn write_owner(xml: &mut XmlWriter) {

@@ -3,16 +3,15 @@
 use std::ops::Range;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
-use tandem_storage::change::VersionSelector;
-use tandem_storage::record::{Content, ObjectRow, ObjectState};
+use tandem_storage::Reader;
+use tandem_storage::record::Content;
 use tandem_storage::types::{Body, Checksum, ChecksumKind};
-use tandem_storage::{BucketView, Reader};
 
 use super::condition::{ReadConditions, Unmet};
 use super::part_list::PartList;
 use super::range::{self, Selection};
 use super::time::http_date;
-use super::{access, answer, argument};
+use super::{access, answer, argument, version};
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::request::{Principal, Request};
 use crate::s3::service::Service;
@@ -34,9 +33,8 @@ pub(super) fn read(
     let version = argument::version(request)?;
     let part = argument::part_number(request)?;
     let bucket = access::bucket(reader, request)?;
-    let row = reader.object(&bucket, request.object_key()?, version)?;
-    let row = row.ok_or_else(|| absent(request, version))?;
-    let content = content(&row, &bucket, version, request)?;
+    let row = version::find(reader, &bucket, request, version)?;
+    let content = version::content(&row, &bucket, request, version)?;
     let etag = content.etag.to_string();
     let mut headers = HeaderMap::with_capacity(20);
     answer::set_etag(&mut headers, &content.etag);
@@ -149,40 +147,11 @@ fn describe(headers: &mut HeaderMap, content: &Content, chosen: &Chosen) {
     answer::set_metadata(headers, &content.metadata);
 }
 
-fn content<'row>(
-    row: &'row ObjectRow,
-    bucket: &BucketView,
-    version: VersionSelector,
-    request: &Request,
-) -> Result<&'row Content, S3Error> {
-    let content = match &row.state {
-        ObjectState::Content(content) => return Ok(content),
-        ObjectState::DeleteMarker => match version {
-            VersionSelector::Latest => absent(request, version),
-            // The version is there, and is nothing that could be read.
-            _ => S3Error::of(ErrorCode::MethodNotAllowed).header("last-modified", http_date(row.modified)),
-        },
-    };
-    let error = content.header("x-amz-delete-marker", "true");
-    Err(if answer::shows_versions(bucket) { error.header("x-amz-version-id", row.version.to_string()) } else { error })
-}
-
-fn absent(request: &Request, version: VersionSelector) -> S3Error {
-    let key = request.key.as_ref().map(|key| key.as_str()).unwrap_or_default();
-    match version {
-        VersionSelector::Latest => S3Error::of(ErrorCode::NoSuchKey).detail("Key", key),
-        _ => {
-            let id = request.query.get("versionId").unwrap_or_default();
-            S3Error::of(ErrorCode::NoSuchVersion).detail("Key", key).detail("VersionId", id)
-        }
-    }
-}
-
 fn checksums_wanted(headers: &HeaderMap) -> bool {
     headers.get("x-amz-checksum-mode").is_some_and(|mode| mode.as_bytes().eq_ignore_ascii_case(b"ENABLED"))
 }
 
-fn refuse_encryption(headers: &HeaderMap) -> Result<(), S3Error> {
+pub(super) fn refuse_encryption(headers: &HeaderMap) -> Result<(), S3Error> {
     if headers.keys().any(|name| name.as_str().starts_with("x-amz-server-side-encryption")) {
         let message = "The encryption parameters are not applicable to this object.";
         return Err(S3Error::new(ErrorCode::InvalidRequest, message));

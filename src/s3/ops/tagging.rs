@@ -1,43 +1,130 @@
-//! Tags as the `x-amz-tagging` header carries them: a query string.
+//! Tags: S3's rules for them, and their two forms, the `x-amz-tagging` header (a query string) and the `Tagging` document.
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
 use crate::s3::error::{ErrorCode, S3Error};
+use crate::s3::xml::{MalformedXml, XmlReader, XmlWriter, set_once};
 
-const TAGS_MAX: usize = 10;
+/// The setting that holds a bucket's tags, as a `Tagging` document.
+pub(super) const SETTING: &str = "tagging";
+/// Fifty tags of the longest text, with room for markup.
+pub(super) const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+
 const KEY_CHARACTERS_MAX: usize = 128;
 const VALUE_CHARACTERS_MAX: usize = 256;
+/// More `Tag` elements than this are not even looked at.
+const ELEMENTS_MAX: usize = 1000;
 
-pub(super) fn parse_header(text: &str) -> Result<Vec<(String, String)>, S3Error> {
+type Tags = Vec<(String, String)>;
+
+/// What the tags are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holder {
+    Object,
+    Bucket,
+}
+
+impl Holder {
+    const fn most(self) -> usize {
+        match self {
+            Holder::Object => 10,
+            Holder::Bucket => 50,
+        }
+    }
+
+    fn too_many(self) -> S3Error {
+        let message = match self {
+            Holder::Object => "Object tags cannot be greater than 10",
+            Holder::Bucket => "Bucket tag count cannot be greater than 50",
+        };
+        S3Error::new(ErrorCode::BadRequest, message)
+    }
+
+    fn system_tag(self) -> S3Error {
+        refused(match self {
+            Holder::Object => "Your TagKey cannot be prefixed with aws:",
+            Holder::Bucket => "System tags cannot be added/updated by requester",
+        })
+    }
+}
+
+pub(super) fn parse_header(text: &str) -> Result<Tags, S3Error> {
     let mut tags = Vec::new();
     for pair in text.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         tags.push((decode(key)?, decode(value)?));
     }
-    check(&tags)?;
+    checked(tags, Holder::Object)
+}
+
+pub(super) fn parse_document(document: &[u8], holder: Holder) -> Result<Tags, S3Error> {
+    let mut xml = XmlReader::open(document, "Tagging")?;
+    let mut set = None;
+    while let Some(name) = xml.child()? {
+        match name.as_str() {
+            "TagSet" => set_once(&mut set, parse_set(&mut xml)?)?,
+            _ => return Err(MalformedXml.into()),
+        }
+    }
+    xml.finish()?;
+    checked(set.ok_or(MalformedXml)?, holder)
+}
+
+fn parse_set(xml: &mut XmlReader<'_>) -> Result<Tags, MalformedXml> {
+    let mut tags = Vec::new();
+    while let Some(name) = xml.child()? {
+        if name != "Tag" || tags.len() == ELEMENTS_MAX {
+            return Err(MalformedXml);
+        }
+        let (mut key, mut value) = (None, None);
+        while let Some(name) = xml.child()? {
+            match name.as_str() {
+                "Key" => set_once(&mut key, xml.text()?)?,
+                "Value" => set_once(&mut value, xml.text()?)?,
+                _ => return Err(MalformedXml),
+            }
+        }
+        tags.push((key.ok_or(MalformedXml)?, value.ok_or(MalformedXml)?));
+    }
     Ok(tags)
 }
 
-/// S3's limits for an object's tags.
-fn check(tags: &[(String, String)]) -> Result<(), S3Error> {
-    if tags.len() > TAGS_MAX {
-        return Err(S3Error::new(ErrorCode::BadRequest, "Object tags cannot be greater than 10"));
+pub(super) fn document(tags: &[(String, String)]) -> Bytes {
+    let mut xml = XmlWriter::document("Tagging");
+    xml.open("TagSet");
+    for (key, value) in tags {
+        xml.open("Tag");
+        xml.text("Key", key);
+        xml.text("Value", value);
+        xml.close();
     }
-    for (at, (key, value)) in tags.iter().enumerate() {
-        let fits = (1..=KEY_CHARACTERS_MAX).contains(&key.chars().count()) && key.chars().all(is_allowed);
-        if !fits || key.starts_with("aws:") {
+    xml.finish()
+}
+
+/// Tags that obey S3's rules, in order of their keys. Each tag is looked at before they are counted, as on AWS.
+fn checked(mut tags: Tags, holder: Holder) -> Result<Tags, S3Error> {
+    for (key, value) in &tags {
+        if !(1..=KEY_CHARACTERS_MAX).contains(&key.chars().count()) || !key.chars().all(is_allowed) {
             return Err(refused("The TagKey you have provided is invalid"));
+        }
+        if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
+            return Err(holder.system_tag());
         }
         if value.chars().count() > VALUE_CHARACTERS_MAX || !value.chars().all(is_allowed) {
             return Err(refused("The TagValue you have provided is invalid"));
         }
-        if tags[..at].iter().any(|(other, _)| other == key) {
-            return Err(refused("Cannot provide multiple Tags with the same key"));
-        }
     }
-    Ok(())
+    tags.sort();
+    if tags.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+        return Err(refused("Cannot provide multiple Tags with the same key"));
+    }
+    if tags.len() > holder.most() {
+        return Err(holder.too_many());
+    }
+    Ok(tags)
 }
 
 fn is_allowed(character: char) -> bool {
@@ -92,5 +179,42 @@ mod tests {
         }
         let most = format!("{}={}", "k".repeat(128), "v".repeat(256));
         assert_eq!(parse_header(&most).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn documents_are_read_and_written_alike() {
+        let tags = vec![("a".to_owned(), "<1>".to_owned()), ("b".to_owned(), String::new())];
+        let plain = |text: &str| text.replace("<1>", "=1=");
+        let kept: Vec<_> = tags.iter().map(|(key, value)| (key.clone(), plain(value))).collect();
+        assert_eq!(parse_document(&document(&kept), Holder::Object).unwrap(), kept);
+        assert_eq!(parse_document(&document(&tags), Holder::Bucket).unwrap_err().code, ErrorCode::InvalidTag);
+        let unordered = b"<Tagging><TagSet><Tag><Key>b</Key><Value/></Tag><Tag><Value>=1=</Value><Key>a</Key></Tag></TagSet></Tagging>";
+        assert_eq!(parse_document(unordered, Holder::Object).unwrap(), kept);
+        assert_eq!(parse_document(b"<Tagging><TagSet/></Tagging>", Holder::Object).unwrap(), vec![]);
+        for bad in [
+            "",
+            "<TagSet/><TagSet/>",
+            "<Other/>",
+            "<TagSet><Other/></TagSet>",
+            "<TagSet><Tag><Key>a</Key></Tag></TagSet>",
+            "<TagSet><Tag><Value>a</Value></Tag></TagSet>",
+            "<TagSet><Tag><Key>a</Key><Key>b</Key><Value/></Tag></TagSet>",
+        ] {
+            let document = format!("<Tagging>{bad}</Tagging>");
+            assert_eq!(
+                parse_document(document.as_bytes(), Holder::Bucket).unwrap_err().code,
+                ErrorCode::MalformedXML,
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_object_has_ten_tags_and_a_bucket_fifty() {
+        let many = |count: usize| document(&(0..count).map(|n| (format!("k{n}"), "v".to_owned())).collect::<Vec<_>>());
+        for (holder, most) in [(Holder::Object, 10), (Holder::Bucket, 50)] {
+            assert_eq!(parse_document(&many(most), holder).unwrap().len(), most);
+            assert_eq!(parse_document(&many(most + 1), holder).unwrap_err().code, ErrorCode::BadRequest);
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::blob::StagedBody;
 use crate::record::{ContentHeaders, Lock, ObjectRow};
 use crate::types::{BucketGuid, Checksum, ETag, ObjectKey, Version, VersionId};
 
-/// A condition on a key's newest version, judged by the committer at the moment of the write.
+/// A condition on a key's newest version (of a delete that names a version: on that one), judged by the committer at the moment of the write.
 /// A delete marker counts as absent. ETags are compared as text, without quotes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Precondition {

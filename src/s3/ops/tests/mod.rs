@@ -5,6 +5,8 @@ mod copies;
 mod listings;
 mod multipart;
 mod objects;
+mod tags;
+mod versions;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -116,18 +118,26 @@ impl Bench {
         let has = |name: &str| ask.query.iter().any(|(key, _)| key == name);
         let response = match (ask.method, object, ask.bucket.is_empty()) {
             ("GET", false, true) => run!(list_buckets, ListBuckets),
+            ("PUT", false, _) if has("versioning") => run!(put_bucket_versioning, PutBucketVersioning),
+            ("PUT", false, _) if has("tagging") => run!(put_bucket_tagging, PutBucketTagging),
             ("PUT", false, _) => run!(create_bucket, CreateBucket),
             ("HEAD", false, _) => run!(head_bucket, HeadBucket),
+            ("DELETE", false, _) if has("tagging") => run!(delete_bucket_tagging, DeleteBucketTagging),
             ("DELETE", false, _) => run!(delete_bucket, DeleteBucket),
             ("POST", false, _) if has("delete") => run!(delete_objects, DeleteObjects),
             ("GET", false, _) if has("uploads") => run!(list_multipart_uploads, ListMultipartUploads),
             ("GET", false, _) if has("location") => run!(get_bucket_location, GetBucketLocation),
             ("GET", false, _) if has("versioning") => run!(get_bucket_versioning, GetBucketVersioning),
+            ("GET", false, _) if has("versions") => run!(list_object_versions, ListObjectVersions),
+            ("GET", false, _) if has("tagging") => run!(get_bucket_tagging, GetBucketTagging),
             ("GET", false, _) if has("list-type") => run!(list_objects_v2, ListObjectsV2),
             ("GET", false, _) => run!(list_objects, ListObjects),
             ("GET", true, _) if has("uploadId") => run!(list_parts, ListParts),
+            ("GET", true, _) if has("tagging") => run!(get_object_tagging, GetObjectTagging),
+            ("GET", true, _) if has("attributes") => run!(get_object_attributes, GetObjectAttributes),
             ("GET", true, _) => run!(get_object, GetObject),
             ("HEAD", true, _) => run!(head_object, HeadObject),
+            ("PUT", true, _) if has("tagging") => run!(put_object_tagging, PutObjectTagging),
             ("PUT", true, _) if has("uploadId") && copy => run!(upload_part_copy, UploadPartCopy),
             ("PUT", true, _) if has("uploadId") => run!(upload_part, UploadPart),
             ("PUT", true, _) if copy => run!(copy_object, CopyObject),
@@ -135,6 +145,7 @@ impl Bench {
             ("POST", true, _) if has("uploads") => run!(create_multipart_upload, CreateMultipartUpload),
             ("POST", true, _) => run!(complete_multipart_upload, CompleteMultipartUpload),
             ("DELETE", true, _) if has("uploadId") => run!(abort_multipart_upload, AbortMultipartUpload),
+            ("DELETE", true, _) if has("tagging") => run!(delete_object_tagging, DeleteObjectTagging),
             ("DELETE", true, _) => run!(delete_object, DeleteObject),
             (method, ..) => panic!("no such request: {method}"),
         };

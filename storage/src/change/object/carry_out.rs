@@ -45,7 +45,9 @@ impl Change for DeleteObject {
         let bucket = tx.writable_bucket(self.bucket, self.permit)?;
         let versions = Versions::of(&bucket, &self.key);
         let latest = versions.latest(tx)?;
-        self.precondition.check(latest.as_ref())?;
+        if self.version == VersionSelector::Latest {
+            self.precondition.check(latest.as_ref())?;
+        }
         if self.version == VersionSelector::Latest && bucket.versioning != Versioning::Unversioned {
             let version = versions.next(tx, latest.as_ref(), self.random);
             let marker = ObjectRow { version, modified: tx.now(), state: ObjectState::DeleteMarker };
@@ -53,6 +55,9 @@ impl Change for DeleteObject {
             return Ok(Deleted::MarkerWritten(version));
         }
         let Some((place, row)) = versions.find(tx, latest, self.version)? else { return Ok(Deleted::Gone) };
+        if self.version != VersionSelector::Latest {
+            self.precondition.check(Some(&row))?;
+        }
         versions.remove(tx, place)?;
         if self.version == VersionSelector::Latest {
             return Ok(Deleted::Gone);

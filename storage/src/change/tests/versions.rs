@@ -109,3 +109,73 @@ fn a_bucket_with_older_versions_only_behind_a_marker_is_not_empty() {
     let back = SetVersioning { permit: WritePermit::Unprotected, bucket: guid(1), versioning: Versioning::Unversioned };
     assert_eq!(client.refused(back), Refusal::PreconditionFailed);
 }
+
+#[test]
+fn a_delete_of_a_version_is_conditional_on_that_version() {
+    let client = Client::new(Versioning::Enabled);
+    let old = client.put("k", "old");
+    client.put("k", "new");
+    let delete = |content: &str, version| DeleteObject {
+        permit: WritePermit::Unprotected,
+        bucket: guid(1),
+        key: ObjectKey::new("k").unwrap(),
+        version,
+        precondition: Precondition::IfMatch(vec![etag(content).to_string()]),
+        random: 9,
+    };
+    assert_eq!(client.refused(delete("new", selector(old.version))), Refusal::PreconditionFailed);
+    assert_eq!(client.refused(delete("old", VersionSelector::Latest)), Refusal::PreconditionFailed);
+    client.commit(delete("old", selector(old.version))).unwrap();
+    assert_eq!(client.commit(delete("old", selector(old.version))).unwrap(), Deleted::Gone);
+    assert_eq!(client.versions(), [row("k", "id", "new", true)]);
+}
+
+/// All versions behind one of them, as (key, version, latest).
+fn after(client: &Client, key: &str, version: VersionSelector) -> Vec<(String, Version, bool)> {
+    let reader = client.fixture.store.read().unwrap();
+    let bucket = reader.bucket(&name("one")).unwrap().unwrap();
+    let mut all = vec![];
+    let visit = &mut |key: &str, row: ObjectRow, latest| {
+        all.push((key.to_owned(), row.version, latest));
+        Visit::Next
+    };
+    match version {
+        VersionSelector::Latest => reader.versions(&bucket, key.as_bytes(), visit),
+        version => reader.versions_after(&bucket, &ObjectKey::new(key).unwrap(), version, visit),
+    }
+    .unwrap();
+    all
+}
+
+#[test]
+fn a_walk_goes_on_behind_any_version_also_behind_one_that_is_gone() {
+    for null_at in 0..5 {
+        let client = Client::new(Versioning::Enabled);
+        for key in ["a", "k", "k\0", "kk"] {
+            for at in 0..4 {
+                let versioning = if at == null_at { Versioning::Suspended } else { Versioning::Enabled };
+                client.set_versioning(versioning);
+                match at {
+                    2 => assert!(matches!(client.delete(key, VersionSelector::Latest), Deleted::MarkerWritten(_))),
+                    _ => drop(client.put(key, "x")),
+                }
+            }
+        }
+        let all = after(&client, "", VersionSelector::Latest);
+        assert_eq!(all.len(), 16);
+        for (at, (key, version, _)) in all.iter().enumerate() {
+            assert_eq!(after(&client, key, selector(*version)), all[at + 1..], "behind {key} {version}");
+        }
+        for (at, (key, version, _)) in all.iter().enumerate().filter(|(_, (key, ..))| key == "k") {
+            client.delete(key, selector(*version));
+            // What a delete moves to the newest place is the latest now.
+            let mut rest = all[at + 1..].to_vec();
+            rest[0].2 = true;
+            let found = after(&client, key, selector(*version));
+            match version {
+                Version::Id(_) => assert_eq!(found, rest, "behind {key} {version}"),
+                Version::Null { .. } => assert_eq!(found, after(&client, key, VersionSelector::Latest)),
+            }
+        }
+    }
+}

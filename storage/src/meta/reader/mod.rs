@@ -4,6 +4,7 @@ mod buckets;
 mod objects;
 #[cfg(test)]
 mod tests;
+mod versions;
 mod walk;
 
 use std::sync::Arc;
