@@ -138,13 +138,18 @@ impl ActionSet {
         let patterns: Box<[Glob]> = patterns.collect();
         let mut known = [0; WORDS];
         let mut cover = |index: usize| known[index / 64] |= 1 << (index % 64);
+        let mut lower = String::new();
         for pattern in &patterns {
-            match pattern {
-                Glob::Exact(name) => position(name).into_iter().for_each(|id| cover(usize::from(id))),
-                wild => all()
-                    .enumerate()
-                    .filter(|(_, action)| wild.matches(&action.name.to_ascii_lowercase()))
-                    .for_each(|(index, _)| cover(index)),
+            if let Glob::Exact(name) = pattern {
+                position(name).into_iter().for_each(|id| cover(usize::from(id)));
+                continue;
+            }
+            for (index, action) in all().enumerate() {
+                lower.clear();
+                lower.extend(action.name.chars().map(|letter| letter.to_ascii_lowercase()));
+                if pattern.matches(&lower) {
+                    cover(index);
+                }
             }
         }
         if negated {

@@ -1,0 +1,13 @@
+//! The engine from outside: tables of what AWS documents, and two other evaluators asked the same questions.
+
+mod case;
+mod decisions;
+mod differential;
+mod generate;
+mod operators;
+mod parse;
+mod public;
+mod random;
+mod reference;
+mod third_party;
+mod validation;
