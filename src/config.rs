@@ -117,6 +117,9 @@ pub struct Config {
     pub root_secret_key_file: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_password_file: Option<PathBuf>,
+    /// The key that stored secrets are sealed under; none: `identity.key` in the data directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity_key_file: Option<PathBuf>,
 
     pub engine: Engine,
     pub cache: ByteSize,
@@ -165,6 +168,7 @@ impl Default for Config {
             root_access_key: None,
             root_secret_key_file: None,
             admin_password_file: None,
+            identity_key_file: None,
             engine: Engine::Redb,
             cache: ByteSize::mebibytes(64),
             low_watermark: ByteSize::mebibytes(256),

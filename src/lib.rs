@@ -2,10 +2,12 @@
 
 pub mod admin;
 pub mod audit;
+pub mod aws;
 pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod files;
 pub mod identity;
 pub mod node;
 pub mod replication;

@@ -20,10 +20,11 @@ use tokio::task::JoinHandle;
 
 use crate::admin::{self, Admin, AdminState};
 use crate::audit::{Audit, AuditThread};
+use crate::aws::Faces;
 use crate::clock::{SharedClock, random_guid};
 use crate::config::Config;
 use crate::config::credentials::Credentials;
-use crate::identity::Identities;
+use crate::identity::{self, Administrator, Identities};
 use crate::replication::{self, Replication, ReplicationConfig, SecretPairing};
 use crate::role::gate::WriteGate;
 use crate::s3::auth::SigningKeys;
@@ -44,6 +45,8 @@ pub enum NodeError {
     Listen { face: &'static str, address: SocketAddr, source: std::io::Error },
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error("identities: {0}")]
+    Identities(#[from] identity::OpenError),
     #[error("replication: {0}")]
     Replication(#[from] replication::StartError),
     #[error("audit log {target}: {source}")]
@@ -106,6 +109,9 @@ impl Node {
     /// Opens the store, then starts everything that serves it.
     pub async fn start(config: Config, credentials: Credentials, clock: SharedClock) -> Result<Node, NodeError> {
         let store = open_store(&config, &clock).await?;
+        let administrator = Administrator { access_key: credentials.access_key, secret_key: credentials.secret_key };
+        let key_file = config.identity_key_file.clone().unwrap_or_else(|| config.data_dir.join("identity.key"));
+        let identities = Identities::open(store.clone(), &key_file, administrator, clock.clone()).await?;
         let metrics = Metrics::new();
         let (audit, audit_thread) = Audit::start(&config.audit_target(), Arc::clone(&metrics))
             .map_err(|source| NodeError::Audit { target: config.audit_log.clone(), source })?;
@@ -152,13 +158,14 @@ impl Node {
         let drain = config.shutdown_timeout();
         let admin = admin::serve(listeners.admin, admin_tls, router, stops.faces.subscribe(), drain);
 
-        let identities = Identities::administrator(credentials.access_key, credentials.secret_key.to_string());
+        let faces = Faces::new(identities.clone(), clock.clone(), audit.clone());
         let service = Service {
             store: store.clone(),
             gate: WriteGate::new(store.clone()),
             clock,
             settings: Arc::new(s3_settings(&config)),
-            identities: Arc::new(identities),
+            identities: identities.register(),
+            query: Some(Arc::new(faces)),
             metrics,
             audit: audit.clone(),
             signing_keys: SigningKeys::default(),

@@ -10,7 +10,9 @@ const FUNCTION_LINES_MAX: usize = 70;
 const EDGES: &[(&str, &[&str])] = &[
     ("audit", &["telemetry"]),
     ("clock", &[]),
-    ("identity", &[]),
+    ("aws", &["audit", "clock", "identity", "s3"]),
+    ("files", &[]),
+    ("identity", &["clock", "files"]),
     ("tls", &["clock"]),
     ("telemetry", &["replication"]),
     ("role", &["clock"]),
@@ -18,12 +20,25 @@ const EDGES: &[(&str, &[&str])] = &[
     ("replication", &["clock", "role", "tls", "telemetry", "work"]),
     ("work", &["clock", "telemetry"]),
     ("admin", &["clock", "replication", "role", "work", "telemetry", "tls", "config"]),
-    ("config", &["audit", "clock", "s3", "replication"]),
+    ("config", &["audit", "clock", "files", "s3", "replication"]),
     ("bench", &["clock"]),
     ("cli", &["bench", "clock", "config", "node", "replication", "telemetry", "tls", "admin"]),
     (
         "node",
-        &["admin", "audit", "clock", "config", "identity", "replication", "role", "s3", "telemetry", "tls", "work"],
+        &[
+            "admin",
+            "audit",
+            "aws",
+            "clock",
+            "config",
+            "identity",
+            "replication",
+            "role",
+            "s3",
+            "telemetry",
+            "tls",
+            "work",
+        ],
     ),
 ];
 

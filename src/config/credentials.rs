@@ -3,8 +3,7 @@
 //!
 //! *Architecture invariant:* nothing here implements `Debug` or `Display` over a secret.
 
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{Config, ConfigError};
 use crate::clock::Clock;
+pub use crate::files::write_private;
 
 /// Secrets as the process's environment gives them.
 #[derive(Default)]
@@ -277,23 +277,6 @@ fn read_kept(path: &Path) -> Result<Kept, ConfigError> {
 fn write_kept(path: &Path, kept: &Kept) -> Result<(), ConfigError> {
     let text = Zeroizing::new(toml::to_string(kept).expect("plain values"));
     write_private(path, text.as_bytes()).map_err(|error| file_error(path, error))
-}
-
-/// Replaces `path` whole, with a file that only the owner reads; durable when it returns.
-pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let fresh = path.with_extension("new");
-    match std::fs::remove_file(&fresh) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&fresh, path)?;
-    match path.parent() {
-        Some(parent) => std::fs::File::open(parent)?.sync_all(),
-        None => Ok(()),
-    }
 }
 
 /// Makes the directory for its owner alone. One that is there and holds something keeps the access it was given.

@@ -94,6 +94,9 @@ pub struct Flags {
     /// File with the admin port's password (or set TANDEM_PASSWORD)
     #[arg(long, env = "TANDEM_ADMIN_PASSWORD_FILE", value_name = "FILE")]
     pub admin_password_file: Option<PathBuf>,
+    /// File with the key that stored secret keys are sealed under; identity.key in the data directory if not given
+    #[arg(long, env = "TANDEM_IDENTITY_KEY_FILE", value_name = "FILE")]
+    pub identity_key_file: Option<PathBuf>,
 
     /// Which engine keeps the metadata
     #[arg(long, env = "TANDEM_ENGINE", value_enum)]

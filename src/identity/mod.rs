@@ -1,21 +1,132 @@
-//! Who exists: for now one administrator. The seam for accounts, users and keys.
+//! Who exists: the organisation, accounts, users, groups, roles, keys and the policies they have.
 //!
-//! *Architecture invariant:* secrets never implement `Debug` or `Display`, and are compared in constant time.
+//! *Architecture invariants:* secrets never implement `Debug` or `Display`, are compared in constant time, and are sealed in
+//! their rows; a change is in force for the next look-up when its maker is told that it was made, and not before it is durable.
 
-/// Known access keys. Lookup is O(1).
+mod birth;
+mod credential;
+mod directory;
+mod document;
+mod draft;
+mod error;
+mod id;
+mod limits;
+mod record;
+mod register;
+mod rows;
+mod seal;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tandem_storage::change::{Refusal, WriteNodeRows};
+use tandem_storage::{CommitError, Lane, Store};
+
+pub use credential::{Credential, Standing, Subject, facts};
+pub use directory::{Directory, Holder};
+pub use document::{IdentityDocument, SessionDocument, TrustDocument};
+pub use draft::{Draft, NewAccount, NewGroup, NewKey, NewPolicy, NewRole, NewToken, NewUser, check_tag};
+pub use error::{IdentityError, Kind, OpenError};
+pub use id::{AccountId, Id, arn, check_name, parse_arn, root_arn};
+pub use record::{
+    AccessKey, Account, ApiToken, Entity, Grants, Group, InlinePolicy, KeyOwner, Local, Organization, Policy,
+    PolicyVersion, Role, Tag, Unit, User,
+};
+pub use register::{Administrator, Register, Snapshot};
+pub use session::{Issued, NewSession, SessionOf, TokenError};
+
+use crate::clock::SharedClock;
+use seal::Sealer;
+
+/// The identities of a node: what [`Register`] tells, and changes of it. Cheap to clone.
+#[derive(Clone)]
 pub struct Identities {
-    access_key: String,
-    secret_key: zeroize::Zeroizing<String>,
+    register: Arc<Register>,
+    store: Store,
+    clock: SharedClock,
+    /// Changes go one by one.
+    changing: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl std::ops::Deref for Identities {
+    type Target = Register;
+
+    fn deref(&self) -> &Register {
+        &self.register
+    }
 }
 
 impl Identities {
-    /// One administrator. The caller has refused default and short credentials.
-    pub fn administrator(access_key: String, secret_key: String) -> Self {
-        Identities { access_key, secret_key: zeroize::Zeroizing::new(secret_key) }
+    /// Reads what the store has; a new store gets an organisation and its default account.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open(
+        store: Store,
+        key_file: &Path,
+        administrator: Administrator,
+        clock: SharedClock,
+    ) -> Result<Self, OpenError> {
+        let directory = birth::load(&store, &*clock).await?;
+        let sealer = Sealer::open(key_file, !directory.keys.is_empty(), &*clock)?;
+        birth::check_secrets(&directory, &sealer)?;
+        if directory.key(&administrator.access_key).is_some() {
+            let reason = format!("access key {} is the administrator's and a user's", administrator.access_key);
+            return Err(OpenError::Inconsistent(reason));
+        }
+        let register = Arc::new(Register::new(directory, administrator, sealer));
+        Ok(Identities { register, store, clock, changing: Arc::default() })
     }
 
-    /// The secret of an enabled key.
-    pub fn secret(&self, access_key: &str) -> Option<&str> {
-        (access_key == self.access_key).then(|| self.secret_key.as_str())
+    /// What authentication needs.
+    pub fn register(&self) -> Arc<Register> {
+        Arc::clone(&self.register)
+    }
+
+    /// Makes one change of whatever `change` does to its draft: all of it, durably, or nothing. When this answers, the next
+    /// look-up sees it. A change that is under way is finished even if nobody waits for it any more.
+    ///
+    /// # Errors
+    /// What `change` returns; `Commit`, when the store does not take it.
+    pub async fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Draft<'_>) -> Result<T, IdentityError>,
+    ) -> Result<T, IdentityError> {
+        let one = Arc::clone(&self.changing).lock_owned().await;
+        let now = self.clock.now();
+        let before = self.register.directory();
+        let mut draft = Draft {
+            directory: Directory::clone(&before),
+            writes: Default::default(),
+            clock: &*self.clock,
+            sealer: &self.register.sealer,
+            reserved: &self.register.administrator.access_key,
+            now,
+        };
+        let output = change(&mut draft)?;
+        if draft.writes.is_empty() {
+            return Ok(output);
+        }
+        let (after, writes) = draft.finish(&before.counters);
+        let pending = self.store.commit(Lane::Client, now, WriteNodeRows(writes));
+        let register = Arc::clone(&self.register);
+        // Apart from the caller, who may go away: what was committed must be published.
+        let finished = tokio::spawn(async move {
+            let committed = pending.await;
+            if committed.is_ok() {
+                register.publish(after);
+            }
+            drop(one);
+            committed.map(|_| ())
+        });
+        match finished.await {
+            Ok(Ok(())) => Ok(output),
+            Ok(Err(CommitError::Refused(Refusal::Stale))) => Err(IdentityError::Concurrent),
+            Ok(Err(error)) => Err(IdentityError::Commit(error)),
+            Err(broken) => Err(IdentityError::Commit(CommitError::Stopped(broken.to_string()))),
+        }
     }
 }

@@ -15,6 +15,7 @@ pub mod error;
 pub mod operation;
 pub mod ops;
 pub mod payload;
+pub mod query;
 pub mod request;
 pub mod response;
 pub mod route;

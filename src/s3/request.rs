@@ -2,12 +2,15 @@
 
 use std::marker::PhantomData;
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use tandem_storage::types::{BucketName, ObjectKey, Timestamp};
 
 use super::error::{ErrorCode, S3Error};
 use super::operation::Operation;
 use super::payload::Payload;
+use crate::identity::Credential;
 
 /// `x-amz-request-id`: 16 upper-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,14 +68,26 @@ impl Request {
     }
 }
 
-/// Who asks. Issue by issue this grows to users, roles and sessions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Who asks.
+#[derive(Clone, Debug)]
 pub enum Principal {
     Anonymous,
-    /// The node's administrator, by access key.
-    Administrator {
-        access_key: String,
-    },
+    /// By a key or a session that was proved.
+    Known(Arc<Credential>),
+}
+
+impl Principal {
+    pub fn credential(&self) -> Option<&Arc<Credential>> {
+        match self {
+            Principal::Anonymous => None,
+            Principal::Known(credential) => Some(credential),
+        }
+    }
+
+    /// What rows keep of who made them: the unique id, which is nobody else's when names change hands.
+    pub fn creator(&self) -> Option<String> {
+        self.credential().map(|credential| credential.caller().user_id().to_owned())
+    }
 }
 
 /// Proof that `O` was authenticated and allowed for this request. Only `auth` makes one.

@@ -14,7 +14,9 @@ pub struct Service {
     pub gate: WriteGate,
     pub clock: SharedClock,
     pub settings: Arc<Settings>,
-    pub identities: Arc<crate::identity::Identities>,
+    pub identities: Arc<crate::identity::Register>,
+    /// IAM and STS, if they are served.
+    pub query: Option<Arc<dyn super::query::QueryFace>>,
     pub metrics: Arc<crate::telemetry::Metrics>,
     pub audit: Audit,
     /// `SigningKeys::default()`

@@ -88,11 +88,11 @@ class Node:
         return self.process.returncode
 
 
-def s3_client(endpoint, access_key=ACCESS_KEY, secret_key=SECRET_KEY, region=REGION, **config):
+def s3_client(endpoint, access_key=ACCESS_KEY, secret_key=SECRET_KEY, region=REGION, token=None, **config):
     settings = {"retries": {"max_attempts": 1}, "connect_timeout": 5, "read_timeout": 60, **config}
     return boto3.client(
         "s3", endpoint_url=endpoint, aws_access_key_id=access_key, aws_secret_access_key=secret_key,
-        region_name=region, config=Config(**settings),
+        aws_session_token=token, region_name=region, config=Config(**settings),
     )
 
 

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, DATE};
 use tandem_storage::types::Timestamp;
 
-use super::scope::{Credential, Mechanism, format_iso, format_timestamp, parse_http_date, parse_timestamp};
+use super::scope::{Credential, Face, Mechanism, format_iso, format_timestamp, parse_http_date, parse_timestamp};
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::request::Query;
 use crate::s3::service::Settings;
@@ -34,6 +34,7 @@ pub struct Claim<'a> {
 pub fn claim<'a>(
     headers: &'a HeaderMap,
     query: &'a Query,
+    face: Face,
     settings: &Settings,
     now: Timestamp,
 ) -> Result<Option<Claim<'a>>, S3Error> {
@@ -46,7 +47,7 @@ pub fn claim<'a>(
         )),
         (Some(value), _) => {
             let value = value.to_str().map_err(|_| unsupported_type())?;
-            by_header(value, headers, settings, now).map(Some)
+            by_header(value, headers, face, settings, now).map(Some)
         }
         (None, true) => by_presigned(headers, query, settings, now).map(Some),
         (None, false) if by_old_query => Err(unsupported_mechanism()),
@@ -82,6 +83,7 @@ fn refuse_duplicates(headers: &HeaderMap) -> Result<(), S3Error> {
 fn by_header<'a>(
     value: &'a str,
     headers: &'a HeaderMap,
+    face: Face,
     settings: &Settings,
     now: Timestamp,
 ) -> Result<Claim<'a>, S3Error> {
@@ -112,11 +114,16 @@ fn by_header<'a>(
     let signed_headers = signed_headers.filter(|names| !names.is_empty()).ok_or_else(missing("SignedHeaders"))?;
     let signature = signature.ok_or_else(missing("Signature"))?;
     let (at, timestamp) = header_time(headers)?;
-    let credential = Credential::parse(credential, mechanism, settings)?;
-    let payload = headers.get("x-amz-content-sha256").ok_or_else(|| {
-        S3Error::new(ErrorCode::InvalidRequest, "Missing required header for this request: x-amz-content-sha256")
-    })?;
-    let payload = payload.to_str().map_err(|_| argument("x-amz-content-sha256 is not text"))?;
+    let credential = Credential::parse(credential, mechanism, face, settings)?;
+    let payload = match headers.get("x-amz-content-sha256") {
+        Some(payload) => payload.to_str().map_err(|_| argument("x-amz-content-sha256 is not text"))?,
+        // Of other services the signature covers the body's hash, whether or not a header says it.
+        None if face == Face::Query => "",
+        None => {
+            let message = "Missing required header for this request: x-amz-content-sha256";
+            return Err(S3Error::new(ErrorCode::InvalidRequest, message));
+        }
+    };
     if timestamp.get(..8) != Some(credential.date) {
         return Err(mechanism.malformed(format!(
             "Invalid credential date {:?}. This date is not the same as X-Amz-Date: {:?}.",
@@ -166,7 +173,7 @@ fn by_presigned<'a>(
     if algorithm != "AWS4-HMAC-SHA256" {
         return Err(mechanism.malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
     }
-    let credential = Credential::parse(credential, mechanism, settings)?;
+    let credential = Credential::parse(credential, mechanism, Face::S3, settings)?;
     let at = parse_timestamp(date)
         .ok_or_else(|| mechanism.malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""))?;
     if date[..8] != *credential.date {

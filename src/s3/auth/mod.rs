@@ -2,31 +2,35 @@
 
 mod canonical;
 mod claim;
+mod form;
 mod scope;
 mod signing;
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 use tandem_storage::types::Timestamp;
 
 use canonical::{Signed, string_to_sign};
 use claim::{Claim, claim};
-use scope::{Mechanism, parse_timestamp};
+pub use form::{Claimed, claim_form, prove_form};
+use scope::{Face, Mechanism, parse_timestamp};
 pub use signing::SigningKeys;
 
 use super::error::{ErrorCode, S3Error};
 use super::operation::{Effect, Operation, Resource};
 use super::payload::{ChunkChain, Payload, PayloadHash, Plan, Source};
-use super::request::Principal;
+use super::request::{Principal, Query};
 use super::route::Routed;
 use super::service::Settings;
-use crate::identity::Identities;
+use crate::identity::{Credential as Known, Register, TokenError};
 
 /// What claims are judged by.
 #[derive(Clone, Copy)]
 pub struct Judge<'a> {
-    pub identities: &'a Identities,
+    pub identities: &'a Register,
     pub settings: &'a Settings,
     pub keys: &'a SigningKeys,
     pub now: Timestamp,
@@ -67,33 +71,65 @@ pub fn authenticate(
     headers: &HeaderMap,
     judge: Judge<'_>,
 ) -> Result<Authenticated, S3Error> {
-    let Some(claim) = claim(headers, &routed.query, judge.settings, judge.now)? else {
+    let Some(claim) = claim(headers, &routed.query, Face::S3, judge.settings, judge.now)? else {
         return anonymous(routed, headers);
     };
     let hash = PayloadHash::parse(claim.payload)?;
     if claim.mechanism == Mechanism::Query && hash.is_streaming() {
         return Err(S3Error::new(ErrorCode::InvalidRequest, "A presigned request cannot have a chunked body."));
     }
-    let secret = judge.identities.secret(claim.credential.access_key);
-    // An unknown key costs the same work as a known one, so that time does not tell them apart.
-    let day = claim.timestamp.get(..8).and_then(|day| parse_timestamp(&format!("{day}T000000Z"))).unwrap_or_default();
-    let key = judge.keys.get(secret.unwrap_or("unknown"), claim.credential.scope, claim.credential.region, day);
-    let proved = prove(method, routed, headers, &claim, &key);
-    if secret.is_none() {
-        let error = S3Error::of(ErrorCode::InvalidAccessKeyId);
-        return Err(error.detail("AWSAccessKeyId", claim.credential.access_key));
-    }
+    check_signed(headers, claim.signed_headers)?;
+    let found = find(&claim, token(headers, &routed.query, claim.mechanism)?, judge);
+    let key = signing_key(&claim, found.as_deref().ok(), judge);
+    let signed = Signed {
+        method: method.as_str(),
+        path: &routed.path,
+        query: &routed.query,
+        headers,
+        names: claim.signed_headers,
+        payload: claim.payload,
+    };
+    let proved = prove(&signed, &claim, &key);
+    let credential = found?;
     proved?;
-    // There are no sessions yet, so every token is a foreign one.
-    if headers.contains_key("x-amz-security-token") || routed.query.has("X-Amz-Security-Token") {
-        return Err(ErrorCode::InvalidToken.into());
-    }
     let chain = hash.is_signed_streaming().then(|| {
         let (scope, seed) = (claim.credential.scope.to_owned(), claim.signature.to_owned());
         ChunkChain::new(key, claim.timestamp.clone(), scope, seed)
     });
-    let principal = Principal::Administrator { access_key: claim.credential.access_key.to_owned() };
-    Ok(Authenticated { principal, hash, chain })
+    Ok(Authenticated { principal: Principal::Known(credential), hash, chain })
+}
+
+/// The session token that goes with a claim, from the same place as the claim.
+fn token<'a>(headers: &'a HeaderMap, query: &'a Query, mechanism: Mechanism) -> Result<Option<&'a str>, S3Error> {
+    let by_header = headers.get("x-amz-security-token");
+    let by_query = query.get("X-Amz-Security-Token");
+    match (mechanism, by_header, by_query) {
+        (Mechanism::Header, Some(token), None) => token.to_str().map(Some).map_err(|_| ErrorCode::InvalidToken.into()),
+        (Mechanism::Header, None, None) => Ok(None),
+        (Mechanism::Query, None, token) => Ok(token),
+        _ => Err(ErrorCode::InvalidToken.into()),
+    }
+}
+
+/// What the claimed key stands for. A key that is not enabled is answered as one that does not exist, as AWS does.
+fn find(claim: &Claim<'_>, token: Option<&str>, judge: Judge<'_>) -> Result<Arc<Known>, S3Error> {
+    let access_key = claim.credential.access_key;
+    match token {
+        None => match judge.identities.credential(access_key).filter(|known| known.enabled) {
+            Some(known) => Ok(known),
+            None => Err(S3Error::of(ErrorCode::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key)),
+        },
+        Some(token) => judge.identities.session(access_key, token, judge.now).map_err(|error| match error {
+            TokenError::Invalid => ErrorCode::InvalidToken.into(),
+            TokenError::Expired => ErrorCode::ExpiredToken.into(),
+        }),
+    }
+}
+
+/// An unknown key costs the same work as a known one, so that time does not tell them apart.
+fn signing_key(claim: &Claim<'_>, known: Option<&Known>, judge: Judge<'_>) -> signing::SigningKey {
+    let day = claim.timestamp.get(..8).and_then(|day| parse_timestamp(&format!("{day}T000000Z"))).unwrap_or_default();
+    judge.keys.get(known.map(|known| known.secret().as_str()), &claim.credential, day)
 }
 
 fn anonymous(routed: &Routed, headers: &HeaderMap) -> Result<Authenticated, S3Error> {
@@ -111,15 +147,9 @@ fn anonymous(routed: &Routed, headers: &HeaderMap) -> Result<Authenticated, S3Er
     Ok(Authenticated { principal: Principal::Anonymous, hash, chain: None })
 }
 
-/// Checks that everything decisive is signed, and the signature.
-fn prove(
-    method: &Method,
-    routed: &Routed,
-    headers: &HeaderMap,
-    claim: &Claim<'_>,
-    key: &signing::SigningKey,
-) -> Result<(), S3Error> {
-    let is_signed = |name: &str| claim.signed_headers.split(';').any(|signed| signed == name);
+/// Checks that everything decisive is signed: what is not is not looked at, a session token among it.
+fn check_signed(headers: &HeaderMap, signed_headers: &str) -> Result<(), S3Error> {
+    let is_signed = |name: &str| signed_headers.split(';').any(|signed| signed == name);
     let mut unsigned = headers
         .keys()
         .map(|name| name.as_str())
@@ -132,14 +162,10 @@ fn prove(
     if !is_signed("host") {
         return Err(ErrorCode::SignatureDoesNotMatch.into());
     }
-    let signed = Signed {
-        method: method.as_str(),
-        path: &routed.path,
-        query: &routed.query,
-        headers,
-        names: claim.signed_headers,
-        payload: claim.payload,
-    };
+    Ok(())
+}
+
+fn prove(signed: &Signed<'_>, claim: &Claim<'_>, key: &signing::SigningKey) -> Result<(), S3Error> {
     let canonical = signed.canonical_request()?;
     let text = string_to_sign(&claim.timestamp, claim.credential.scope, &canonical);
     match signing::verify(key, &text, claim.signature) {
@@ -181,13 +207,11 @@ pub fn required(routed: &Routed) -> Vec<Required<'_>> {
 /// # Errors
 /// `AccessDenied`.
 pub fn authorize(principal: &Principal, required: &[Required<'_>]) -> Result<(), S3Error> {
-    match principal {
-        Principal::Administrator { .. } => Ok(()),
-        Principal::Anonymous => {
-            tracing::debug!(?required, "refused an anonymous request");
-            Err(ErrorCode::AccessDenied.into())
-        }
+    if principal.credential().is_some_and(|credential| credential.caller().is_superuser()) {
+        return Ok(());
     }
+    tracing::debug!(?required, ?principal, "refused");
+    Err(ErrorCode::AccessDenied.into())
 }
 
 /// Whether the role gate must be asked.

@@ -22,12 +22,30 @@ impl Mechanism {
     }
 }
 
+/// Which of the services of the S3 port a signature is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    S3,
+    /// IAM and STS: forms, posted to the root.
+    Query,
+}
+
+impl Face {
+    fn has(self, service: &str) -> bool {
+        match self {
+            Face::S3 => service == "s3",
+            Face::Query => matches!(service, "iam" | "sts"),
+        }
+    }
+}
+
 /// `ACCESS-KEY/20130524/us-east-1/s3/aws4_request`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Credential<'a> {
     pub access_key: &'a str,
     pub date: &'a str,
     pub region: &'a str,
+    pub service: &'a str,
     /// Everything after the access key.
     pub scope: &'a str,
 }
@@ -35,7 +53,7 @@ pub struct Credential<'a> {
 impl<'a> Credential<'a> {
     /// # Errors
     /// The mechanism's code, unless there are five parts that fit this node.
-    pub fn parse(text: &'a str, mechanism: Mechanism, settings: &Settings) -> Result<Self, S3Error> {
+    pub fn parse(text: &'a str, mechanism: Mechanism, face: Face, settings: &Settings) -> Result<Self, S3Error> {
         let malformed = |message: String| Err(mechanism.malformed(message));
         let (access_key, scope) = text.split_once('/').unwrap_or((text, ""));
         let parts: [&str; 4] = match scope.split('/').collect::<Vec<_>>().try_into() {
@@ -56,14 +74,16 @@ impl<'a> Credential<'a> {
         if terminal != "aws4_request" {
             return malformed(format!("incorrect terminal {terminal:?}. This endpoint uses \"aws4_request\"."));
         }
-        if service != "s3" {
+        if !face.has(service) {
             return malformed(format!("incorrect service {service:?}. This endpoint belongs to \"s3\"."));
         }
-        if !accepts(settings, region) {
+        // IAM has no region, and its clients name this one.
+        let global = face == Face::Query && region == "us-east-1";
+        if !global && !accepts(settings, region) {
             let message = format!("the region {region:?} is wrong; expecting {:?}", settings.region);
             return Err(mechanism.malformed(message).detail("Region", settings.region.as_str()));
         }
-        Ok(Credential { access_key, date, region, scope })
+        Ok(Credential { access_key, date, region, service, scope })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Signing keys, and the comparison of signatures.
 
+use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -8,45 +9,47 @@ use subtle::ConstantTimeEq;
 use tandem_storage::types::Timestamp;
 use zeroize::Zeroizing;
 
-/// More than a day's keys of all regions in use; a flood of others only costs their own derivation.
-const ENTRIES_MAX: usize = 64;
+use super::scope::Credential;
+
+/// More than a day's keys of most nodes; beyond them they are derived anew.
+const ENTRIES_MAX: usize = 4_096;
 
 pub type SigningKey = Zeroizing<[u8; 32]>;
 
 struct Entry {
     secret: Zeroizing<String>,
-    /// `20130524/us-east-1/s3/aws4_request`
-    scope: String,
     key: SigningKey,
 }
 
-/// Derived keys, remembered: deriving one costs as much as four signatures.
+/// Derived keys, remembered: deriving one costs as much as four signatures. A revoked key's stay without use: whoever asks
+/// here has looked up the secret first, and with another secret nothing is found.
 #[derive(Default)]
-pub struct SigningKeys(RwLock<Vec<Entry>>);
+pub struct SigningKeys(RwLock<HashMap<String, Entry>>);
 
 impl SigningKeys {
-    /// The key of a secret for a scope, which begins on `day`.
-    pub fn get(&self, secret: &str, scope: &str, region: &str, day: Timestamp) -> SigningKey {
+    /// The key of a secret for a scope, which begins on `day`. Unknown access keys share one entry for each scope.
+    pub fn get(&self, secret: Option<&str>, claimed: &Credential<'_>, day: Timestamp) -> SigningKey {
+        let name = format!("{} {}", secret.map_or("", |_| claimed.access_key), claimed.scope);
+        let secret = secret.unwrap_or("unknown");
         let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let known =
-            |entry: &&Entry| entry.scope == scope && bool::from(entry.secret.as_bytes().ct_eq(secret.as_bytes()));
-        if let Some(entry) = entries.iter().find(known) {
+        let known = entries.get(&name).filter(|entry| entry.secret.as_bytes().ct_eq(secret.as_bytes()).into());
+        if let Some(entry) = known {
             return entry.key.clone();
         }
         drop(entries);
-        let key = derive(secret, region, day);
+        let key = derive(secret, claimed.region, claimed.service, day);
         let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= ENTRIES_MAX {
-            entries.remove(0);
+            entries.clear();
         }
-        entries.push(Entry { secret: Zeroizing::new(secret.to_owned()), scope: scope.to_owned(), key: key.clone() });
+        entries.insert(name, Entry { secret: Zeroizing::new(secret.to_owned()), key: key.clone() });
         key
     }
 }
 
-fn derive(secret: &str, region: &str, day: Timestamp) -> SigningKey {
+fn derive(secret: &str, region: &str, service: &str, day: Timestamp) -> SigningKey {
     let since_epoch = Duration::from_secs(u64::try_from(day.as_secs()).unwrap_or_default());
-    let derived = generate_signing_key(secret, UNIX_EPOCH + since_epoch, region, "s3");
+    let derived = generate_signing_key(secret, UNIX_EPOCH + since_epoch, region, service);
     let mut key = Zeroizing::new([0; 32]);
     key.copy_from_slice(derived.as_ref());
     key

@@ -7,7 +7,7 @@ use super::{access, answer, attributes};
 use crate::clock::random_guid;
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::operation::CreateBucket;
-use crate::s3::request::{Authorized, Principal, Request};
+use crate::s3::request::{Authorized, Request};
 use crate::s3::response::Response;
 use crate::s3::service::{AcceptRegions, Service};
 use crate::s3::xml::{MalformedXml, XmlReader, set_once};
@@ -15,10 +15,7 @@ use crate::s3::xml::{MalformedXml, XmlReader, set_once};
 const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 
 pub async fn handle(service: &Service, request: Authorized<CreateBucket>) -> Result<Response, S3Error> {
-    let creator = match request.principal() {
-        Principal::Anonymous => None,
-        Principal::Administrator { access_key } => Some(access_key.clone()),
-    };
+    let creator = request.principal().creator();
     let (request, payload) = request.into_parts();
     let name = request.bucket_name()?;
     let permit = access::permit(service, name)?;

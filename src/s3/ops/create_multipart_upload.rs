@@ -10,7 +10,7 @@ use crate::clock::{Clock, random_u64};
 use crate::s3::checksum;
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::operation::CreateMultipartUpload;
-use crate::s3::request::{Authorized, Principal};
+use crate::s3::request::Authorized;
 use crate::s3::response::Response;
 use crate::s3::service::Service;
 use crate::s3::xml::XmlWriter;
@@ -21,10 +21,7 @@ pub async fn handle(service: &Service, request: Authorized<CreateMultipartUpload
     attributes::refuse_unsupported(&request.headers)?;
     let attributes = Attributes::of(&request.headers)?;
     let checksum = asked_checksum(&request.headers)?;
-    let initiator = match request.principal() {
-        Principal::Anonymous => None,
-        Principal::Administrator { access_key } => Some(access_key.clone()),
-    };
+    let initiator = request.principal().creator();
     let bucket = access::bucket(&service.store.read()?, &request)?.row.guid;
     let initiated = service.clock.now();
     let row = UploadRow {

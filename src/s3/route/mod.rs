@@ -7,8 +7,7 @@ mod tests;
 
 use http::Method;
 
-use percent::{Plus, decode};
-pub use percent::{encode_into, unreserved};
+pub use percent::{Plus, decode, encode_into, unreserved};
 use table::{Level, ROWS, Row, Verb};
 
 use super::error::{ErrorCode, S3Error};
@@ -79,7 +78,7 @@ fn verb(method: &Method) -> Result<Verb, S3Error> {
 }
 
 /// The bucket of virtual-host style: the labels before one of the node's domains.
-fn virtual_bucket<'a>(host: &'a str, domains: &[String]) -> Option<&'a str> {
+pub(in crate::s3) fn virtual_bucket<'a>(host: &'a str, domains: &[String]) -> Option<&'a str> {
     domains.iter().find_map(|domain| {
         let labels = host.len().checked_sub(domain.len())?;
         let (bucket, tail) = host.split_at_checked(labels)?;

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,22 +40,22 @@ pub struct Shared {
 }
 
 /// Serves a connection until either side ends it.
-pub async fn serve_connection(shared: Shared, stream: TcpStream) {
+pub async fn serve_connection(shared: Shared, stream: TcpStream, client: IpAddr) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
     let Some(acceptor) = shared.tls.clone() else {
-        return exchange_requests(shared, stream, false).await;
+        return exchange_requests(shared, stream, client, false).await;
     };
     let limit = shared.service.settings.header_timeout;
     match tokio::time::timeout(limit, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => exchange_requests(shared, stream, true).await,
+        Ok(Ok(stream)) => exchange_requests(shared, stream, client, true).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
 
-async fn exchange_requests<T>(shared: Shared, stream: T, secure: bool)
+async fn exchange_requests<T>(shared: Shared, stream: T, client: IpAddr, secure: bool)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -68,6 +69,7 @@ where
         service: Arc::clone(&service),
         ids: Arc::clone(&ids),
         activity: Arc::clone(&activity),
+        client: client.to_canonical(),
         secure,
     });
     let answers = service_fn(move |request| {

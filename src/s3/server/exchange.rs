@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,9 +24,10 @@ use crate::s3::dispatch::dispatch;
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::operation::Operation;
 use crate::s3::payload::Source;
+use crate::s3::query::{self, Posted};
 use crate::s3::request::{Request, RequestId};
 use crate::s3::response::ResponseBody;
-use crate::s3::route::{Target, route};
+use crate::s3::route::{Target, route, virtual_bucket};
 use crate::s3::service::Service;
 
 /// Numbers requests so that ids differ, also across restarts: from a random start.
@@ -50,6 +52,8 @@ pub struct Connection {
     pub service: Arc<Service>,
     pub ids: Arc<RequestIds>,
     pub activity: Arc<Activity>,
+    /// The socket's other end; an IPv4 address mapped into IPv6 is itself.
+    pub client: IpAddr,
     pub secure: bool,
 }
 
@@ -95,6 +99,15 @@ async fn handle(
     let service = &*connection.service;
     let Asked { parts, body, id, resource } = asked;
     let Parts { method, uri, mut headers, .. } = parts;
+    if let Some(face) = &service.query
+        && query::is_form(&method, &uri, &headers)
+        && virtual_bucket(host(&uri, &headers)?, &service.settings.domains).is_none()
+    {
+        *operation = "Query";
+        let source = Source::wire(body, service.settings.body_idle_timeout, Arc::clone(&connection.activity));
+        let posted = Posted { headers: &headers, source, id, client: connection.client, secure: connection.secure };
+        return Ok(query::handle(service, &**face, posted).await.map(ResponseBody::Bytes));
+    }
     let target = Target {
         method: &method,
         path: uri.path(),

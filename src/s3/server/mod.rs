@@ -55,7 +55,7 @@ pub async fn serve(
         if let Some(place) = places.take(client) {
             connections.spawn(async move {
                 let _count = shared.service.metrics.connection();
-                serve_connection(shared, stream).await;
+                serve_connection(shared, stream, client).await;
                 drop(place);
             });
         } else if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::serve;
 use crate::clock::{Clock as _, SystemClock};
-use crate::identity::Identities;
+use crate::identity::Register;
 use crate::role::gate::WriteGate;
 use crate::s3::auth::SigningKeys;
 use crate::s3::service::{Service, Settings};
@@ -54,7 +54,8 @@ impl Running {
             gate: WriteGate::new(store.clone()),
             clock: Arc::new(SystemClock::new()),
             settings: Arc::new(settings),
-            identities: Arc::new(Identities::administrator(KEY.into(), SECRET.into())),
+            query: None,
+            identities: Arc::new(Register::administrator(KEY.into(), SECRET.into(), &SystemClock::new())),
             metrics: Arc::clone(&metrics),
             audit: crate::audit::Audit::off(),
             signing_keys: SigningKeys::default(),

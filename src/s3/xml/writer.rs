@@ -19,6 +19,14 @@ impl XmlWriter {
         xml
     }
 
+    /// A document whose root is in a namespace of its own.
+    pub fn in_namespace(root: &'static str, namespace: &str) -> Self {
+        let mut xml = XmlWriter::bare();
+        let _ = write!(xml.out, "<{root} xmlns=\"{namespace}\">");
+        xml.open.push(root);
+        xml
+    }
+
     /// A document whose root has no namespace, as errors have it.
     pub fn plain(root: &'static str) -> Self {
         let mut xml = XmlWriter::bare();

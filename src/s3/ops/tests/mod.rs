@@ -19,7 +19,7 @@ use tandem_storage::types::{BucketName, NodeGuid, ObjectKey, Timestamp};
 use tandem_storage::{EngineKind, Options, Store};
 
 use crate::clock::Clock;
-use crate::identity::Identities;
+use crate::identity::Register;
 use crate::role::gate::WriteGate;
 use crate::s3::error::S3Error;
 use crate::s3::operation::{self, Marker};
@@ -79,7 +79,8 @@ impl Bench {
             store,
             clock: Arc::clone(&clock) as _,
             settings: Arc::new(Settings::default()),
-            identities: Arc::new(Identities::administrator("AK".into(), "SK".into())),
+            query: None,
+            identities: Arc::new(Register::administrator("AK".into(), "SK".into(), &*clock)),
             metrics: crate::telemetry::Metrics::new(),
             audit: crate::audit::Audit::off(),
             signing_keys: Default::default(),
@@ -154,6 +155,11 @@ impl Bench {
 }
 
 /// A request in short: `Ask::of("PUT", "bucket/key?name=value")`.
+fn administrator() -> Principal {
+    let register = Register::administrator("AK".into(), "SK".into(), &crate::clock::SystemClock::new());
+    Principal::Known(register.credential("AK").expect("the administrator's key"))
+}
+
 struct Ask {
     method: &'static str,
     bucket: String,
@@ -182,7 +188,7 @@ impl Ask {
             query: query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect(),
             headers: HeaderMap::new(),
             body: Bytes::new(),
-            principal: Principal::Administrator { access_key: "AK".into() },
+            principal: administrator(),
         }
     }
 

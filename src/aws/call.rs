@@ -1,0 +1,131 @@
+//! One call: who makes it, with what fields, and what it may look at.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use tandem_policy::Caller;
+use tandem_storage::types::Timestamp;
+
+use super::answer;
+use super::error::QueryError;
+use super::form::Fields;
+use super::{Faces, Service};
+use crate::audit::{Actor, Event, Kind};
+use crate::clock::Clock;
+use crate::identity::{AccountId, Credential, Draft, Identities, IdentityError, Snapshot};
+use crate::s3::query::Form;
+use crate::s3::xml::XmlWriter;
+
+pub struct Call<'a> {
+    faces: &'a Faces,
+    service: Service,
+    pub identities: &'a Identities,
+    pub clock: &'a dyn Clock,
+    /// What existed when the call came.
+    pub directory: Snapshot,
+    pub caller: Arc<Credential>,
+    pub form: Fields,
+    pub id: String,
+    pub received: Timestamp,
+    pub client: IpAddr,
+    pub secure: bool,
+    pub user_agent: Option<String>,
+}
+
+impl<'a> Call<'a> {
+    pub fn of(faces: &'a Faces, service: Service, form: Form) -> Result<Self, QueryError> {
+        Ok(Call {
+            faces,
+            service,
+            identities: &faces.identities,
+            clock: &*faces.clock,
+            directory: faces.identities.directory(),
+            caller: form.caller,
+            form: Fields::parse(&form.body)?,
+            id: form.id.0,
+            received: form.received,
+            client: form.client,
+            secure: form.secure,
+            user_agent: form.user_agent,
+        })
+    }
+
+    /// The account that the call is about: its caller's.
+    pub fn account(&self) -> AccountId {
+        self.caller.account()
+    }
+
+    /// Makes a change, and tells of it; see [`Identities::change`].
+    pub async fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Draft<'_>) -> Result<T, IdentityError>,
+    ) -> Result<T, QueryError> {
+        let output = self.identities.change(change).await?;
+        let action = self.action();
+        let kind = if action.contains("Polic") || action.contains("Boundary") {
+            Kind::PolicyChanged
+        } else {
+            Kind::IdentityChanged
+        };
+        let named = ["UserName", "GroupName", "RoleName", "PolicyArn", "PolicyName", "AccessKeyId"];
+        let resource = named.iter().find_map(|field| self.form.given(field));
+        self.tell(kind, None, resource, "allowed");
+        Ok(output)
+    }
+
+    fn action(&self) -> &str {
+        self.form.given("Action").unwrap_or_default()
+    }
+
+    /// Tells the audit log.
+    pub fn tell(&self, kind: Kind, action: Option<&str>, resource: Option<&str>, decided_by: &str) {
+        let audit = &self.faces.audit;
+        if !audit.is_on() {
+            return;
+        }
+        let caller = self.caller.caller();
+        audit.record(Event {
+            time: self.received,
+            event: kind,
+            face: self.service.name(),
+            who: Actor {
+                kind: match caller {
+                    Caller::Anonymous => "Anonymous",
+                    Caller::Root(_) => "Account",
+                    Caller::User(_) => "User",
+                    Caller::Session(_) => "AssumedRole",
+                    Caller::Service(_) => "Service",
+                },
+                arn: caller.arn().map(str::to_owned),
+                account: Some(self.account().to_string()),
+                access_key: Some(self.caller.access_key.to_string()),
+            },
+            from: Some(self.client),
+            operation: self.action().to_owned(),
+            action: action.map(str::to_owned),
+            resource: resource.map(str::to_owned),
+            decided_by: decided_by.to_owned(),
+            request: Some(self.id.clone()),
+        });
+    }
+
+    /// `<ROOT><RESULT>...</RESULT><ResponseMetadata>...</ResponseMetadata></ROOT>`; without a result where nothing is written.
+    pub fn response(
+        &self,
+        service: Service,
+        root: &'static str,
+        result: &'static str,
+        write: impl FnOnce(&mut XmlWriter),
+    ) -> Response<Bytes> {
+        let mut xml = XmlWriter::in_namespace(root, service.namespace());
+        xml.open(result);
+        write(&mut xml);
+        xml.close();
+        xml.open("ResponseMetadata");
+        xml.text("RequestId", &self.id);
+        xml.close();
+        answer::response(StatusCode::OK, xml.finish(), &self.id)
+    }
+}

@@ -1,0 +1,189 @@
+//! IAM: one table of its calls.
+
+mod accounts;
+mod attached;
+mod groups;
+mod inline;
+mod keys;
+mod page;
+mod policies;
+mod roles;
+mod shape;
+mod simulate;
+mod tags;
+mod users;
+
+use bytes::Bytes;
+use http::Response;
+
+use super::Service;
+use super::call::Call;
+use super::error::QueryError;
+use crate::identity::{Entity, Group, Holder, Kind, Role, User, arn};
+
+/// What a call answers: it writes the inside of the result.
+type Write = Box<dyn FnOnce(&mut crate::s3::xml::XmlWriter) + Send>;
+type Answered = Result<Write, QueryError>;
+
+/// A call without a result.
+fn done() -> Write {
+    Box::new(|_| {})
+}
+
+macro_rules! calls {
+    ($call:ident, $action:ident; $($name:ident => $handler:expr;)*) => {
+        match $action {
+            $(stringify!($name) => {
+                let write: Write = $handler?;
+                Ok($call.response(
+                    Service::Iam,
+                    concat!(stringify!($name), "Response"),
+                    concat!(stringify!($name), "Result"),
+                    write,
+                ))
+            })*
+            other => Err(QueryError::new(400, "InvalidAction", format!("Could not find operation {other} for version 2010-05-08"))),
+        }
+    };
+}
+
+pub async fn dispatch(call: &Call<'_>, action: &str) -> Result<Response<Bytes>, QueryError> {
+    match action {
+        name if name.contains("Polic") || name.contains("PermissionsBoundary") => policy_calls(call, name).await,
+        name => entity_calls(call, name).await,
+    }
+}
+
+async fn entity_calls(call: &Call<'_>, action: &str) -> Result<Response<Bytes>, QueryError> {
+    calls! { call, action;
+        CreateUser => users::create(call).await;
+        GetUser => users::get(call);
+        ListUsers => users::list(call);
+        UpdateUser => users::update(call).await;
+        DeleteUser => users::delete(call).await;
+        TagUser => tags::tag_user(call).await;
+        UntagUser => tags::untag_user(call).await;
+        ListUserTags => tags::list_user_tags(call);
+        CreateAccessKey => keys::create(call).await;
+        ListAccessKeys => keys::list(call);
+        UpdateAccessKey => keys::update(call).await;
+        DeleteAccessKey => keys::delete(call).await;
+        GetAccessKeyLastUsed => keys::last_used(call);
+        CreateGroup => groups::create(call).await;
+        GetGroup => groups::get(call);
+        ListGroups => groups::list(call);
+        UpdateGroup => groups::update(call).await;
+        DeleteGroup => groups::delete(call).await;
+        AddUserToGroup => groups::add_user(call).await;
+        RemoveUserFromGroup => groups::remove_user(call).await;
+        ListGroupsForUser => groups::of_user(call);
+        CreateRole => roles::create(call).await;
+        GetRole => roles::get(call);
+        ListRoles => roles::list(call);
+        UpdateRole => roles::update(call).await;
+        UpdateRoleDescription => roles::update_description(call).await;
+        DeleteRole => roles::delete(call).await;
+        TagRole => tags::tag_role(call).await;
+        UntagRole => tags::untag_role(call).await;
+        ListRoleTags => tags::list_role_tags(call);
+        GetAccountSummary => accounts::summary(call);
+        ListAccountAliases => accounts::aliases(call);
+    }
+}
+
+async fn policy_calls(call: &Call<'_>, action: &str) -> Result<Response<Bytes>, QueryError> {
+    calls! { call, action;
+        PutUserPolicy => inline::put(call, Kind::User).await;
+        GetUserPolicy => inline::get(call, Kind::User);
+        ListUserPolicies => inline::list(call, Kind::User);
+        DeleteUserPolicy => inline::delete(call, Kind::User).await;
+        PutGroupPolicy => inline::put(call, Kind::Group).await;
+        GetGroupPolicy => inline::get(call, Kind::Group);
+        ListGroupPolicies => inline::list(call, Kind::Group);
+        DeleteGroupPolicy => inline::delete(call, Kind::Group).await;
+        PutRolePolicy => inline::put(call, Kind::Role).await;
+        GetRolePolicy => inline::get(call, Kind::Role);
+        ListRolePolicies => inline::list(call, Kind::Role);
+        DeleteRolePolicy => inline::delete(call, Kind::Role).await;
+        AttachUserPolicy => attached::attach(call, Kind::User).await;
+        DetachUserPolicy => attached::detach(call, Kind::User).await;
+        ListAttachedUserPolicies => attached::list(call, Kind::User);
+        AttachGroupPolicy => attached::attach(call, Kind::Group).await;
+        DetachGroupPolicy => attached::detach(call, Kind::Group).await;
+        ListAttachedGroupPolicies => attached::list(call, Kind::Group);
+        AttachRolePolicy => attached::attach(call, Kind::Role).await;
+        DetachRolePolicy => attached::detach(call, Kind::Role).await;
+        ListAttachedRolePolicies => attached::list(call, Kind::Role);
+        PutUserPermissionsBoundary => attached::put_boundary(call, Kind::User).await;
+        DeleteUserPermissionsBoundary => attached::delete_boundary(call, Kind::User).await;
+        PutRolePermissionsBoundary => attached::put_boundary(call, Kind::Role).await;
+        DeleteRolePermissionsBoundary => attached::delete_boundary(call, Kind::Role).await;
+        UpdateAssumeRolePolicy => roles::update_trust(call).await;
+        CreatePolicy => policies::create(call).await;
+        GetPolicy => policies::get(call);
+        ListPolicies => policies::list(call);
+        DeletePolicy => policies::delete(call).await;
+        CreatePolicyVersion => policies::create_version(call).await;
+        GetPolicyVersion => policies::get_version(call);
+        ListPolicyVersions => policies::list_versions(call);
+        SetDefaultPolicyVersion => policies::set_default(call).await;
+        DeletePolicyVersion => policies::delete_version(call).await;
+        ListEntitiesForPolicy => policies::entities(call);
+        TagPolicy => tags::tag_policy(call).await;
+        UntagPolicy => tags::untag_policy(call).await;
+        ListPolicyTags => tags::list_policy_tags(call);
+        SimulatePrincipalPolicy => simulate::principal(call);
+        SimulateCustomPolicy => simulate::custom(call);
+    }
+}
+
+/// The ARN of what a call names, or will make: policies are asked about it before it is looked up.
+fn arn_of<E: Entity>(call: &Call<'_>, found: Option<&E>, name: &str) -> String {
+    match found {
+        Some(entity) => entity.arn(),
+        None => arn(call.account(), E::WHAT, call.form.given("Path").unwrap_or("/"), name),
+    }
+}
+
+/// A user, group or role by its name parameter, after the caller was found to be allowed `action` on it.
+fn holder(call: &Call<'_>, kind: Kind, action: &str) -> Result<Holder, QueryError> {
+    let (parameter, account) = (name_parameter(kind), call.account());
+    let name = call.form.required(parameter)?;
+    match kind {
+        Kind::User => {
+            let found = call.directory.find::<User>(account, name);
+            call.require(action, &arn_of::<User>(call, found.map(|user| &**user), name))?;
+            Ok(Holder::User(call.directory.named::<User>(account, name)?.id.clone()))
+        }
+        Kind::Group => {
+            let found = call.directory.find::<Group>(account, name);
+            call.require(action, &arn_of::<Group>(call, found.map(|group| &**group), name))?;
+            Ok(Holder::Group(call.directory.named::<Group>(account, name)?.id.clone()))
+        }
+        Kind::Role | Kind::Policy => {
+            let found = call.directory.find::<Role>(account, name);
+            call.require(action, &arn_of::<Role>(call, found.map(|role| &**role), name))?;
+            Ok(Holder::Role(call.directory.named::<Role>(account, name)?.id.clone()))
+        }
+    }
+}
+
+const fn name_parameter(kind: Kind) -> &'static str {
+    match kind {
+        Kind::User => "UserName",
+        Kind::Group => "GroupName",
+        Kind::Role => "RoleName",
+        Kind::Policy => "PolicyName",
+    }
+}
+
+/// `PutUserPolicy` of `Put`, user and `Policy`, with its service.
+fn action(verb: &str, kind: Kind, what: &str) -> String {
+    let kind = match kind {
+        Kind::User => "User",
+        Kind::Group => "Group",
+        Kind::Role => "Role",
+        Kind::Policy => "Policy",
+    };
+    format!("iam:{verb}{kind}{what}")
+}

@@ -1,0 +1,162 @@
+use std::sync::Arc;
+
+use super::page::{Page, write_end};
+use super::{Answered, arn_of, done, shape};
+use crate::aws::answer::members;
+use crate::aws::call::Call;
+use crate::aws::error::QueryError;
+use crate::identity::{Group, Holder, IdentityDocument, IdentityError, NewPolicy, Policy, PolicyVersion, Role, User};
+
+/// The policy of an ARN of the caller's account.
+pub fn allowed(call: &Call<'_>, action: &str) -> Result<Arc<Policy>, QueryError> {
+    let arn = call.form.required("PolicyArn")?;
+    call.require(action, arn)?;
+    let policy = call.directory.by_arn::<Policy>(arn)?;
+    if policy.account != call.account() {
+        return Err(IdentityError::missing("policy", arn).into());
+    }
+    Ok(Arc::clone(policy))
+}
+
+fn version(call: &Call<'_>) -> Result<u32, QueryError> {
+    let text = call.form.required("VersionId")?;
+    let number = text.strip_prefix('v').and_then(|digits| digits.parse().ok());
+    number.ok_or_else(|| QueryError::validation("VersionId is v and a number."))
+}
+
+fn shown(call: &Call<'_>, policy: Arc<Policy>) -> super::Write {
+    let directory = call.identities.directory();
+    Box::new(move |xml| {
+        xml.open("Policy");
+        shape::policy(xml, &directory, &policy, true);
+        xml.close();
+    })
+}
+
+pub async fn create(call: &Call<'_>) -> Answered {
+    let name = call.form.required("PolicyName")?;
+    call.require("iam:CreatePolicy", &arn_of::<Policy>(call, None, name))?;
+    let document = IdentityDocument::parse(call.form.required("PolicyDocument")?)?;
+    let new = NewPolicy {
+        path: call.form.given("Path").unwrap_or_default().to_owned(),
+        description: call.form.given("Description").unwrap_or_default().to_owned(),
+        tags: call.form.tags(),
+        ..NewPolicy::of(name, document)
+    };
+    let policy = call.change(|draft| draft.create_policy(call.account(), new)).await?;
+    Ok(shown(call, policy))
+}
+
+pub fn get(call: &Call<'_>) -> Answered {
+    let policy = allowed(call, "iam:GetPolicy")?;
+    Ok(shown(call, policy))
+}
+
+/// The account's own; there are none of AWS's.
+pub fn list(call: &Call<'_>) -> Answered {
+    call.require("iam:ListPolicies", "*")?;
+    let prefix = call.form.given("PathPrefix").unwrap_or("/").to_owned();
+    let attached_only = call.form.flag("OnlyAttached")?;
+    let of_aws = call.form.given("Scope") == Some("AWS");
+    let directory = call.directory.clone();
+    let wanted = |policy: &&Arc<Policy>| {
+        !of_aws && policy.path.starts_with(&prefix) && !(attached_only && directory.holders_of(&policy.id).is_empty())
+    };
+    let page = Page::of(call, directory.all::<Policy>(call.account()).filter(wanted).cloned(), |p| p.name.clone())?;
+    let directory = call.directory.clone();
+    Ok(Box::new(move |xml| {
+        members(xml, "Policies", &page.items, |xml, policy| shape::policy(xml, &directory, policy, false));
+        write_end(xml, page.marker.as_deref());
+    }))
+}
+
+pub async fn delete(call: &Call<'_>) -> Answered {
+    let policy = allowed(call, "iam:DeletePolicy")?;
+    call.change(|draft| draft.delete_policy(&policy.id)).await?;
+    Ok(done())
+}
+
+pub async fn create_version(call: &Call<'_>) -> Answered {
+    let policy = allowed(call, "iam:CreatePolicyVersion")?;
+    let document = IdentityDocument::parse(call.form.required("PolicyDocument")?)?;
+    let default = call.form.flag("SetAsDefault")?;
+    if default {
+        allowed(call, "iam:SetDefaultPolicyVersion")?;
+    }
+    let made = call.change(|draft| draft.create_version(&policy.id, document, default)).await?;
+    let in_force = if default { made.number } else { policy.default };
+    Ok(version_shown(made, in_force, false))
+}
+
+fn version_shown(version: PolicyVersion, in_force: u32, with_document: bool) -> super::Write {
+    Box::new(move |xml| {
+        xml.open("PolicyVersion");
+        shape::version(xml, &version, in_force, with_document);
+        xml.close();
+    })
+}
+
+pub fn get_version(call: &Call<'_>) -> Answered {
+    let policy = allowed(call, "iam:GetPolicyVersion")?;
+    let number = version(call)?;
+    let found = policy.versions.iter().find(|version| version.number == number);
+    let found = found.ok_or_else(|| IdentityError::missing("policy version", format!("v{number}")))?;
+    Ok(version_shown(found.clone(), policy.default, true))
+}
+
+pub fn list_versions(call: &Call<'_>) -> Answered {
+    let policy = allowed(call, "iam:ListPolicyVersions")?;
+    Ok(Box::new(move |xml| {
+        members(xml, "Versions", policy.versions.iter().rev(), |xml, version| {
+            shape::version(xml, version, policy.default, false);
+        });
+        write_end(xml, None);
+    }))
+}
+
+pub async fn set_default(call: &Call<'_>) -> Answered {
+    let policy = allowed(call, "iam:SetDefaultPolicyVersion")?;
+    let number = version(call)?;
+    call.change(|draft| draft.set_default_version(&policy.id, number)).await?;
+    Ok(done())
+}
+
+pub async fn delete_version(call: &Call<'_>) -> Answered {
+    let policy = allowed(call, "iam:DeletePolicyVersion")?;
+    let number = version(call)?;
+    call.change(|draft| draft.delete_version(&policy.id, number)).await?;
+    Ok(done())
+}
+
+pub fn entities(call: &Call<'_>) -> Answered {
+    let policy = allowed(call, "iam:ListEntitiesForPolicy")?;
+    let directory = call.directory.clone();
+    let holders = directory.holders_of(&policy.id);
+    Ok(Box::new(move |xml| {
+        let groups = holders.iter().filter_map(|holder| match holder {
+            Holder::Group(id) => directory.get::<Group>(id),
+            _ => None,
+        });
+        members(xml, "PolicyGroups", groups, |xml, group| {
+            xml.text("GroupName", &group.name);
+            xml.text("GroupId", &group.id);
+        });
+        let users = holders.iter().filter_map(|holder| match holder {
+            Holder::User(id) => directory.get::<User>(id),
+            _ => None,
+        });
+        members(xml, "PolicyUsers", users, |xml, user| {
+            xml.text("UserName", &user.name);
+            xml.text("UserId", &user.id);
+        });
+        let roles = holders.iter().filter_map(|holder| match holder {
+            Holder::Role(id) => directory.get::<Role>(id),
+            _ => None,
+        });
+        members(xml, "PolicyRoles", roles, |xml, role| {
+            xml.text("RoleName", &role.name);
+            xml.text("RoleId", &role.id);
+        });
+        write_end(xml, None);
+    }))
+}

@@ -1,0 +1,205 @@
+//! STS: who am I, and credentials for a while.
+
+use bytes::Bytes;
+use http::Response;
+use tandem_policy::{Action, Caller, Request, Resource, evaluate};
+
+use super::Service;
+use super::access::Circumstances;
+use super::answer::date;
+use super::call::Call;
+use super::error::QueryError;
+use crate::audit::Kind;
+use crate::identity::{
+    Entity, Id, IdentityError, Issued, NewSession, Policy, Role, SessionOf, Subject, Tag, check_name, check_tag,
+};
+use crate::s3::xml::XmlWriter;
+
+const SHORTEST: u32 = 900;
+const HOUR: u32 = 3_600;
+/// Of a session that is nobody's role.
+const LONGEST: u32 = 36 * HOUR;
+
+pub async fn dispatch(call: &Call<'_>, action: &str) -> Result<Response<Bytes>, QueryError> {
+    match action {
+        "GetCallerIdentity" => Ok(caller_identity(call)),
+        "AssumeRole" => assume_role(call),
+        "GetSessionToken" => session_token(call),
+        "GetAccessKeyInfo" => access_key_info(call),
+        other => Err(QueryError::new(
+            400,
+            "InvalidAction",
+            format!("Could not find operation {other} for version 2011-06-15"),
+        )),
+    }
+}
+
+/// Always allowed, as with AWS.
+fn caller_identity(call: &Call<'_>) -> Response<Bytes> {
+    let caller = call.caller.caller();
+    call.response(Service::Sts, "GetCallerIdentityResponse", "GetCallerIdentityResult", |xml| {
+        xml.text("Arn", caller.arn().unwrap_or_default());
+        xml.text("UserId", caller.user_id());
+        xml.raw("Account", call.account());
+    })
+}
+
+fn access_key_info(call: &Call<'_>) -> Result<Response<Bytes>, QueryError> {
+    call.require("sts:GetAccessKeyInfo", "*")?;
+    let access_key = call.form.required("AccessKeyId")?;
+    let account = call.identities.credential(access_key).map(|credential| credential.account());
+    let account = account.ok_or_else(|| IdentityError::missing("Access Key", access_key))?;
+    Ok(call.response(Service::Sts, "GetAccessKeyInfoResponse", "GetAccessKeyInfoResult", |xml| {
+        xml.raw("Account", account);
+    }))
+}
+
+/// For long-term keys; needs no permission, as with AWS.
+fn session_token(call: &Call<'_>) -> Result<Response<Bytes>, QueryError> {
+    let of = Option::<SessionOf>::from(&call.caller.standing.subject).filter(|_| !call.caller.is_session());
+    let of = of.ok_or_else(|| QueryError::denied("Cannot call GetSessionToken with session credentials"))?;
+    let longest = if matches!(of, SessionOf::User(_)) { LONGEST } else { HOUR };
+    let seconds = call.form.number("DurationSeconds")?.unwrap_or(12 * HOUR);
+    if !(SHORTEST..=LONGEST).contains(&seconds) {
+        return Err(QueryError::validation("DurationSeconds must be between 900 and 129600."));
+    }
+    let new = NewSession {
+        of,
+        seconds: seconds.min(longest),
+        tags: Vec::new(),
+        transitive: Vec::new(),
+        policy: None,
+        policies: Vec::new(),
+    };
+    let issued = call.identities.issue(call.clock, new)?;
+    Ok(call.response(Service::Sts, "GetSessionTokenResponse", "GetSessionTokenResult", |xml| {
+        credentials(xml, &issued);
+    }))
+}
+
+fn credentials(xml: &mut XmlWriter, issued: &Issued) {
+    xml.open("Credentials");
+    xml.text("AccessKeyId", &issued.access_key);
+    xml.text("SecretAccessKey", &issued.secret);
+    xml.text("SessionToken", &issued.token);
+    xml.text("Expiration", &date(issued.expires));
+    xml.close();
+}
+
+fn assume_role(call: &Call<'_>) -> Result<Response<Bytes>, QueryError> {
+    let arn = call.form.required("RoleArn")?;
+    let name = call.form.required("RoleSessionName")?;
+    check_name("roleSessionName", name, 64)?;
+    if name.len() < 2 {
+        return Err(QueryError::validation("roleSessionName must have length greater than or equal to 2"));
+    }
+    let (tags, transitive) = session_tags(call)?;
+    let source_identity = call.form.given("SourceIdentity").map(str::to_owned);
+    if let Some(source) = &source_identity {
+        check_name("sourceIdentity", source, 64)?;
+    }
+    // A role that is not there is answered as one that may not be assumed: nobody learns which there are.
+    let role = call.directory.by_arn::<Role>(arn).map_err(|_| call.not_authorized("sts:AssumeRole", arn, false))?;
+    may_assume(call, role, "sts:AssumeRole")?;
+    if tags.len() > call.caller.standing.transitive.len() {
+        may_assume(call, role, "sts:TagSession")?;
+    }
+    if source_identity.is_some() {
+        may_assume(call, role, "sts:SetSourceIdentity")?;
+    }
+    let seconds = duration(call, role)?;
+    let new = NewSession {
+        of: SessionOf::Role { id: role.id.clone(), name: name.to_owned(), source_identity: source_identity.clone() },
+        seconds,
+        tags,
+        transitive,
+        policy: call.form.given("Policy").map(str::to_owned),
+        policies: session_policies(call, role)?,
+    };
+    let issued = call.identities.issue(call.clock, new).map_err(|error| match error {
+        IdentityError::LimitExceeded(message) => QueryError::new(400, "PackedPolicyTooLarge", message),
+        other => other.into(),
+    })?;
+    Ok(call.response(Service::Sts, "AssumeRoleResponse", "AssumeRoleResult", |xml| {
+        credentials(xml, &issued);
+        xml.open("AssumedRoleUser");
+        xml.text("AssumedRoleId", &format!("{}:{name}", role.id));
+        xml.text("Arn", &format!("arn:aws:sts::{}:assumed-role/{}/{name}", role.account, role.name));
+        xml.close();
+        xml.raw("PackedPolicySize", issued.packed_percent);
+        xml.optional("SourceIdentity", source_identity.as_deref());
+    }))
+}
+
+/// The tags of a new session, those included that its caller's session hands on; and the keys of those that it hands on itself.
+fn session_tags(call: &Call<'_>) -> Result<(Vec<Tag>, Vec<String>), QueryError> {
+    let handed_on = &call.caller.standing.transitive;
+    let tags: Vec<Tag> = handed_on.iter().cloned().chain(call.form.tags()).collect();
+    for (at, tag) in tags.iter().enumerate() {
+        check_tag(&tag.key, &tag.value)?;
+        if tags[..at].iter().any(|earlier| earlier.key.eq_ignore_ascii_case(&tag.key)) {
+            return Err(QueryError::new(400, "InvalidParameterValue", "Duplicate tag keys found."));
+        }
+    }
+    let asked = call.form.list("TransitiveTagKeys").into_iter().map(str::to_owned);
+    let transitive = handed_on.iter().map(|tag| tag.key.clone()).chain(asked).collect();
+    Ok((tags, transitive))
+}
+
+/// A role's session that assumes another one (or itself) has an hour at most.
+fn duration(call: &Call<'_>, role: &Role) -> Result<u32, QueryError> {
+    let chained = matches!(call.caller.standing.subject, Subject::Role(_));
+    let longest = if chained { HOUR } else { role.max_session_seconds };
+    let seconds = call.form.number("DurationSeconds")?.unwrap_or(HOUR);
+    if seconds < SHORTEST {
+        return Err(QueryError::validation(
+            "Value at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900",
+        ));
+    }
+    if seconds > longest {
+        let message = match chained {
+            true => {
+                "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
+            }
+            false => "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+        };
+        return Err(QueryError::validation(message));
+    }
+    Ok(seconds)
+}
+
+fn session_policies(call: &Call<'_>, role: &Role) -> Result<Vec<Id>, QueryError> {
+    let named = call.form.structures("PolicyArns", "arn").map(|member| {
+        let arn = member.text("arn");
+        let policy = call.directory.by_arn::<Policy>(&arn)?;
+        if policy.account != role.account {
+            return Err(IdentityError::invalid("Session policies are managed policies of the role's account.").into());
+        }
+        Ok(policy.id.clone())
+    });
+    named.collect()
+}
+
+/// The trust policy lets the caller in, and, unless it names the caller itself in its own account, the caller's own policies
+/// do too.
+fn may_assume(call: &Call<'_>, role: &Role, action: &str) -> Result<(), QueryError> {
+    let standing = &call.caller.standing;
+    let (account, arn) = (role.account.to_string(), role.arn());
+    let guarded = Resource::Guarded { account: &account, policy: role.trust.compiled() };
+    let mut context = Circumstances::of(call);
+    for tag in &role.tags {
+        context = context.with(&format!("aws:ResourceTag/{}", tag.key), &tag.value);
+    }
+    let policies = standing.policies(guarded);
+    let request = Request { caller: &standing.caller, action: Action::of(action), resource: &arn, context: &context };
+    let decision = evaluate(&policies, &request);
+    if decision.allowed {
+        return Ok(());
+    }
+    let who = match &standing.caller {
+        Caller::Anonymous | Caller::Service(_) => "anonymous",
+        caller => caller.arn().unwrap_or_default(),
+    };
+    call.tell(Kind::Denied, Some(action), Some(&arn), &decision.why.to_string());
+    Err(QueryError::denied(format!("User: {who} is not authorized to perform: {action} on resource: {arn}")))
+}

@@ -1,0 +1,258 @@
+//! Everything that exists, in memory, as of one change. Published whole; a look-up takes no lock and asks no store.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::{Arc, OnceLock};
+
+use super::credential::Credential;
+use super::error::{IdentityError, Kind};
+use super::id::{AccountId, Id, parse_arn};
+use super::record::{
+    AccessKey, Account, ApiToken, Counters, Entity, Group, KeyOwner, Organization, Policy, Role, Unit, User,
+};
+
+/// A key, and what it stands for: worked out at its first use after a change, and forgotten with the next one.
+pub(super) struct KeyCell {
+    pub row: Arc<AccessKey>,
+    pub resolved: OnceLock<Arc<Credential>>,
+}
+
+impl KeyCell {
+    pub fn of(row: Arc<AccessKey>) -> Self {
+        KeyCell { row, resolved: OnceLock::new() }
+    }
+}
+
+impl Clone for KeyCell {
+    /// Without what was worked out: it was of another directory.
+    fn clone(&self) -> Self {
+        KeyCell::of(Arc::clone(&self.row))
+    }
+}
+
+/// The entities of one kind.
+pub(super) type Shelf<E> = BTreeMap<Id, Arc<E>>;
+
+#[derive(Clone)]
+pub struct Directory {
+    pub(super) organization: Arc<Organization>,
+    pub(super) accounts: BTreeMap<AccountId, Arc<Account>>,
+    pub(super) users: Shelf<User>,
+    pub(super) groups: Shelf<Group>,
+    pub(super) roles: Shelf<Role>,
+    pub(super) policies: Shelf<Policy>,
+    /// Names in lower case, as they are unique; in the order of listings.
+    pub(super) names: BTreeMap<(AccountId, Kind, String), Id>,
+    pub(super) keys: HashMap<Id, KeyCell>,
+    pub(super) owned: BTreeSet<(KeyOwner, Id)>,
+    pub(super) tokens: BTreeMap<u64, Arc<ApiToken>>,
+    pub(super) counters: Counters,
+}
+
+/// An entity that has a shelf.
+pub trait Shelved: Entity {
+    #[doc(hidden)]
+    fn shelf(directory: &Directory) -> &Shelf<Self>;
+    #[doc(hidden)]
+    fn shelf_mut(directory: &mut Directory) -> &mut Shelf<Self>;
+}
+
+macro_rules! shelves {
+    ($($type:ty, $field:ident;)*) => {
+        $(impl Shelved for $type {
+            fn shelf(directory: &Directory) -> &Shelf<Self> {
+                &directory.$field
+            }
+
+            fn shelf_mut(directory: &mut Directory) -> &mut Shelf<Self> {
+                &mut directory.$field
+            }
+        })*
+    };
+}
+shelves! {
+    User, users;
+    Group, groups;
+    Role, roles;
+    Policy, policies;
+}
+
+/// Whose policies are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    User(Id),
+    Group(Id),
+    Role(Id),
+}
+
+impl Directory {
+    pub(super) fn new(organization: Organization, counters: Counters) -> Self {
+        Directory {
+            organization: Arc::new(organization),
+            accounts: BTreeMap::new(),
+            users: Shelf::new(),
+            groups: Shelf::new(),
+            roles: Shelf::new(),
+            policies: Shelf::new(),
+            names: BTreeMap::new(),
+            keys: HashMap::new(),
+            owned: BTreeSet::new(),
+            tokens: BTreeMap::new(),
+            counters,
+        }
+    }
+
+    pub fn organization(&self) -> &Arc<Organization> {
+        &self.organization
+    }
+
+    pub fn generation(&self) -> u64 {
+        self.counters.generation
+    }
+
+    pub fn account(&self, id: AccountId) -> Option<&Arc<Account>> {
+        self.accounts.get(&id)
+    }
+
+    pub fn accounts(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.accounts.values()
+    }
+
+    pub fn account_numbered(&self, number: u64) -> Option<&Arc<Account>> {
+        self.accounts.values().find(|account| account.number == number)
+    }
+
+    pub fn account_by_canonical(&self, canonical: &str) -> Option<&Arc<Account>> {
+        self.accounts.values().find(|account| &*account.canonical == canonical)
+    }
+
+    pub fn unit(&self, id: &str) -> Option<&Unit> {
+        self.organization.units.iter().find(|unit| &*unit.id == id)
+    }
+
+    /// `o-.../r-.../ou-.../`: where an account hangs in the organisation, as `aws:PrincipalOrgPaths` has it.
+    pub fn organization_path(&self, account: AccountId) -> String {
+        let mut ids = Vec::new();
+        let mut next = self.accounts.get(&account).and_then(|account| account.unit.clone());
+        while let Some(unit) = next.as_ref().and_then(|id| self.unit(id)).filter(|_| ids.len() < 64) {
+            ids.push(unit.id.clone());
+            next.clone_from(&unit.parent);
+        }
+        let mut path = format!("{}/{}/", self.organization.id, self.organization.root);
+        for id in ids.iter().rev() {
+            path.push_str(id);
+            path.push('/');
+        }
+        path
+    }
+
+    pub fn get<E: Shelved>(&self, id: &str) -> Option<&Arc<E>> {
+        E::shelf(self).get(id)
+    }
+
+    pub fn find<E: Shelved>(&self, account: AccountId, name: &str) -> Option<&Arc<E>> {
+        let id = self.names.get(&(account, E::WHAT, name.to_ascii_lowercase()))?;
+        E::shelf(self).get(id)
+    }
+
+    /// # Errors
+    /// `NoSuchEntity`.
+    pub fn named<E: Shelved>(&self, account: AccountId, name: &str) -> Result<&Arc<E>, IdentityError> {
+        self.find::<E>(account, name).ok_or_else(|| IdentityError::missing(E::WHAT.word(), name))
+    }
+
+    /// # Errors
+    /// `NoSuchEntity`, also when the path is another.
+    pub fn by_arn<E: Shelved>(&self, arn: &str) -> Result<&Arc<E>, IdentityError> {
+        let missing = || IdentityError::missing(E::WHAT.word(), arn);
+        let (account, kind, path, name) = parse_arn(arn).ok_or_else(missing)?;
+        let found = self.find::<E>(account, name).filter(|found| kind == E::WHAT && found.path() == path);
+        found.filter(|found| found.name() == name).ok_or_else(missing)
+    }
+
+    /// By its integer id.
+    pub fn numbered<E: Shelved>(&self, number: u64) -> Option<&Arc<E>> {
+        E::shelf(self).values().find(|entity| entity.number() == number)
+    }
+
+    /// Those of an account, in the order of their names.
+    pub fn all<E: Shelved>(&self, account: AccountId) -> impl Iterator<Item = &Arc<E>> {
+        self.named_after::<E>(account, "")
+    }
+
+    /// Those of an account whose names come after `marker`.
+    pub fn named_after<E: Shelved>(&self, account: AccountId, marker: &str) -> impl Iterator<Item = &Arc<E>> {
+        let from = (account, E::WHAT, marker.to_ascii_lowercase());
+        self.names
+            .range((Bound::Excluded(from), Bound::Unbounded))
+            .take_while(move |((of, kind, _), _)| *of == account && *kind == E::WHAT)
+            .filter_map(|(_, id)| E::shelf(self).get(id))
+    }
+
+    /// Those of all accounts.
+    pub fn everywhere<E: Shelved>(&self) -> impl Iterator<Item = &Arc<E>> {
+        E::shelf(self).values()
+    }
+
+    pub fn local_user(&self, account: AccountId, uid: u32) -> Option<&Arc<User>> {
+        self.all::<User>(account).find(|user| user.local.as_ref().is_some_and(|local| local.uid == Some(uid)))
+    }
+
+    /// The groups a user is in: those it was added to, and, for a local user, those whose gid it has.
+    pub fn groups_of<'a>(&'a self, user: &'a User) -> impl Iterator<Item = &'a Arc<Group>> {
+        let added = user.groups.iter().filter_map(|id| self.groups.get(id));
+        let gids = user.local.iter().flat_map(|local| local.leading_gid.iter().chain(&local.gids));
+        let by_gid = gids.filter_map(|gid| self.group_of_gid(user.account, *gid));
+        let by_gid = by_gid.filter(|group| !user.groups.contains(&group.id));
+        let mut seen = BTreeSet::new();
+        added.chain(by_gid).filter(move |group| seen.insert(group.id.clone()))
+    }
+
+    pub fn group_of_gid(&self, account: AccountId, gid: u32) -> Option<&Arc<Group>> {
+        self.groups.values().find(|group| group.gid == Some(gid) && group.account == account)
+    }
+
+    /// The users that are in a group.
+    pub fn members<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = &'a Arc<User>> {
+        self.all::<User>(group.account).filter(|user| self.groups_of(user).any(|of| of.id == group.id))
+    }
+
+    /// Who has a managed policy attached.
+    pub fn holders_of(&self, policy: &str) -> Vec<Holder> {
+        let holds = |grants: &super::record::Grants| grants.attached.iter().any(|id| &**id == policy);
+        let users = self.users.values().filter(|user| holds(&user.grants)).map(|user| Holder::User(user.id.clone()));
+        let groups = self.groups.values().filter(|group| holds(&group.grants));
+        let roles = self.roles.values().filter(|role| holds(&role.grants)).map(|role| Holder::Role(role.id.clone()));
+        users.chain(groups.map(|group| Holder::Group(group.id.clone()))).chain(roles).collect()
+    }
+
+    /// How many users and roles a managed policy bounds.
+    pub fn bounded_by(&self, policy: &str) -> usize {
+        let bounds = |boundary: &Option<Id>| boundary.as_deref() == Some(policy);
+        let users = self.users.values().filter(|user| bounds(&user.boundary)).count();
+        users + self.roles.values().filter(|role| bounds(&role.boundary)).count()
+    }
+
+    pub fn key(&self, access_key: &str) -> Option<&Arc<AccessKey>> {
+        self.keys.get(access_key).map(|cell| &cell.row)
+    }
+
+    /// The keys of a user or an account's root, in the order of their names.
+    pub fn keys_of<'a>(&'a self, owner: &'a KeyOwner) -> impl Iterator<Item = &'a Arc<AccessKey>> {
+        let from = (owner.clone(), Id::from(""));
+        let owned = self.owned.range(from..).take_while(move |(of, _)| of == owner);
+        owned.filter_map(|(_, access_key)| self.key(access_key))
+    }
+
+    pub fn all_keys(&self) -> impl Iterator<Item = &Arc<AccessKey>> {
+        self.owned.iter().filter_map(|(_, access_key)| self.key(access_key))
+    }
+
+    pub fn tokens(&self) -> impl Iterator<Item = &Arc<ApiToken>> {
+        self.tokens.values()
+    }
+
+    pub fn token(&self, number: u64) -> Option<&Arc<ApiToken>> {
+        self.tokens.get(&number)
+    }
+}

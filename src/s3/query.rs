@@ -1,0 +1,129 @@
+//! The way of IAM's and STS's forms through the S3 port: recognised, proved, read; what they ask is answered elsewhere.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, Method, Response, Uri};
+use tandem_storage::types::Timestamp;
+
+use super::auth::{self, Judge};
+use super::error::{ErrorCode, S3Error};
+use super::payload::Source;
+use super::request::RequestId;
+use super::service::Service;
+use crate::identity::Credential;
+
+/// The longest form, in bytes: the largest policy, encoded, with room.
+const FORM_BYTES_MAX: usize = 128 * 1024;
+
+/// A form whose sender is proved.
+pub struct Form {
+    /// Of which service the signature is: `iam` or `sts`.
+    pub service: String,
+    pub caller: Arc<Credential>,
+    pub body: Bytes,
+    pub id: RequestId,
+    pub received: Timestamp,
+    pub client: IpAddr,
+    pub secure: bool,
+    pub user_agent: Option<String>,
+}
+
+/// Who answers forms.
+pub trait QueryFace: Send + Sync + 'static {
+    fn answer(&self, form: Form) -> Pin<Box<dyn Future<Output = Response<Bytes>> + Send + '_>>;
+
+    /// The answer to a form that did not get that far; `service` is what its sender claims.
+    fn refuse(&self, service: &str, error: &S3Error, id: &RequestId) -> Response<Bytes>;
+}
+
+/// A request as the connection has it.
+pub struct Posted<'a> {
+    pub headers: &'a HeaderMap,
+    pub source: Source,
+    pub id: RequestId,
+    pub client: IpAddr,
+    pub secure: bool,
+}
+
+/// Nothing of S3 is posted to the root.
+pub fn is_form(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
+    let content = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = content.split(';').next().unwrap_or_default().trim();
+    let root = uri.path() == "/" && uri.query().is_none_or(str::is_empty);
+    *method == Method::POST && root && kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+pub async fn handle(service: &Service, face: &dyn QueryFace, posted: Posted<'_>) -> Response<Bytes> {
+    let mut claimed = String::new();
+    let id = posted.id.clone();
+    match prove(service, posted, &mut claimed).await {
+        Ok(form) => face.answer(form).await,
+        Err(error) => {
+            let mut response = face.refuse(&claimed, &error, &id);
+            if error.close {
+                response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+            }
+            response
+        }
+    }
+}
+
+async fn prove(service: &Service, posted: Posted<'_>, claimed: &mut String) -> Result<Form, S3Error> {
+    let Posted { headers, source, id, client, secure } = posted;
+    let received = service.clock.now();
+    let judge = Judge {
+        identities: &service.identities,
+        settings: &service.settings,
+        keys: &service.signing_keys,
+        now: received,
+    };
+    let claim = auth::claim_form(headers, judge)?;
+    // Unsigned forms are of operations that this server does not have.
+    let claim =
+        claim.ok_or_else(|| S3Error::new(ErrorCode::AccessDenied, "Request is missing Authentication Token"))?;
+    claim.service().clone_into(claimed);
+    let body = read(headers, source).await?;
+    let caller = auth::prove_form(claim, &body, judge)?;
+    let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Ok(Form { service: claimed.clone(), caller, body, id, received, client, secure, user_agent })
+}
+
+async fn read(headers: &HeaderMap, mut source: Source) -> Result<Bytes, S3Error> {
+    let too_long = || S3Error::of(ErrorCode::MaxMessageLengthExceeded).closing();
+    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    if declared.is_some_and(|length: u64| length > FORM_BYTES_MAX as u64) {
+        return Err(too_long());
+    }
+    let mut whole = BytesMut::new();
+    while let Some(bytes) = source.next().await? {
+        if whole.len() + bytes.len() > FORM_BYTES_MAX {
+            return Err(too_long());
+        }
+        whole.extend_from_slice(&bytes);
+    }
+    Ok(whole.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, Method, Uri};
+
+    use super::is_form;
+
+    #[test]
+    fn only_a_form_posted_to_the_root_is_one() {
+        let is = |method: Method, uri: &'static str, kind: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("content-type", HeaderValue::from_static(kind));
+            is_form(&method, &Uri::from_static(uri), &headers)
+        };
+        let form = "application/x-www-form-urlencoded; charset=utf-8";
+        assert!(is(Method::POST, "/", form));
+        assert!(!is(Method::PUT, "/", form) && !is(Method::POST, "/b", form) && !is(Method::POST, "/?delete", form));
+        assert!(!is(Method::POST, "/", "multipart/form-data") && !is(Method::POST, "/", ""));
+    }
+}
