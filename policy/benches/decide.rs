@@ -49,16 +49,19 @@ fn document(from: usize, count: usize, kind: Kind<'_>) -> Document {
     Document::parse(text.as_bytes(), kind).expect("well formed")
 }
 
+/// Short enough that some round of many is not interrupted.
+const ROUND: u32 = 5;
+
 /// The best of many rounds: what the code costs, not what its neighbours do.
 #[allow(clippy::disallowed_methods)] // a benchmark is about the clock
 fn fastest(mut work: impl FnMut()) -> Duration {
     let mut best = Duration::MAX;
-    for _ in 0..50 {
+    for _ in 0..2_000 {
         let began = Instant::now();
-        for _ in 0..100 {
+        for _ in 0..ROUND {
             work();
         }
-        best = best.min(began.elapsed() / 100);
+        best = best.min(began.elapsed() / ROUND);
     }
     best
 }
@@ -108,7 +111,7 @@ fn main() {
     measure(100, Duration::from_micros(20));
     measure(1_000, Duration::from_micros(100));
     let text = "a".repeat(1_024);
-    let pattern = format!("*{}b", "a?".repeat(500));
+    let pattern = format!("*{}b", "a?".repeat(256));
     let policy = format!(
         r#"{{ "Statement": {{ "Effect": "Allow", "Action": "*", "Resource": "arn:aws:s3:::bucket/{pattern}" }} }}"#
     );
@@ -127,5 +130,5 @@ fn main() {
     let cost = fastest(|| {
         black_box(evaluate(black_box(&policies), black_box(&request)));
     });
-    println!("a hostile pattern of 1,002 characters on a key of 1,024: {:>9.3} us", cost.as_secs_f64() * 1e6);
+    println!("a hostile pattern of 514 characters on a key of 1,024: {:>9.3} us", cost.as_secs_f64() * 1e6);
 }

@@ -53,9 +53,11 @@ impl Document {
     /// The condition keys that it asks for, as [`crate::Context`] would be asked; with repetitions.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.statements.iter().flat_map(|statement| {
-            let conditions = statement.conditions.iter().map(|condition| &*condition.key.name);
-            let variables = statement.resources.patterns().iter().flat_map(|text| text.keys()).map(|key| &*key.name);
-            conditions.chain(variables)
+            let of_conditions = statement.conditions.iter().flat_map(|condition| {
+                std::iter::once(&condition.key).chain(condition.operands.texts().flat_map(|text| text.keys()))
+            });
+            let of_resources = statement.resources.patterns().iter().flat_map(|text| text.keys());
+            of_conditions.chain(of_resources).map(|key| &*key.name)
         })
     }
 }

@@ -33,7 +33,7 @@ pub struct Attached {
 pub struct Request<'a> {
     pub caller: &'a Caller,
     pub action: Action<'a>,
-    /// The ARN, or `*` for what has none.
+    /// The ARN; of what has none, the broadest that a policy would name: `arn:aws:s3:::*` for a list of buckets, else `*`.
     pub resource: &'a str,
     pub context: &'a dyn Context,
 }

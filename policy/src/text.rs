@@ -27,7 +27,12 @@ pub(crate) enum Text {
 
 /// A text with variables. Their values are literal, whatever is in them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Template(Box<[Part]>);
+pub(crate) struct Template {
+    /// The literal that it begins with: most texts that do not match differ here.
+    head: Box<str>,
+    /// All of it, the head too.
+    parts: Box<[Part]>,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
@@ -35,8 +40,8 @@ enum Part {
     Variable { key: Key, default: Option<Box<str>> },
 }
 
-/// Tokens that fit on the stack; a longer text is the uncommon case that allocates.
-const STACK: usize = 768;
+/// Tokens after the head that fit on the stack; a longer text is the uncommon case that allocates.
+const STACK: usize = 256;
 
 impl Text {
     pub(crate) fn parse(written: &str, wildcards: Wildcards, variables: Variables) -> Result<Text, Malformed> {
@@ -67,14 +72,16 @@ impl Text {
             return Ok(Text::Fixed(Glob::of_tokens(literal)));
         }
         parts.push(Part::Tokens(literal.into()));
-        Ok(Text::Template(Template(parts.into())))
+        Ok(Text::Template(Template::new(parts)))
     }
 
     pub(crate) fn matches(&self, text: &str, scope: &Scope<'_>) -> bool {
         match self {
             Text::Fixed(glob) => glob.matches(text),
             Text::Template(template) => {
-                template.render(scope, |tokens| tokens_match(tokens, text, &mut || ())) == Some(true)
+                let Some(rest) = text.strip_prefix(&*template.head) else { return false };
+                template.render(scope, template.head.len(), |tokens| tokens_match(tokens, rest, &mut || ()))
+                    == Some(true)
             }
         }
     }
@@ -84,14 +91,14 @@ impl Text {
         match self {
             Text::Fixed(Glob::Exact(whole)) => folded(whole).eq(folded(text)),
             Text::Fixed(other) => other.matches(text),
-            Text::Template(template) => template.render(scope, |tokens| same_folded(tokens, text)) == Some(true),
+            Text::Template(template) => template.render(scope, 0, |tokens| same_folded(tokens, text)) == Some(true),
         }
     }
 
     /// Calls `use_tokens` with the text's tokens, its variables replaced; nothing if one has no value.
     pub(crate) fn render<T>(&self, scope: &Scope<'_>, use_tokens: impl FnOnce(&[Token]) -> T) -> Option<T> {
         match self {
-            Text::Template(template) => template.render(scope, use_tokens),
+            Text::Template(template) => template.render(scope, 0, use_tokens),
             Text::Fixed(Glob::Tokens(tokens)) => Some(use_tokens(tokens)),
             Text::Fixed(Glob::Exact(text)) => Some(use_tokens(&text.bytes().map(Token::Byte).collect::<Vec<_>>())),
             Text::Fixed(_) => None,
@@ -106,7 +113,7 @@ impl Text {
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
         let parts: &[Part] = match self {
             Text::Fixed(_) => &[],
-            Text::Template(template) => &template.0,
+            Text::Template(template) => &template.parts,
         };
         parts.iter().filter_map(|part| match part {
             Part::Variable { key, .. } => Some(key),
@@ -116,14 +123,30 @@ impl Text {
 }
 
 impl Template {
-    fn render<T>(&self, scope: &Scope<'_>, use_tokens: impl FnOnce(&[Token]) -> T) -> Option<T> {
+    /// `parts` begins with tokens, be they none.
+    fn new(parts: Vec<Part>) -> Template {
+        let first: &[Token] = match parts.first() {
+            Some(Part::Tokens(tokens)) => tokens,
+            _ => &[],
+        };
+        let bytes = first.iter().map_while(|token| match token {
+            Token::Byte(byte) => Some(*byte),
+            Token::One | Token::Any => None,
+        });
+        let head = String::from_utf8(bytes.collect()).unwrap_or_default();
+        Template { head: head.into(), parts: parts.into() }
+    }
+
+    /// Calls `use_tokens` with the tokens after the first `skip`, which lie in the head.
+    fn render<T>(&self, scope: &Scope<'_>, skip: usize, use_tokens: impl FnOnce(&[Token]) -> T) -> Option<T> {
         let mut length = 0;
-        for part in &self.0 {
+        for part in &self.parts {
             length += match part {
                 Part::Tokens(tokens) => tokens.len(),
                 Part::Variable { key, default } => scope.variable(key).or(default.as_deref())?.len(),
             };
         }
+        let length = length - skip;
         let mut stack = [Token::Any; STACK];
         let mut heap = Vec::new();
         let row: &mut [Token] = if length <= STACK {
@@ -133,9 +156,10 @@ impl Template {
             &mut heap
         };
         let mut at = 0;
-        for part in &self.0 {
+        for (index, part) in self.parts.iter().enumerate() {
             match part {
                 Part::Tokens(tokens) => {
+                    let tokens = if index == 0 { &tokens[skip..] } else { tokens };
                     row[at..at + tokens.len()].copy_from_slice(tokens);
                     at += tokens.len();
                 }

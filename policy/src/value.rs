@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use jiff::civil::Date;
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
-use jiff::{Timestamp, civil::DateTime};
 
 /// A decimal number with up to nine places, exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +46,9 @@ pub(crate) struct Moment(i128);
 impl Moment {
     /// Four digits are a year; more are seconds.
     pub(crate) fn parse(text: &str) -> Option<Moment> {
+        if let Some(moment) = whole_second(text.as_bytes()) {
+            return Some(moment);
+        }
         let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') || text.starts_with('-');
         if numeric && text.len() != 4 {
             return Decimal::parse(text).map(|Decimal(value)| Moment(value));
@@ -64,6 +67,21 @@ impl Moment {
         };
         Offset::UTC.to_timestamp(start).ok().map(|moment| Moment(moment.as_nanosecond()))
     }
+}
+
+/// `2026-01-31T12:00:00Z`: the form in which requests carry time, and so read on every decision that asks for it.
+fn whole_second(text: &[u8]) -> Option<Moment> {
+    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', n0, n1, b':', s0, s1, b'Z'] = *text else {
+        return None;
+    };
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0_i16, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + i16::from(digit - b'0')))
+    };
+    let pair = |high, low| number(&[high, low]).and_then(|value| i8::try_from(value).ok());
+    let date = Date::new(number(&[y0, y1, y2, y3])?, pair(m0, m1)?, pair(d0, d1)?).ok()?;
+    let time = Time::new(pair(h0, h1)?, pair(n0, n1)?, pair(s0, s1)?, 0).ok()?;
+    let moment = Offset::UTC.to_timestamp(date.to_datetime(time)).ok()?;
+    Some(Moment(moment.as_nanosecond()))
 }
 
 /// A date and time without a zone is in UTC.

@@ -14,6 +14,8 @@ pub enum Kind {
     Crash,
     /// Random cuts of the replication link.
     Cuts,
+    /// Decisions of the policy engine against the naive evaluator.
+    Policy,
 }
 
 /// A long run, done in slices. A slice that passed is recorded, so a stopped campaign goes on where it was.
@@ -38,6 +40,7 @@ impl Kind {
             Kind::Model => "model",
             Kind::Crash => "crash",
             Kind::Cuts => "cuts",
+            Kind::Policy => "policy",
         }
     }
 
@@ -47,6 +50,7 @@ impl Kind {
             Kind::Model => ("tandem-storage", "model", "TANDEM_MODEL_SEQUENCES", "TANDEM_MODEL_SEED"),
             Kind::Crash => ("tandem-storage", "crash", "TANDEM_CRASH_STATES", "TANDEM_CRASH_SEED"),
             Kind::Cuts => ("tandem", "cut", "TANDEM_LINK_CUTS", "TANDEM_LINK_SEED"),
+            Kind::Policy => ("tandem-policy", "naive_evaluator", "TANDEM_POLICY_DECISIONS", "TANDEM_POLICY_SEED"),
         }
     }
 }
@@ -73,7 +77,10 @@ impl Campaign {
 
     fn slice(&self, first: u64, count: u64) -> Result<(), Failed> {
         let (package, filter, number, seed) = self.kind.test();
-        let mut command = cargo(&["test", "--profile", "ci", "--package", package, "--features", "sled"]);
+        let mut command = cargo(&["test", "--profile", "ci", "--package", package]);
+        if self.kind != Kind::Policy {
+            command.args(["--features", "sled"]);
+        }
         let filter = if filter == "model" { format!("on_{}_match_the_model", self.engine) } else { filter.to_owned() };
         command.args([filter.as_str(), "--", "--nocapture"]);
         run(command.env(number, count.to_string()).env(seed, first.to_string()))

@@ -18,7 +18,16 @@ fn dates_come_in_every_documented_form() {
         assert_eq!(Moment::parse(form), Some(midnight), "{form}");
     }
     assert_eq!(Moment::parse("2020-01-01T02:30:00.000+02:30"), Some(midnight));
-    for wrong in ["", "yesterday", "2020-13-01", "2020-02-30", "20-01-01"] {
+    for wrong in [
+        "",
+        "yesterday",
+        "2020-13-01",
+        "2020-02-30",
+        "20-01-01",
+        "2023-02-29T00:00:00Z",
+        "2020-01-01T24:00:00Z",
+        "2020-01-01T00:61:00Z",
+    ] {
         assert_eq!(Moment::parse(wrong), None, "{wrong}");
     }
 }

@@ -286,3 +286,15 @@ fn a_buckets_policy_has_at_most_twenty_kibibytes() {
     let document = Document::parse(spaced.as_bytes(), Kind::Identity).expect("well formed");
     assert_eq!(document.counted_size(), spaced.trim_end().len(), "IAM does not count white space");
 }
+
+#[test]
+fn a_document_says_which_keys_it_asks_for() {
+    let policy = json!({ "Version": "2012-10-17", "Statement": statement(Kind::Identity, &json!({
+        "Resource": "arn:aws:s3:::${aws:PrincipalTag/Team, 'none'}/*",
+        "Condition": { "StringLike": { "S3:Prefix": "${aws:username}/*" }, "ArnLike": { "aws:SourceArn": "arn:aws:iam::${aws:PrincipalAccount}:*" } }
+    })) });
+    let document = Document::parse(policy.to_string().as_bytes(), Kind::Identity).expect("well formed");
+    let mut keys: Vec<&str> = document.keys().collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["aws:principalaccount", "aws:principaltag/Team", "aws:sourcearn", "aws:username", "s3:prefix"]);
+}
