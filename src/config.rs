@@ -110,6 +110,8 @@ pub struct Config {
     pub peer_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pairing_secret_file: Option<PathBuf>,
+    /// A peer that is away longer has no claim on history any more: it will be sent everything again.
+    pub retention_cap_seconds: u64,
 
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root_access_key: Option<String>,
@@ -165,6 +167,7 @@ impl Default for Config {
             peer_address: None,
             peer_name: None,
             pairing_secret_file: None,
+            retention_cap_seconds: 7 * 24 * 60 * 60,
             root_access_key: None,
             root_secret_key_file: None,
             admin_password_file: None,
@@ -217,6 +220,9 @@ impl Config {
         }
         if [self.header_timeout_seconds, self.idle_timeout_seconds, self.body_idle_timeout_seconds].contains(&0) {
             return invalid("header_timeout_seconds, idle_timeout_seconds, body_idle_timeout_seconds", "at least 1");
+        }
+        if self.retention_cap_seconds < 60 {
+            return invalid("retention_cap_seconds", "at least 60");
         }
         if self.audit_log.is_empty() {
             return invalid("audit_log", "`stderr`, `off`, or a file");

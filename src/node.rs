@@ -296,6 +296,7 @@ fn replication_config(
         s3_endpoint: listeners.s3_url.clone(),
         admin_endpoint: listeners.admin_url.clone(),
         identity_dir: config.data_dir.clone(),
+        retention_cap: Duration::from_secs(config.retention_cap_seconds),
         pairing: pairing_secret.map(|secret| SecretPairing {
             secret,
             peer_address: config.peer_address.clone(),

@@ -89,6 +89,7 @@ pub struct Metrics {
     collected: Family<KindLabels, Counter>,
     lag: Family<PathLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     writable: Family<PathLabels, Gauge>,
+    alarm: Family<PathLabels, Gauge>,
     epoch: Family<PathLabels, Gauge>,
     peer_connected: Family<PeerLabels, Gauge>,
     audit_events: Counter,
@@ -121,6 +122,7 @@ impl Metrics {
             collected: Family::default(),
             lag: Family::default(),
             writable: Family::default(),
+            alarm: Family::default(),
             epoch: Family::default(),
             peer_connected: Family::default(),
             audit_events: Counter::default(),
@@ -154,6 +156,7 @@ impl Metrics {
             self.lag.clone(),
         );
         r.register("path_writable", "1 if this node takes writes for the path", self.writable.clone());
+        r.register("path_alarm", "1 if something was given up for the path; see tandem status", self.alarm.clone());
         r.register("path_epoch", "The path's epoch", self.epoch.clone());
         r.register("peer_connected", "1 if the peer is connected", self.peer_connected.clone());
         r.register("audit_events", "Lines written to the audit log", self.audit_events.clone());
@@ -205,6 +208,7 @@ impl Metrics {
         self.low_space.set(i64::from(report.low_space));
         self.lag.clear();
         self.writable.clear();
+        self.alarm.clear();
         self.epoch.clear();
         self.peer_connected.clear();
         for path in &report.paths {
@@ -214,6 +218,7 @@ impl Metrics {
                 self.lag.get_or_create(&labels).set(lag);
             }
             self.writable.get_or_create(&labels).set(i64::from(path.writable));
+            self.alarm.get_or_create(&labels).set(i64::from(path.alarm.is_some()));
             self.epoch.get_or_create(&labels).set(gauge(path.epoch));
         }
         for peer in &report.peers {

@@ -31,6 +31,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// Speaks to one node's admin port, and connects again when the connection has gone.
 pub struct AdminClient {
     url: String,
+    /// As the URL has it: what the Host header says.
+    authority: String,
     host: String,
     port: u16,
     authorization: Zeroizing<String>,
@@ -46,11 +48,14 @@ impl AdminClient {
         if uri.scheme_str() != Some("https") {
             return Err(usage("the admin port speaks HTTPS: https://HOST:PORT"));
         }
-        let host = uri.host().ok_or_else(|| usage("names no host"))?.trim_matches(['[', ']']).to_owned();
+        let named = uri.host().ok_or_else(|| usage("names no host"))?;
+        let authority = uri.port().map_or_else(|| named.to_owned(), |port| format!("{named}:{port}"));
+        let host = named.trim_matches(['[', ']']).to_owned();
         let credentials = Zeroizing::new(format!("{user}:{password}"));
         let encoded = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(credentials.as_bytes()));
         Ok(AdminClient {
             url: url.trim_end_matches('/').to_owned(),
+            authority,
             host,
             port: uri.port_u16().unwrap_or(443),
             authorization: Zeroizing::new(format!("Basic {}", *encoded)),
@@ -113,7 +118,7 @@ impl AdminClient {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(header::HOST, format!("{}:{}", self.host, self.port))
+            .header(header::HOST, self.authority.as_str())
             .header(header::AUTHORIZATION, self.authorization.as_str());
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");

@@ -70,6 +70,9 @@ fn notes(path: &PathReport, text: &mut Vec<String>) {
     if let Some(conflict) = &path.conflict {
         text.push(format!("{}: CONFLICT: {conflict}", path.path));
     }
+    if let Some(alarm) = &path.alarm {
+        text.push(format!("{}: ALARM: {alarm}", path.path));
+    }
     if let Some(error) = &path.last_error {
         text.push(format!("{}: {error}", path.path));
     }

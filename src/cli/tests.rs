@@ -21,6 +21,7 @@ fn path(lag: Option<f64>) -> PathReport {
         transfer: None,
         diverged: Vec::new(),
         conflict: None,
+        alarm: None,
         last_error: None,
         last_change: None,
     }

@@ -85,6 +85,10 @@ pub struct Flags {
     #[arg(long, env = "TANDEM_PAIRING_SECRET_FILE", value_name = "FILE")]
     pub pairing_secret_file: Option<PathBuf>,
 
+    /// How long history is kept for a peer that is away
+    #[arg(long, env = "TANDEM_RETENTION_CAP_SECONDS", value_name = "SECONDS")]
+    pub retention_cap_seconds: Option<u64>,
+
     /// The administrator's access key; generated if there is none
     #[arg(long, env = "TANDEM_ROOT_ACCESS_KEY", value_name = "KEY")]
     pub root_access_key: Option<String>,

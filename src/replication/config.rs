@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -18,6 +19,8 @@ pub struct ReplicationConfig {
     pub admin_endpoint: String,
     /// Where certificate and key are kept: beside the store's files.
     pub identity_dir: PathBuf,
+    /// A peer that is away longer has no claim on history any more.
+    pub retention_cap: Duration,
     /// Pairing without a token: the same secret in both nodes' configuration.
     pub pairing: Option<SecretPairing>,
 }

@@ -78,9 +78,10 @@ pub async fn start(
     };
     let certificate = identity.fingerprint();
     let pairing = Arc::new(Pairing::new(clock.clone(), pins.clone(), peers.clone(), card, certificate, secret));
-    let hub = Hub::new(HubParts { store, clock, peers, pairing });
+    let hub = Hub::new(HubParts { store, clock, peers, pairing, retention_cap: config.retention_cap });
     hub.resume().map_err(|error| StartError::Corrupt(error.to_string()))?;
-    let serving = wire::serve(listener, server, pins, Arc::new(Answers(hub.clone())), shutdown.clone());
+    let answers = Arc::new(Answers(hub.clone()));
+    let serving = wire::serve(listener, server, pins, answers, wire::Limits::USUAL, shutdown.clone());
     let control = Control::new(hub.clone(), identity, facts);
     let task = tokio::spawn(run(hub, serving, control.clone(), config.pairing, shutdown));
     Ok(Replication { control, address, task })

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tandem_storage::change::{NodeWrite, WriteNodeRows};
 use tandem_storage::record::Record;
-use tandem_storage::types::NodeGuid;
-use tandem_storage::{CommitError, Lane, Store};
+use tandem_storage::types::{NodeGuid, Timestamp};
+use tandem_storage::{CommitError, Lane, ReadError, Store};
 
 use super::config::StartError;
 use super::wire::{Dialer, Link};
@@ -15,6 +16,10 @@ use crate::clock::SharedClock;
 use crate::tls::{Fingerprint, NodeIdentity, Pins};
 
 const PREFIX: &[u8] = b"peer/";
+/// When a peer was last heard, by wall clock.
+const HEARD: &[u8] = b"peer-heard/";
+/// That is told so often at most: a commit an hour, an hour's precision.
+const HEARD_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// What a node says about itself when it pairs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,11 +147,32 @@ impl Peers {
     pub(crate) async fn forget(&self, node: NodeGuid) -> Result<(), CommitError> {
         let _one = self.changing.lock().await;
         let Some(peer) = self.by_node(node) else { return Ok(()) };
-        let rows = WriteNodeRows(vec![write(&peer.row.name, None)]);
+        let heard = NodeWrite { key: heard_key(node), value: None, expected: None };
+        let rows = WriteNodeRows(vec![write(&peer.row.name, None), heard]);
         let _ = self.store.commit(Lane::Client, self.clock.now(), rows).await?;
         let others = self.all().into_iter().map(|peer| peer.row.clone()).filter(|row| row.card.node != node);
         self.publish(others.collect());
         Ok(())
+    }
+
+    /// When a peer was last heard, over restarts; up to an hour earlier than it was. None: not counted yet.
+    pub(crate) fn last_heard(&self, node: NodeGuid) -> Result<Option<Timestamp>, ReadError> {
+        let row = self.store.node_row(&heard_key(node))?;
+        let micros = row.and_then(|row| Some(i64::from_le_bytes(row.try_into().ok()?)));
+        Ok(micros.map(Timestamp::from_micros))
+    }
+
+    /// Notes that a peer was just heard, or (`heard` is false) that waiting for it begins, if that has not been noted yet.
+    pub(crate) async fn note_heard(&self, node: NodeGuid, heard: bool) -> Result<(), CommitError> {
+        let now = self.clock.now();
+        let noted = self.last_heard(node).ok().flatten();
+        let fresh = |at: Timestamp| at <= now && now < at.plus_micros(HEARD_EVERY.as_micros() as i64);
+        if noted.is_some_and(|at| !heard || fresh(at)) {
+            return Ok(());
+        }
+        let value = Some(now.as_micros().to_le_bytes().to_vec());
+        let write = NodeWrite { key: heard_key(node), value, expected: None };
+        self.store.commit(Lane::Background, now, WriteNodeRows(vec![write])).await.map(|_| ())
     }
 
     /// The name that the peer gives itself, or, if another has it, that with the head of its GUID.
@@ -192,4 +218,8 @@ pub(crate) enum KeepError {
 
 fn write(name: &str, value: Option<Vec<u8>>) -> NodeWrite {
     NodeWrite { key: [PREFIX, name.as_bytes()].concat(), value, expected: None }
+}
+
+fn heard_key(node: NodeGuid) -> Vec<u8> {
+    [HEARD, node.as_bytes()].concat()
 }

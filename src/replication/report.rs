@@ -53,6 +53,8 @@ pub struct PathReport {
     pub diverged: Vec<DivergedReport>,
     /// Why an operator must decide, in a sentence, with the evidence.
     pub conflict: Option<String>,
+    /// What was given up, and what that will cost. Stands until it is made good.
+    pub alarm: Option<String>,
     pub last_error: Option<String>,
     /// What the last role change did, in a sentence.
     pub last_change: Option<String>,

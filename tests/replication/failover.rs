@@ -124,3 +124,52 @@ fn refusals_say_what_to_do_next() {
     assert!(a.ask(a.control().remove_peer("b")).is_err());
     assert!(matches!(a.ask(a.control().diverged(&ALL, 7)), Err(ControlError::NotFound(_))));
 }
+
+#[test]
+fn a_bucket_made_again_is_another_bucket_across_a_failover_too() {
+    let mut world = filled();
+    agree(&world.a, &world.b, &ALL);
+    let remake = |node: &super::world::Node, key: &str| {
+        for (name, key) in node.contents().into_keys().filter(|(_, key)| !key.is_empty()) {
+            node.delete(&name, &key).unwrap();
+        }
+        node.delete_bucket("data").unwrap();
+        let guid = node.create_bucket("data").unwrap();
+        node.put("data", key, b"new").unwrap();
+        guid
+    };
+    let guid = |node: &super::world::Node| node.contents()[&("data".to_owned(), String::new())].0.clone();
+    let (a, b) = (&world.a, &world.b);
+    b.ask(b.control().failover(&ALL, FailoverMode::Graceful)).unwrap();
+    wait_role(b, &ALL, "Source", "Active");
+    let made = remake(b, "by-b");
+    converge(b, a, &ALL);
+    assert_eq!(guid(a), made.to_string());
+    agree(b, a, &ALL);
+    b.ask(b.control().failover(&ALL, FailoverMode::Graceful)).unwrap();
+    wait_role(a, &ALL, "Source", "Active");
+    wait_role(b, &ALL, "Destination", "Active");
+    a.put("data", "by-a", b"1").unwrap();
+    converge(a, b, &ALL);
+    agree(a, b, &ALL);
+
+    // Unshipped, and lost by a forced failover: b has the bucket of before, a keeps its own as diverged and takes that back.
+    world.b.kill();
+    let unshipped = remake(&world.a, "unshipped");
+    world.a.kill();
+    world.b.restart();
+    let b = &world.b;
+    b.ask(b.control().failover(&ALL, FailoverMode::Force)).unwrap();
+    assert_eq!(guid(b), made.to_string());
+    world.a.restart();
+    wait_role(&world.a, &ALL, "Destination", "Active");
+    converge(&world.b, &world.a, &ALL);
+    let report = agree(&world.b, &world.a, &ALL);
+    assert_eq!((guid(&world.a), report.diverged.len()), (made.to_string(), 1));
+    let lines = world.a.ask(world.a.control().diverged(&ALL, report.diverged[0].epoch)).unwrap();
+    let line = |key: Option<&str>, change: &str| {
+        lines.iter().any(|line| line.key.as_deref() == key && line.change == change && line.bucket == "data")
+    };
+    assert!(line(Some("unshipped"), "put") && line(None, "bucket-created"), "{unshipped}: {lines:#?}");
+    assert!(line(Some("by-b"), "delete") && line(None, "bucket-deleted"), "{lines:#?}");
+}

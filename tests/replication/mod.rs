@@ -1,7 +1,13 @@
 //! Two nodes in one process: two stores, real TLS on loopback, and clients that write to the stores.
 
+mod cap;
+mod conflict;
 mod failover;
 mod faults;
+mod link;
+mod objects;
 mod pairing;
+mod paths;
+mod speed;
 mod sync;
 mod world;

@@ -1,11 +1,11 @@
-//! Nodes, clients and a link that can be cut.
+//! Nodes, and clients of theirs.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -14,15 +14,20 @@ use tandem::replication::control::{Control, CreatePath};
 use tandem::replication::report::PathReport;
 use tandem::replication::{self, Replication, ReplicationConfig, SecretPairing};
 use tandem::role::gate::WriteGate;
+use tandem_storage::blob::StagedBody;
 use tandem_storage::change::{
-    CreateBucket, CreateUpload, DeleteBucket, DeleteObject, NewObject, Precondition, PutObject, PutPart, Refusal,
-    VersionSelector,
+    CreateBucket, CreateUpload, DeleteBucket, DeleteObject, NewObject, Precondition, PutObject, PutOutcome, PutPart,
+    Refusal, VersionSelector,
 };
 use tandem_storage::disk::RealDisk;
-use tandem_storage::record::{BucketRow, ContentHeaders, PartRow, Scope, UploadRow, Versioning};
-use tandem_storage::types::{BucketGuid, BucketName, ETag, NodeGuid, ObjectKey, UploadId};
-use tandem_storage::{CommitError, EngineKind, Lane, Options, Store, Visit};
+use tandem_storage::record::{
+    BucketRow, ContentHeaders, ObjectRow, PartRow, Scope, SnapshotRow, UploadRow, Versioning,
+};
+use tandem_storage::types::{Body, BucketGuid, BucketName, ETag, NodeGuid, ObjectKey, Timestamp, UploadId};
+use tandem_storage::{CommitError, EngineKind, Lane, Options, Pending, Store, Visit};
 use tokio::sync::watch;
+
+use super::link::CutLink;
 
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -56,16 +61,52 @@ pub fn bucket(name: &str) -> BucketName {
 /// Everything a reader sees: bucket, key -> hash of the bytes, user metadata, time.
 pub type Contents = BTreeMap<(String, String), (String, Vec<(String, String)>, i64)>;
 
+/// A number from the environment, so that CI and campaigns run the same code.
+pub fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// The system's, put forward by a test.
+pub struct TestClock {
+    system: SystemClock,
+    ahead_micros: AtomicU64,
+}
+
+impl TestClock {
+    fn ahead(&self) -> Duration {
+        Duration::from_micros(self.ahead_micros.load(Ordering::SeqCst))
+    }
+
+    pub fn pass(&self, time: Duration) {
+        self.ahead_micros.fetch_add(time.as_micros() as u64, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        self.system.now().plus_micros(self.ahead().as_micros() as i64)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.system.monotonic() + self.ahead()
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        self.system.fill_random(bytes);
+    }
+}
+
 pub struct Node {
     pub name: String,
     dir: PathBuf,
     guid: NodeGuid,
-    clock: Arc<SystemClock>,
+    pub clock: Arc<TestClock>,
     listen: SocketAddr,
     advertise: Option<String>,
     pairing: Option<(String, Option<String>)>,
     /// New bodies are refused below this many free bytes.
     pub low_watermark_bytes: u64,
+    pub retention_cap: Duration,
     running: Option<Running>,
 }
 
@@ -75,11 +116,24 @@ struct Running {
     control: Control,
     down: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
+    collecting: tokio::task::JoinHandle<()>,
+}
+
+/// Collects garbage now and then, as a node does.
+async fn collect(store: Store, clock: Arc<TestClock>, mut down: watch::Receiver<bool>) {
+    while !*down.borrow() {
+        let (store, now) = (store.clone(), clock.now());
+        let collected = tokio::task::spawn_blocking(move || store.collect(now)).await;
+        if !matches!(collected, Ok(Ok(_))) {
+            return;
+        }
+        let _ = tokio::time::timeout(Duration::from_millis(500), down.wait_for(|down| *down)).await;
+    }
 }
 
 impl Node {
     pub fn new(dir: &std::path::Path, name: &str) -> Node {
-        let clock = Arc::new(SystemClock::new());
+        let clock = Arc::new(TestClock { system: SystemClock::new(), ahead_micros: AtomicU64::new(0) });
         Node {
             name: name.to_owned(),
             dir: dir.join(name),
@@ -89,6 +143,7 @@ impl Node {
             advertise: None,
             pairing: None,
             low_watermark_bytes: 1 << 20,
+            retention_cap: Duration::from_secs(7 * 24 * 60 * 60),
             running: None,
         }
     }
@@ -134,6 +189,7 @@ impl Node {
                 s3_endpoint: format!("http://{}.example:9000", self.name),
                 admin_endpoint: String::new(),
                 identity_dir: self.dir.join("identity"),
+                retention_cap: self.retention_cap,
                 pairing: self.pairing.clone().map(|(secret, peer)| SecretPairing {
                     secret: zeroize::Zeroizing::new(secret),
                     peer_address: peer,
@@ -145,7 +201,8 @@ impl Node {
         };
         let Replication { control, address, task } = wait("the port", || start().ok());
         self.listen = address;
-        self.running = Some(Running { runtime, store, control, down, task });
+        let collecting = runtime.spawn(collect(store.clone(), self.clock.clone(), down.subscribe()));
+        self.running = Some(Running { runtime, store, control, down, task, collecting });
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -156,16 +213,17 @@ impl Node {
         let running = self.running.take().unwrap();
         running.down.send(true).unwrap();
         running.runtime.block_on(running.task).unwrap();
+        running.runtime.block_on(running.collecting).unwrap();
         drop(running.control);
         running.store.close().unwrap();
     }
 
     /// Everything ends where it is: no goodbye to the peer, no checkpoint.
     pub fn kill(&mut self) {
-        let Running { runtime, store, control, down, task } = self.running.take().unwrap();
+        let Running { runtime, store, control, down, task, collecting } = self.running.take().unwrap();
         drop(control);
         runtime.shutdown_background();
-        drop((store, down, task));
+        drop((store, down, task, collecting));
     }
 
     fn running(&self) -> &Running {
@@ -186,6 +244,31 @@ impl Node {
 
     pub fn path(&self, scope: &Scope) -> PathReport {
         self.control().path(scope).unwrap()
+    }
+
+    pub fn protect(&self, scope: &Scope, peer: &str, interval: Duration, keep: Duration) {
+        let path =
+            CreatePath { scope: scope.clone(), peer: peer.into(), interval, keep_local: keep, keep_remote: keep };
+        self.ask(self.control().create_path(path)).unwrap();
+    }
+
+    /// Snapshots that the node keeps of a path, oldest first.
+    pub fn snapshots(&self, scope: &Scope) -> Vec<SnapshotRow> {
+        let path = self.store().paths().iter().find(|row| row.scope == *scope).unwrap().guid;
+        self.store().snapshots(path).unwrap()
+    }
+
+    /// The row of the restore point that the node reports.
+    pub fn restore_point(&self, scope: &Scope) -> SnapshotRow {
+        let shown = self.path(scope).restore_point.unwrap().guid;
+        self.snapshots(scope).into_iter().find(|row| row.meta.guid.to_string() == shown).unwrap()
+    }
+
+    /// Copies the directory of a stopped node to another, or back.
+    pub fn copy_dir(&self, to: &std::path::Path, back: bool) {
+        let (from, to) = if back { (to, self.dir.as_path()) } else { (self.dir.as_path(), to) };
+        let _ = std::fs::remove_dir_all(to);
+        copy(from, to);
     }
 
     pub fn create_bucket(&self, name: &str) -> Result<BucketGuid, CommitError> {
@@ -220,20 +303,56 @@ impl Node {
     }
 
     pub fn put(&self, name: &str, key: &str, bytes: &[u8]) -> Result<(), CommitError> {
-        let permit = self.permit(name)?;
         let mut writer = self.store().body_writer();
         writer.write(bytes).unwrap();
+        self.put_body(name, key, writer.finish().unwrap())?.wait().map(|_| ())
+    }
+
+    /// Puts `len` bytes that nothing compresses, without holding them in memory.
+    pub fn put_noise(&self, name: &str, key: &str, len: u64, seed: u64) -> Result<(), CommitError> {
+        let (mut writer, mut dice) = (self.store().body_writer(), Dice(seed));
+        let mut left = len;
+        while left > 0 {
+            let chunk = dice.bytes(left.min(64 * 1024) as usize);
+            writer.write(&chunk).unwrap();
+            left -= chunk.len() as u64;
+        }
+        self.put_body(name, key, writer.finish().unwrap())?.wait().map(|_| ())
+    }
+
+    /// Puts an object of the contents of others, one behind the other, as a multipart upload of copies does: a recipe over their roots.
+    pub fn put_assembled(&self, name: &str, key: &str, parts: &[&str]) -> Result<(), CommitError> {
+        let roots: Vec<_> = parts.iter().map(|part| self.body_of(name, part)).collect();
+        self.put_body(name, key, self.store().assemble(&roots).unwrap())?.wait().map(|_| ())
+    }
+
+    fn body_of(&self, name: &str, key: &str) -> (Body, u64) {
+        let reader = self.store().read().unwrap();
+        let view = reader.bucket(&bucket(name)).unwrap().unwrap();
+        let mut found = None;
+        let visit = &mut |at: &str, row: ObjectRow| {
+            if at == key {
+                found = row.content().map(|content| (content.body, content.size));
+            }
+            Visit::Next
+        };
+        reader.objects(&view, key.as_bytes(), visit).unwrap();
+        found.unwrap()
+    }
+
+    pub fn put_body(&self, name: &str, key: &str, body: StagedBody) -> Result<Pending<PutOutcome>, CommitError> {
+        let size = body.size();
         let put = PutObject {
-            permit,
+            permit: self.permit(name)?,
             bucket: self.bucket_guid(name)?,
             key: ObjectKey::new(key).unwrap(),
             precondition: Precondition::None,
-            body: writer.finish().unwrap(),
+            body,
             object: NewObject {
                 etag: ETag::Md5([7; 16]),
                 checksum: None,
                 headers: ContentHeaders::default(),
-                metadata: vec![("length".into(), bytes.len().to_string())],
+                metadata: vec![("length".into(), size.to_string())],
                 tags: Vec::new(),
                 acl: None,
                 lock: None,
@@ -242,7 +361,7 @@ impl Node {
             },
             random: random_u64(&*self.clock),
         };
-        self.store().commit(Lane::Client, self.clock.now(), put).wait().map(|_| ())
+        Ok(self.store().commit(Lane::Client, self.clock.now(), put))
     }
 
     /// Begins a multipart upload and puts its part 1.
@@ -343,6 +462,19 @@ impl Node {
     }
 }
 
+#[allow(clippy::disallowed_methods)]
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &to),
+            false => drop(std::fs::copy(entry.path(), to).unwrap()),
+        }
+    }
+}
+
 /// Two paired nodes.
 pub struct World {
     pub dir: tempfile::TempDir,
@@ -366,16 +498,20 @@ impl World {
         self
     }
 
+    /// Two paired nodes, and the links by which a reaches b, and b reaches a.
+    pub fn linked() -> (World, CutLink, CutLink) {
+        let dir = tempfile::tempdir().unwrap();
+        let (link, back) = (CutLink::new(), CutLink::new());
+        let a = Node::new(dir.path(), "a").behind(&back).start();
+        let b = Node::new(dir.path(), "b").behind(&link).start();
+        link.lead_to(b.address());
+        back.lead_to(a.address());
+        (World { dir, a, b }.pair(), link, back)
+    }
+
     /// Node a protects `scope`.
     pub fn protect(&self, scope: &Scope, interval: Duration) {
-        let path = CreatePath {
-            scope: scope.clone(),
-            peer: "b".into(),
-            interval,
-            keep_local: Duration::from_secs(600),
-            keep_remote: Duration::from_secs(600),
-        };
-        self.a.ask(self.a.control().create_path(path)).unwrap();
+        self.a.protect(scope, "b", interval, Duration::from_secs(600));
     }
 
     pub fn protected() -> World {
@@ -385,23 +521,51 @@ impl World {
     }
 }
 
+/// What `scope` covers of a node's contents.
+fn covered(node: &Node, scope: &Scope) -> Contents {
+    let mut contents = node.contents();
+    contents.retain(|(name, _), _| match scope {
+        Scope::Endpoint => true,
+        Scope::Bucket(bucket) => bucket.to_string() == *name,
+    });
+    contents
+}
+
 /// Waits until `to` shows exactly what `from` has now.
 pub fn converge(from: &Node, to: &Node, scope: &Scope) {
-    let wanted = from.contents();
+    let wanted = covered(from, scope);
     let start = instant();
-    while to.contents() != wanted {
+    loop {
+        let shown = covered(to, scope);
+        if shown == wanted {
+            return;
+        }
         if start.elapsed() > DEADLINE {
-            let differs: Vec<_> = wanted.keys().filter(|key| to.contents().get(*key) != wanted.get(*key)).collect();
+            let differs: Vec<_> = wanted.keys().filter(|key| shown.get(*key) != wanted.get(*key)).collect();
             panic!(
                 "{} does not become {}: {:#?}\nmissing {differs:?}\nfrom {:#?}\nto {:#?}",
                 to.name,
                 from.name,
-                (wanted.len(), to.contents().len()),
+                (wanted.len(), shown.len()),
                 from.control().path(scope),
                 to.control().path(scope)
             );
         }
         pause(Duration::from_millis(50));
+    }
+}
+
+/// Randomness from a seed.
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn below(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+
+    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len.div_ceil(3)).flat_map(|_| self.below(1 << 24).to_le_bytes().into_iter().take(3)).take(len).collect()
     }
 }
 
@@ -424,134 +588,5 @@ pub fn wait_role(node: &Node, scope: &Scope, role: &str, state: &str) -> PathRep
         }
         assert!(start.elapsed() < DEADLINE, "{} is not {role} {state}: {report:#?}", node.name);
         pause(Duration::from_millis(20));
-    }
-}
-
-/// A TCP link that breaks after a number of bytes, and again.
-pub struct CutLink {
-    pub address: SocketAddr,
-    target: Arc<std::sync::Mutex<Option<SocketAddr>>>,
-    /// Bytes until the next cut; 0: never.
-    budget: Arc<AtomicU64>,
-    open: Arc<AtomicBool>,
-    /// Nothing comes back from the server any more.
-    mute: Arc<AtomicBool>,
-    pub cuts: Arc<AtomicU64>,
-    runtime: Option<tokio::runtime::Runtime>,
-}
-
-impl CutLink {
-    pub fn new() -> CutLink {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-        let link = CutLink {
-            address: listener.local_addr().unwrap(),
-            target: Arc::default(),
-            budget: Arc::new(AtomicU64::new(u64::MAX)),
-            open: Arc::new(AtomicBool::new(true)),
-            mute: Arc::default(),
-            cuts: Arc::default(),
-            runtime: Some(runtime),
-        };
-        let wire = Wire {
-            budget: link.budget.clone(),
-            open: link.open.clone(),
-            mute: link.mute.clone(),
-            cuts: link.cuts.clone(),
-        };
-        let target = link.target.clone();
-        link.runtime.as_ref().unwrap().spawn(async move {
-            loop {
-                let Ok((client, _)) = listener.accept().await else { continue };
-                let Some(address) = *target.lock().unwrap() else { continue };
-                let wire = wire.clone();
-                tokio::spawn(async move {
-                    if !wire.open.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    if let Ok(server) = tokio::net::TcpStream::connect(address).await {
-                        wire.carry(client, server).await;
-                    }
-                });
-            }
-        });
-        link
-    }
-
-    pub fn lead_to(&self, address: SocketAddr) {
-        *self.target.lock().unwrap() = Some(address);
-    }
-
-    /// The next `bytes` pass, then whatever connection carries them breaks.
-    pub fn cut_after(&self, bytes: u64) {
-        self.budget.store(bytes, Ordering::SeqCst);
-    }
-
-    pub fn set_mute(&self, mute: bool) {
-        self.mute.store(mute, Ordering::SeqCst);
-    }
-
-    pub fn set_open(&self, open: bool) {
-        self.open.store(open, Ordering::SeqCst);
-    }
-}
-
-impl Drop for CutLink {
-    fn drop(&mut self) {
-        self.runtime.take().unwrap().shutdown_background();
-    }
-}
-
-#[derive(Clone)]
-struct Wire {
-    budget: Arc<AtomicU64>,
-    open: Arc<AtomicBool>,
-    mute: Arc<AtomicBool>,
-    cuts: Arc<AtomicU64>,
-}
-
-impl Wire {
-    async fn carry(&self, client: tokio::net::TcpStream, server: tokio::net::TcpStream) {
-        let (client_read, client_write) = client.into_split();
-        let (server_read, server_write) = server.into_split();
-        tokio::select! {
-            () = self.pump(client_read, server_write, false) => {}
-            () = self.pump(server_read, client_write, true) => {}
-        }
-    }
-
-    async fn pump(
-        &self,
-        mut from: tokio::net::tcp::OwnedReadHalf,
-        mut to: tokio::net::tcp::OwnedWriteHalf,
-        back: bool,
-    ) {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-        let mut buffer = vec![0; 16 * 1024];
-        loop {
-            let read = tokio::time::timeout(Duration::from_millis(50), from.read(&mut buffer)).await;
-            if !self.open.load(Ordering::SeqCst) {
-                return;
-            }
-            let Ok(read) = read else { continue };
-            let Ok(count @ 1..) = read else { return };
-            if back && self.mute.load(Ordering::SeqCst) {
-                continue;
-            }
-            let left = self.budget.load(Ordering::SeqCst);
-            let pass = u64::try_from(count).unwrap().min(left) as usize;
-            if left != u64::MAX {
-                self.budget.fetch_sub(pass as u64, Ordering::SeqCst);
-            }
-            if to.write_all(&buffer[..pass]).await.is_err() {
-                return;
-            }
-            if pass < count {
-                self.budget.store(u64::MAX, Ordering::SeqCst);
-                self.cuts.fetch_add(1, Ordering::SeqCst);
-                return;
-            }
-        }
     }
 }

@@ -14,6 +14,8 @@ pub enum Kind {
     Crash,
     /// Random cuts of the replication link.
     Cuts,
+    /// Megabytes in long objects, over a link that is cut: a slice is one object.
+    Long,
     /// Decisions of the policy engine against the naive evaluator.
     Policy,
 }
@@ -40,6 +42,7 @@ impl Kind {
             Kind::Model => "model",
             Kind::Crash => "crash",
             Kind::Cuts => "cuts",
+            Kind::Long => "long",
             Kind::Policy => "policy",
         }
     }
@@ -49,7 +52,8 @@ impl Kind {
         match self {
             Kind::Model => ("tandem-storage", "model", "TANDEM_MODEL_SEQUENCES", "TANDEM_MODEL_SEED"),
             Kind::Crash => ("tandem-storage", "crash", "TANDEM_CRASH_STATES", "TANDEM_CRASH_SEED"),
-            Kind::Cuts => ("tandem", "cut", "TANDEM_LINK_CUTS", "TANDEM_LINK_SEED"),
+            Kind::Cuts => ("tandem", "a_link_cut_at_random_bytes_ends", "TANDEM_LINK_CUTS", "TANDEM_LINK_SEED"),
+            Kind::Long => ("tandem", "a_long_object_arrives_whole", "TANDEM_LARGE_MB", "TANDEM_LARGE_SEED"),
             Kind::Policy => ("tandem-policy", "naive_evaluator", "TANDEM_POLICY_DECISIONS", "TANDEM_POLICY_SEED"),
         }
     }

@@ -36,6 +36,21 @@ async fn port() -> Port {
     Port { url, ca: made.ca, stop, admin, _dir: dir }
 }
 
+#[test]
+fn the_host_header_is_what_the_url_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = crate::tls::self_signed(dir.path(), &[]).unwrap().ca;
+    for (url, authority, host, port) in [
+        ("https://[::1]:9443", "[::1]:9443", "::1", 9443),
+        ("https://[fd00::2]/", "[fd00::2]", "fd00::2", 443),
+        ("https://127.0.0.1:9443/", "127.0.0.1:9443", "127.0.0.1", 9443),
+        ("https://node-b.example", "node-b.example", "node-b.example", 443),
+    ] {
+        let client = AdminClient::new(url, "admin", "x", &ca).unwrap();
+        assert_eq!((client.authority.as_str(), client.host.as_str(), client.port), (authority, host, port));
+    }
+}
+
 async fn call(port: &Port, password: &str, path: &str) -> Result<String, CliError> {
     AdminClient::new(&port.url, "admin", password, &port.ca)?.get(path).await
 }

@@ -12,7 +12,7 @@ use super::super::report::{
 };
 use super::Control;
 use crate::role::machine::{
-    Cause, Decider, Decision, Destination, DestinationPhase, Life, RoleChange, Source, SourcePhase,
+    Cause, Decider, Decision, Destination, DestinationPhase, Life, PathState, RoleChange, Source, SourcePhase,
 };
 
 /// A peer that was heard within this time is connected, whatever the link does just now.
@@ -88,6 +88,7 @@ impl Control {
                     "{evidence}. Force or reattach the path on the node whose data shall win, or let it stand alone"
                 )
             }),
+            alarm: alarm(state),
             last_error: published.last_error.clone(),
             last_change: state.detail.changes.last().map(describe),
         }
@@ -132,6 +133,15 @@ impl Control {
             digest,
         })
     }
+}
+
+/// A Source that has been acknowledged and knows no base any more: the retention cap took it. Ends with the peer's next restore point.
+fn alarm(state: &PathState) -> Option<String> {
+    let Life::Source(Source { phase: SourcePhase::Active, acked: None, .. }) = &state.detail.life else { return None };
+    Some(format!(
+        "{} was away too long, or the disk ran low meanwhile: its base was dropped, and when it is back it is sent everything again",
+        state.detail.peer.name
+    ))
 }
 
 fn role(life: &Life) -> &'static str {

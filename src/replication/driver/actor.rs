@@ -15,6 +15,7 @@ use super::super::ship::{Progress, ShipError, Tied};
 use super::handle::{PathHandle, Published};
 use super::hub::Hub;
 use super::mail::{Mail, Order};
+use super::steps::UNKNOWN_THERE;
 use crate::role::machine::{Command, Event, InFlight, Life, Offer, PathState, PathView, Refused, Taking};
 
 /// Mail that waits; more is dropped or waits outside.
@@ -160,7 +161,7 @@ impl Actor {
         }
     }
 
-    async fn take_mail(&mut self, mail: Mail) -> Result<(), StepError> {
+    pub(super) async fn take_mail(&mut self, mail: Mail) -> Result<(), StepError> {
         match mail {
             Mail::Heard { view, asked, age } => self.heard(*view, asked, age),
             Mail::Unknown => self.introduce().await,
@@ -178,20 +179,14 @@ impl Actor {
             Mail::Applied(transfer, outcome) => {
                 self.job = None;
                 match outcome {
-                    Ok(digest) => {
-                        self.last_error = None;
-                        self.step(Event::Applied { transfer, digest: &digest }).await?;
-                    }
+                    Ok(digest) => self.finished(Event::Applied { transfer, digest: &digest }).await?,
                     Err(error) => self.trouble(&error),
                 }
             }
             Mail::Rewound(outcome) => {
                 self.job = None;
                 match outcome {
-                    Ok(entries) => {
-                        self.last_error = None;
-                        self.step(Event::Rewound { entries }).await?;
-                    }
+                    Ok(entries) => self.finished(Event::Rewound { entries }).await?,
                     Err(error) => self.trouble(&error),
                 }
             }
@@ -199,7 +194,22 @@ impl Actor {
         Ok(())
     }
 
+    /// A job's end. One that the path has moved on from is refused, and that is nothing for an operator.
+    async fn finished(&mut self, event: Event<'_>) -> Result<(), StepError> {
+        self.last_error = None;
+        match self.step(event).await {
+            Err(StepError::Refused(refused)) => {
+                tracing::debug!(path = %self.state.scope, %refused, "a job ended too late to count");
+                Ok(())
+            }
+            other => other.map(|_| ()),
+        }
+    }
+
     fn heard(&mut self, view: PathView, asked: Option<Duration>, age: Option<(SnapshotGuid, schedule::Age)>) {
+        if self.last_error.as_deref() == Some(UNKNOWN_THERE) {
+            self.last_error = None;
+        }
         if let (Some(asked), Some((shown, age))) = (asked, age) {
             self.stated = Some((shown, Stated { age, asked }));
         }
@@ -232,7 +242,13 @@ impl Actor {
         }
     }
 
-    async fn obey(&mut self, order: Order, answer: oneshot::Sender<Result<(), Refused>>) -> Result<(), StepError> {
+    pub(super) async fn obey(
+        &mut self,
+        order: Order,
+        answer: oneshot::Sender<Result<(), Refused>>,
+    ) -> Result<(), StepError> {
+        // What has become complete meanwhile is rolled forward, not dropped.
+        self.load_transfer().await?;
         let outcome = match &order {
             Order::Failover => self.step(Event::Command(Command::Failover)).await,
             Order::StandAlone => self.step(Event::Command(Command::StandAlone)).await,
@@ -296,7 +312,12 @@ impl Actor {
             self.last_error = None;
         }
         let fresh = TransferGuid::from_bytes(crate::clock::random_guid(&*self.hub.clock));
-        if let Some(flight) = planned.flight(self.state.epoch.number, fresh) {
+        if let Some(mut flight) = planned.flight(self.state.epoch.number, fresh) {
+            // A transfer whose digest differed was dropped, and does not begin again under its name while its rows are swept.
+            let begun = theirs.transfer.is_some_and(|transfer| transfer.id == flight.transfer);
+            if self.thorough && !begun {
+                flight.transfer = fresh;
+            }
             self.step(Event::Ship(flight)).await?;
         }
         Ok(())

@@ -43,6 +43,10 @@ impl Hub {
             if let Err(error) = self.hello(&peer, &handles).await {
                 tracing::debug!(peer = %peer.row.name, %error, "a hello was not answered");
             }
+            let heard = self.last_heartbeat(node).is_some_and(|ago| ago < HELLO_DEADLINE);
+            if let Err(error) = self.peers.note_heard(node, heard).await {
+                tracing::debug!(peer = %peer.row.name, %error, "it was not noted when the peer was heard");
+            }
             let every = handles.iter().map(|handle| handle.read().state.detail.policy.every / 2).min();
             let pause = every.unwrap_or(SELDOM).clamp(OFTEN, SELDOM);
             let _ = tokio::time::timeout(pause, bell.notified()).await;

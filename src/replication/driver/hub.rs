@@ -31,6 +31,7 @@ pub(crate) struct HubParts {
     pub clock: SharedClock,
     pub peers: Arc<Peers>,
     pub pairing: Arc<Pairing>,
+    pub retention_cap: Duration,
 }
 
 /// Everything that tasks of replication share.
@@ -41,6 +42,8 @@ pub(crate) struct Hub {
     pub peers: Arc<Peers>,
     pub pairing: Arc<Pairing>,
     pub receiver: Receiver,
+    /// A peer that is away longer has no claim on history any more.
+    pub retention_cap: Duration,
     paths: Mutex<HashMap<PathGuid, Running>>,
     /// One for each peer: say hello now.
     bells: Mutex<HashMap<NodeGuid, Arc<Notify>>>,
@@ -60,7 +63,7 @@ struct Running {
 
 impl Hub {
     pub(crate) fn new(parts: HubParts) -> Arc<Hub> {
-        let HubParts { store, clock, peers, pairing } = parts;
+        let HubParts { store, clock, peers, pairing, retention_cap } = parts;
         let receiver = Receiver::new(store.clone(), clock.clone());
         Arc::new(Hub {
             me: store.node(),
@@ -70,6 +73,7 @@ impl Hub {
             peers,
             pairing,
             receiver,
+            retention_cap,
             paths: Mutex::default(),
             bells: Mutex::default(),
             heartbeats: Mutex::default(),

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use tandem_storage::ReadError;
-use tandem_storage::record::{CreatorKind, SnapshotRow};
+use tandem_storage::record::{CreatorKind, Scope, SnapshotRow};
 use tandem_storage::types::{Seq, SnapshotGuid};
+use tandem_storage::{ReadError, Store};
 
 use super::super::report::rfc3339;
 use super::super::schedule::{self, Due};
 use super::actor::{Actor, StepError};
 use crate::role::machine::{Event, Life, Refused};
 
+/// How often a comparison with the present is tried while others write.
+const TRIES: usize = 8;
 /// Snapshots that one commit drops.
 const DROPPED: usize = 32;
 /// A peer that was not heard for so long is away.
@@ -52,10 +54,9 @@ impl Actor {
     }
 
     async fn take_snapshot(&mut self) -> Result<bool, StepError> {
-        let (now, keep) = (self.hub.clock.now(), self.state.detail.policy.keep_local);
-        let name = format!("tandem-{}", rfc3339(now));
-        let expires = Some(schedule::expiry(now, keep));
-        self.step(Event::Snapshot { name: &name, by: CreatorKind::Policy, expires, locked: false }).await
+        let name = format!("tandem-{}", rfc3339(self.hub.clock.now()));
+        // It ends by the policy as it then is, and by what the role still needs: `retain` sees to that, not the collector.
+        self.step(Event::Snapshot { name: &name, by: CreatorKind::Policy, expires: None, locked: false }).await
     }
 
     /// Whether the present differs from the newest snapshot of this side's line.
@@ -68,30 +69,21 @@ impl Actor {
 
     /// Whether the present may differ from a snapshot. The answer "no" is kept for as long as nothing at all is committed.
     pub(super) async fn differs(&mut self, guid: SnapshotGuid, seq: Seq) -> Result<bool, StepError> {
-        let newest = self.hub.store.newest();
-        if self.clean == Some((guid, newest)) {
+        if self.clean == Some((guid, self.hub.store.newest())) {
             return Ok(false);
         }
         let scope = self.state.scope.clone();
-        let page = self.read(move |store| {
-            match store.delta(&scope, Some(seq), newest, None, 1) {
-                // The newest point moved on meanwhile: somebody writes, though perhaps elsewhere.
-                Err(ReadError::NotHeld(_)) => Ok(None),
-                other => other.map(Some),
-            }
-        });
-        let clean = page.await?.is_some_and(|page| page.entries.is_empty() && page.next.is_none());
-        if clean {
+        let equal = self.read(move |store| equal_at(store, &scope, seq)).await?;
+        if let Some(newest) = equal {
             self.clean = Some((guid, newest));
         }
-        Ok(!clean)
+        Ok(equal.is_none())
     }
 
     /// The newest snapshot of the line that this side writes on with: of its own epoch, or the one that this began from.
     pub(super) fn newest_of_line(&self) -> Option<&SnapshotRow> {
-        let epoch = self.state.epoch;
-        let own = self.rows.iter().find(|row| row.meta.epoch == epoch.number);
-        own.or_else(|| self.rows.iter().find(|row| Some(row.meta.guid) == epoch.fork))
+        let newest = self.state.newest_of_line(&self.metas)?;
+        self.rows.iter().find(|row| row.meta.guid == newest)
     }
 
     fn backlog(&self) -> usize {
@@ -112,19 +104,78 @@ impl Actor {
         self.drop_snapshots(expired).await
     }
 
-    /// A peer that is away keeps history alive here. When the disk runs low that ends, with an alarm: the peer will need a seed.
+    /// A peer that is away keeps history alive here. When the disk runs low, or the peer stays away longer than the retention cap, that ends,
+    /// with an alarm: the peer will need a seed.
     pub(super) async fn relieve(&mut self) -> Result<(), StepError> {
-        let Life::Source(source) = &self.state.detail.life else { return Ok(()) };
         let away = self.hub.silence(self.handle.peer) > AWAY;
-        let newest = self.metas.first().map(|meta| meta.guid);
-        let Some(acked) = source.acked.filter(|acked| Some(*acked) != newest) else { return Ok(()) };
-        if !away || !self.state.writable() || !self.hub.store.space().low {
+        if !away || !self.state.writable() {
             return Ok(());
         }
-        tracing::error!(
-            path = %self.state.scope,
-            "the disk is nearly full and the peer is away: its base is dropped, and it will be sent everything again"
-        );
-        self.step(Event::DropForSpace(acked)).await.map(|_| ())
+        let kept = self.state.kept_for_peer(&self.metas);
+        let Some(cap) = self.cap().await?.filter(|_| !kept.is_empty()) else { return Ok(()) };
+        let reached = self.reached(cap);
+        for snapshot in kept.into_iter().filter(|kept| reached.contains(kept)) {
+            tracing::error!(
+                path = %self.state.scope,
+                peer = %self.state.detail.peer.name,
+                %snapshot,
+                "{cap}: what was kept for the peer is dropped, and it will be sent everything again"
+            );
+            // What it said it shows is no base any more.
+            self.peer_view = None;
+            self.step(Event::DropForSpace(snapshot)).await?;
+        }
+        Ok(())
     }
+
+    async fn cap(&self) -> Result<Option<Cap>, StepError> {
+        if self.hub.store.space().low {
+            return Ok(Some(Cap::Space));
+        }
+        let (peers, node) = (self.hub.peers.clone(), self.handle.peer);
+        let heard = self.read(move |_| peers.last_heard(node)).await?;
+        let end = heard.map(|heard| schedule::expiry(heard, self.hub.retention_cap));
+        Ok(end.filter(|end| *end <= self.hub.clock.now()).map(|_| Cap::Time))
+    }
+
+    /// Snapshots that may go. What the policy keeps anyway costs nothing more when the peer may still build on it; what a user took stays.
+    fn reached(&self, cap: Cap) -> Vec<SnapshotGuid> {
+        match cap {
+            Cap::Time => schedule::expired(&self.rows, self.state.detail.policy.keep_local, &[], self.hub.clock.now()),
+            Cap::Space => {
+                let free = |row: &&SnapshotRow| !row.locked && row.meta.creator != CreatorKind::User;
+                self.rows.iter().filter(free).map(|row| row.meta.guid).collect()
+            }
+        }
+    }
+}
+
+/// Why a peer that is away loses its claim on history.
+#[derive(Clone, Copy, Debug)]
+enum Cap {
+    Space,
+    Time,
+}
+
+impl std::fmt::Display for Cap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Cap::Space => "the disk is nearly full and the peer is away",
+            Cap::Time => "the peer has been away longer than the retention cap",
+        })
+    }
+}
+
+/// A newest point at which `scope` is what it was at `seq`; none if it may differ. Somebody who writes elsewhere moves the newest point on under
+/// the comparison, which is short: it is tried again, so that a quiet path on a busy node takes no empty snapshots.
+fn equal_at(store: &Store, scope: &Scope, seq: Seq) -> Result<Option<Seq>, ReadError> {
+    for _ in 0..TRIES {
+        let newest = store.newest();
+        match store.delta(scope, Some(seq), newest, None, 1) {
+            Ok(page) => return Ok((page.entries.is_empty() && page.next.is_none()).then_some(newest)),
+            Err(ReadError::NotHeld(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }

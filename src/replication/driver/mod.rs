@@ -10,6 +10,8 @@ mod keep;
 mod mail;
 mod serve;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use handle::{PathHandle, Published};
 pub(crate) use hub::{Hub, HubParts};

@@ -12,14 +12,45 @@ use super::super::message::{Answer, Request};
 use super::actor::{Actor, StepError};
 use crate::clock::random_guid;
 use crate::role::machine::{
-    self, Action, Event, Facts, Fresh, HandoverId, Life, Offer, PathState, RoleChange, Step, Taking,
+    self, Action, Event, Facts, Fresh, HandoverId, Life, Offer, PathState, Refused, RoleChange, Step, Taking,
 };
 
 const INTRODUCTION: Duration = Duration::from_secs(15);
+/// How often a command is tried again that found the store moved on.
+const TRIES: usize = 8;
+/// What a destination says while its source does not know the path.
+pub(super) const UNKNOWN_THERE: &str = "the peer does not know this path (was it set back, or made anew?): \
+     force a failover here to write on, or remove the path here";
+
+/// What became of a transition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Persisted,
+    /// There was nothing to persist.
+    Nothing,
+    /// The store had moved on; the state was read again.
+    Stale,
+}
 
 impl Actor {
-    /// One transition; whether it persisted anything.
+    /// One transition; whether it persisted anything. What finds the store moved on is drawn again by the next look; a command, which is
+    /// answered once, is tried again here.
     pub(super) async fn step(&mut self, event: Event<'_>) -> Result<bool, StepError> {
+        let tries = if matches!(event, Event::Command(_)) { TRIES } else { 1 };
+        for _ in 0..tries {
+            match self.try_step(event).await? {
+                Outcome::Persisted => return Ok(true),
+                Outcome::Nothing => return Ok(false),
+                Outcome::Stale => {}
+            }
+        }
+        match event {
+            Event::Command(_) => Err(Refused::Busy("the path is changing".into()).into()),
+            _ => Ok(true),
+        }
+    }
+
+    async fn try_step(&mut self, event: Event<'_>) -> Result<Outcome, StepError> {
         // A snapshot that the step takes is complete up to here at least.
         let before = self.hub.clock.monotonic();
         let dirty = self.is_dirty(&event).await?;
@@ -31,15 +62,15 @@ impl Actor {
         self.carry_out(now, before, step).await
     }
 
-    async fn carry_out(&mut self, now: Timestamp, before: Duration, step: Step) -> Result<bool, StepError> {
+    async fn carry_out(&mut self, now: Timestamp, before: Duration, step: Step) -> Result<Outcome, StepError> {
         let Step { state, persist, then, removed } = step;
-        let persisted = !persist.is_empty();
-        if persisted {
+        let outcome = if persist.is_empty() { Outcome::Nothing } else { Outcome::Persisted };
+        if outcome == Outcome::Persisted {
             match self.hub.store.commit(Lane::Client, now, UpdatePaths(persist)).await {
                 Ok(_) => {}
                 Err(CommitError::Refused(Refusal::Stale)) => {
                     self.reload().await?;
-                    return Ok(true);
+                    return Ok(Outcome::Stale);
                 }
                 Err(error) => {
                     self.reload().await?;
@@ -63,7 +94,7 @@ impl Actor {
         for action in then {
             self.act(action).await?;
         }
-        Ok(persisted)
+        Ok(outcome)
     }
 
     async fn act(&mut self, action: Action) -> Result<(), StepError> {
@@ -180,10 +211,12 @@ impl Actor {
         self.load_snapshots().await
     }
 
-    /// The peer does not know the path that this Source protects: it is told again.
+    /// The peer does not know the path: a Source tells it again; a Destination says so, for nothing comes any more.
     pub(super) async fn introduce(&mut self) {
-        if !matches!(self.state.detail.life, Life::Source(_)) {
-            return;
+        match self.state.detail.life {
+            Life::Source(_) => {}
+            Life::Destination(_) => return self.trouble(&UNKNOWN_THERE),
+            Life::Standalone(_) => return,
         }
         let Some(peer) = self.hub.peers.by_node(self.handle.peer) else { return };
         let view = Box::new(self.handle.read().view());

@@ -139,7 +139,7 @@ impl Receiver {
             TransferPhase::Receiving { rows: staged } if staged == rows => {}
             TransferPhase::Receiving { .. } => return Err(self.drop_transfer(attempt).await),
         }
-        if self.staged_digest(attempt, transfer.base).await? != digest {
+        if !self.makes(attempt, transfer.base, &digest).await? {
             return Err(self.drop_transfer(attempt).await);
         }
         let complete = CompleteTransfer { transfer: attempt.transfer, rows, digest };
@@ -168,6 +168,29 @@ impl Receiver {
         let next =
             page.next.map(|next| postcard::to_stdvec(&next).map_err(|error| Failure::Internal(error.to_string())));
         Ok(Answer::Shown { rows, next: next.transpose()? })
+    }
+
+    /// Whether what is staged makes `digest`. If not, the stored digest of what it builds on may be what is wrong.
+    async fn makes(&self, attempt: Attempt, base: Option<SnapshotGuid>, digest: &Digest) -> Result<bool, Failure> {
+        if self.staged_digest(attempt, base).await? == *digest {
+            return Ok(true);
+        }
+        Ok(self.correct(attempt, base).await? && self.staged_digest(attempt, base).await? == *digest)
+    }
+
+    /// Counts the digest of what is shown again; whether the stored one was wrong, and is corrected.
+    async fn correct(&self, attempt: Attempt, base: Option<SnapshotGuid>) -> Result<bool, Failure> {
+        let shown = self.visible(attempt).await?.filter(|row| Some(row.meta.guid) == base);
+        let Some(SnapshotRow { meta, seq, digest: Some(stored), .. }) = shown else { return Ok(false) };
+        let scope = self.store.path(attempt.path).ok_or(Failure::NoPath)?.scope;
+        let digest = self.blocking(move |store| store.digest(&scope, seq)).await?;
+        if digest == stored {
+            return Ok(false);
+        }
+        tracing::error!(path = %attempt.path, snapshot = %meta.guid, "the stored digest of what is shown was wrong; it is corrected");
+        let op = UpdatePaths(vec![PathOp::SetDigest { snapshot: meta.guid, digest }]);
+        let _ = self.store.commit(Lane::Background, self.clock.now(), op).await.map_err(refused)?;
+        Ok(true)
     }
 
     /// A seed stands for itself; a delta builds on what is shown.

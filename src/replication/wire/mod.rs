@@ -14,7 +14,7 @@ mod tests;
 pub(crate) use blobs::{BlobStream, ReceivedBlob, encode_blob, encode_end, encode_head};
 pub(crate) use codec::{WireError, decode, encode};
 pub(crate) use link::{Dialer, Link, LinkError};
-pub(crate) use server::{Caller, Handler, serve};
+pub(crate) use server::{Caller, Handler, Limits, serve};
 
 /// Where a message goes. Strangers reach [`PAIR`] only.
 pub(crate) const CALL: &str = "/tandem/1/call";

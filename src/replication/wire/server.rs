@@ -1,5 +1,6 @@
 //! The listening end: handshakes, who may call what, limits.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +14,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tandem_storage::types::NodeGuid;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::blobs::BlobStream;
 use super::body::read_whole;
@@ -22,8 +24,20 @@ use super::codec::MESSAGE_MAX;
 use super::{BLOBS, CALL, PAIR};
 use crate::tls::{Fingerprint, Pins};
 
-/// Connections at once, peers and strangers together.
-const CONNECTIONS_MAX: usize = 64;
+/// Who may be connected at once. Each kind has places of its own, so that none keeps another out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Nobody has shown a certificate yet. One more, and the oldest gives way: a peer's takes milliseconds, an idle one until its deadline.
+    pub handshakes: usize,
+    pub peers: usize,
+    /// Unknown certificates, while pairing is open.
+    pub strangers: usize,
+}
+
+impl Limits {
+    pub(crate) const USUAL: Limits = Limits { handshakes: 256, peers: 64, strangers: 8 };
+}
+
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// A stranger has so long to pair.
 const STRANGER_DEADLINE: Duration = Duration::from_secs(30);
@@ -51,7 +65,31 @@ pub(crate) trait Handler: Send + Sync + 'static {
 struct Server<H> {
     handler: Arc<H>,
     pins: Arc<Pins>,
+    acceptor: TlsAcceptor,
+    peers: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
     blob_streams: Semaphore,
+}
+
+/// Connections that have not shown a certificate yet, oldest first.
+struct Handshakes {
+    max: usize,
+    /// Dropping one ends its handshake; closed, the handshake is over.
+    running: VecDeque<oneshot::Sender<Infallible>>,
+}
+
+impl Handshakes {
+    /// A place for one more; its end is the end of the handshake.
+    fn begin(&mut self) -> oneshot::Receiver<Infallible> {
+        self.running.retain(|running| !running.is_closed());
+        if self.running.len() >= self.max {
+            tracing::warn!("too many unfinished handshakes on the replication port; the oldest was ended");
+            self.running.pop_front();
+        }
+        let (running, ended) = oneshot::channel();
+        self.running.push_back(running);
+        ended
+    }
 }
 
 /// Serves until `shutdown` turns true; then connections are told to go away and dropped.
@@ -60,11 +98,18 @@ pub(crate) async fn serve<H: Handler>(
     config: rustls::ServerConfig,
     pins: Arc<Pins>,
     handler: Arc<H>,
+    limits: Limits,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let server = Arc::new(Server { handler, pins, blob_streams: Semaphore::new(BLOB_STREAMS_MAX) });
+    let server = Arc::new(Server {
+        handler,
+        pins,
+        acceptor: TlsAcceptor::from(Arc::new(config)),
+        peers: Arc::new(Semaphore::new(limits.peers)),
+        strangers: Arc::new(Semaphore::new(limits.strangers)),
+        blob_streams: Semaphore::new(BLOB_STREAMS_MAX),
+    });
+    let mut handshakes = Handshakes { max: limits.handshakes, running: VecDeque::new() };
     let mut tasks = tokio::task::JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -73,16 +118,14 @@ pub(crate) async fn serve<H: Handler>(
             _ = shutdown.wait_for(|down| *down) => break,
         };
         match accepted {
-            Ok((socket, _)) => match connections.clone().try_acquire_owned() {
-                Ok(permit) => {
-                    let (server, acceptor) = (server.clone(), acceptor.clone());
-                    tasks.spawn(async move {
-                        serve_connection(server, acceptor, socket).await;
-                        drop(permit);
-                    });
-                }
-                Err(_) => tracing::warn!("too many connections on the replication port; one was refused"),
-            },
+            Ok((socket, _)) => {
+                let (server, ended) = (server.clone(), handshakes.begin());
+                tasks.spawn(async move {
+                    if let Some(stream) = shake_hands(&server.acceptor, socket, ended).await {
+                        serve_connection(server, stream).await;
+                    }
+                });
+            }
             Err(error) => {
                 tracing::warn!(%error, "accept failed on the replication port");
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -92,16 +135,34 @@ pub(crate) async fn serve<H: Handler>(
     tasks.shutdown().await;
 }
 
-async fn serve_connection<H: Handler>(server: Arc<Server<H>>, acceptor: TlsAcceptor, socket: TcpStream) {
+/// TLS, until the deadline or until the place is wanted.
+async fn shake_hands(
+    acceptor: &TlsAcceptor,
+    socket: TcpStream,
+    ended: oneshot::Receiver<Infallible>,
+) -> Option<TlsStream<TcpStream>> {
     let _ = socket.set_nodelay(true);
-    let stream = match tokio::time::timeout(HANDSHAKE_DEADLINE, acceptor.accept(socket)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return tracing::debug!(%error, "a handshake on the replication port failed"),
-        Err(_) => return,
-    };
+    tokio::select! {
+        shaken = tokio::time::timeout(HANDSHAKE_DEADLINE, acceptor.accept(socket)) => match shaken {
+            Ok(Ok(stream)) => Some(stream),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a handshake on the replication port failed");
+                None
+            }
+            Err(_) => None,
+        },
+        _ = ended => None,
+    }
+}
+
+async fn serve_connection<H: Handler>(server: Arc<Server<H>>, stream: TlsStream<TcpStream>) {
     let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let Some(fingerprint) = shown.map(Fingerprint::of) else { return };
     let known = server.pins.node(&fingerprint).is_some();
+    let (places, whose) = if known { (&server.peers, "peers") } else { (&server.strangers, "strangers") };
+    let Ok(_place) = places.clone().try_acquire_owned() else {
+        return tracing::warn!("too many connections of {whose} on the replication port; one was refused");
+    };
     let caller = Arc::new(Caller { fingerprint, pairing: std::sync::Mutex::default() });
     let service = service_fn(move |request| {
         let (server, caller) = (server.clone(), caller.clone());

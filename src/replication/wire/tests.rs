@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +9,12 @@ use hyper::body::Incoming;
 use proptest::prelude::*;
 use tandem_storage::record::BlobKind;
 use tandem_storage::types::{ContentHash, NodeGuid};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::tls::{NodeIdentity, Pins, replication_server};
+use crate::tls::{Fingerprint, NodeIdentity, Pins, replication_server};
 
 fn stream_of(bytes: &[u8]) -> BlobStream<Full<Bytes>> {
     BlobStream::new(Full::new(Bytes::copy_from_slice(bytes)))
@@ -103,12 +104,18 @@ impl Handler for Echo {
 struct Pair {
     link: Link,
     pins: Arc<Pins>,
+    address: SocketAddr,
+    server: Fingerprint,
     down: watch::Sender<bool>,
     serving: tokio::task::JoinHandle<()>,
-    _dirs: [tempfile::TempDir; 2],
+    dirs: [tempfile::TempDir; 2],
 }
 
 async fn pair(pinned: bool) -> Pair {
+    limited(pinned, Limits::USUAL).await
+}
+
+async fn limited(pinned: bool, limits: Limits) -> Pair {
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let identity =
         |at: usize| NodeIdentity::load_or_make(dirs[at].path(), NodeGuid::from_bytes([at as u8; 16])).unwrap();
@@ -119,13 +126,18 @@ async fn pair(pinned: bool) -> Pair {
         pins.replace(HashMap::from([(client.fingerprint(), NodeGuid::from_bytes([1; 16]))]));
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
+    let address = listener.local_addr().unwrap();
     let (down, shutdown) = watch::channel(false);
     let config = replication_server(&server, pins.clone()).unwrap();
-    let serving = tokio::spawn(serve(listener, config, pins.clone(), Arc::new(Echo), shutdown));
-    let dialer = Dialer { address, expected: Some(server.fingerprint()) };
-    let link = Link::new(client, Arc::new(SystemClock::new()), dialer);
-    Pair { link, pins, down, serving, _dirs: dirs }
+    let serving = tokio::spawn(serve(listener, config, pins.clone(), Arc::new(Echo), limits, shutdown));
+    let server = server.fingerprint();
+    let link = dial(client, address, server);
+    Pair { link, pins, address, server, down, serving, dirs }
+}
+
+fn dial(client: Arc<NodeIdentity>, address: SocketAddr, server: Fingerprint) -> Link {
+    let dialer = Dialer { address: address.to_string(), expected: Some(server) };
+    Link::new(client, Arc::new(SystemClock::new()), dialer)
 }
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -164,4 +176,32 @@ async fn strangers_may_pair_and_nothing_else_and_a_withdrawn_pin_counts_at_once(
     pair.pins.open_pairing(false);
     let oversized = pair.link.call::<_, String>(PAIR, &"x".repeat(20_000), DEADLINE).await.unwrap_err();
     assert!(matches!(oversized, LinkError::Status(http::StatusCode::PAYLOAD_TOO_LARGE)), "{oversized}");
+}
+
+#[tokio::test]
+async fn idle_connections_and_strangers_keep_no_peer_out() {
+    let pair = limited(true, Limits { handshakes: 4, peers: 1, strangers: 2 }).await;
+    let message = "x".to_string();
+    let mut idle = Vec::new();
+    for _ in 0..20 {
+        idle.push(TcpStream::connect(pair.address).await.unwrap());
+    }
+    let strangers: Vec<_> = (2..5)
+        .map(|node| {
+            let dir = pair.dirs[1].path().join(node.to_string());
+            let identity = NodeIdentity::load_or_make(&dir, NodeGuid::from_bytes([node; 16])).unwrap();
+            dial(Arc::new(identity), pair.address, pair.server)
+        })
+        .collect();
+    for stranger in &strangers[..2] {
+        assert_eq!(stranger.call::<_, String>(PAIR, &message, DEADLINE).await.unwrap(), message);
+    }
+    assert!(strangers[2].call::<_, String>(PAIR, &message, DEADLINE).await.is_err());
+    for _ in 0..20 {
+        idle.push(TcpStream::connect(pair.address).await.unwrap());
+    }
+    // Long before the first of them comes to its deadline.
+    let soon = Duration::from_secs(5);
+    assert_eq!(pair.link.call::<_, String>(CALL, &message, soon).await.unwrap(), message);
+    drop(idle);
 }

@@ -89,14 +89,14 @@ pub(super) fn ship(state: &PathState, facts: &Facts<'_>, flight: InFlight) -> Re
     Ok(draft.then(Action::Ship(flight)).finish())
 }
 
-/// Space is short: a snapshot goes although the peer may need it, and the peer gets a seed if it did.
+/// The retention cap: a snapshot goes although the peer may need it, and the peer gets a seed if it did.
 pub(super) fn drop_for_space(state: &PathState, facts: &Facts<'_>, snapshot: SnapshotGuid) -> Result<Step, Refused> {
     let source = as_source(state)?;
-    let newest = facts.snapshots.first().map(|meta| meta.guid);
+    let newest = state.newest_of_line(facts.snapshots);
     if !has(facts.snapshots, snapshot) || newest == Some(snapshot) {
         return Err(Refused::Unknown);
     }
-    let was_acked = source.acked == Some(snapshot);
+    let baseless = source.acked.is_none_or(|acked| acked == snapshot);
     let flying = source.in_flight.is_some_and(|flight| flight.base == Some(snapshot) || flight.to == snapshot);
     let mut draft = Draft::of(state, facts);
     draft.source(|source| {
@@ -107,7 +107,7 @@ pub(super) fn drop_for_space(state: &PathState, facts: &Facts<'_>, snapshot: Sna
         source.in_flight = source.in_flight.filter(|_| !flying);
     });
     draft.op(PathOp::DropSnapshot { path: state.guid, snapshot });
-    if let (true, Some(newest)) = (was_acked, newest) {
+    if let (true, Some(newest)) = (baseless, newest) {
         draft.release(&[Purpose::Fork]).feed_from(At::Snapshot(newest));
     }
     if flying {

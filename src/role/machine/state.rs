@@ -278,6 +278,26 @@ impl PathState {
         }
     }
 
+    /// Snapshots that a Source keeps for its peer alone. The retention cap takes these; what it writes on from it does not.
+    pub fn kept_for_peer(&self, snapshots: &[SnapshotMeta]) -> Vec<SnapshotGuid> {
+        let Life::Source(source) = &self.detail.life else { return Vec::new() };
+        let flight = source.in_flight.into_iter().flat_map(|flight| flight.base.into_iter().chain([flight.to]));
+        let kept = source.acked.or(self.epoch.fork).into_iter().chain(flight).chain(source.asked.iter().copied());
+        let newest = self.newest_of_line(snapshots);
+        let diverged = |guid| self.detail.diverged.iter().any(|d| d.snapshot == guid || d.base == guid);
+        let mut kept: Vec<_> = kept.filter(|guid| Some(*guid) != newest && !diverged(*guid)).collect();
+        kept.retain(|guid| snapshots.iter().any(|meta| meta.guid == *guid));
+        kept.sort_unstable();
+        kept.dedup();
+        kept
+    }
+
+    /// The newest snapshot of the line that this side writes on with: of its own epoch, or the one that this began from. `snapshots` newest first.
+    pub fn newest_of_line(&self, snapshots: &[SnapshotMeta]) -> Option<SnapshotGuid> {
+        let own = snapshots.iter().find(|meta| meta.epoch == self.epoch.number);
+        own.or_else(|| snapshots.iter().find(|meta| Some(meta.guid) == self.epoch.fork)).map(|meta| meta.guid)
+    }
+
     /// Snapshots that retention must not drop, whatever their age.
     pub fn protected(&self) -> Vec<SnapshotGuid> {
         let flight = |flight: Option<InFlight>| flight.into_iter().flat_map(|f| f.base.into_iter().chain([f.to]));

@@ -107,8 +107,8 @@ pub enum PathOp {
     DropCursor {
         id: HoldId,
     },
-    /// Forgets a transfer: its staged rows and claims are purged in the background. Idempotent. Once something of it is applied it is
-    /// `Stale`, but in the flip, after the `Change`: else the present would no longer be what the next delta builds on.
+    /// Forgets a transfer: its staged rows and claims are purged in the background. Idempotent. Once it is complete it is `Stale`, but in
+    /// the flip, after the `Change`: a complete one lands, and half-applied the present would not be what the next delta builds on.
     DropTransfer {
         id: TransferGuid,
     },

@@ -3,25 +3,22 @@
 use std::collections::HashSet;
 
 use crate::meta::points::Points;
-use crate::record::{HoldReason, HoldRow, SnapshotRow};
+use crate::record::{HoldReason, SnapshotRow};
 use crate::types::{PathGuid, Seq, SnapshotGuid, Timestamp};
 
 /// What a live body costs to move, next to its own bytes: its head in the frame, and its rows.
 const BODY_OVERHEAD: u64 = 256;
 
-/// Snapshots whose time has come. A locked one stays, and so does one whose point somebody else holds: a transfer's base, what a
-/// path shows, a fork are found by their snapshot.
-pub(crate) fn expired<'a>(
-    snapshots: &'a [SnapshotRow],
-    holds: impl Iterator<Item = &'a HoldRow>,
-    now: Timestamp,
-) -> impl Iterator<Item = (PathGuid, SnapshotGuid)> + 'a {
-    let needed: HashSet<Seq> = holds.filter(|hold| hold.reason != HoldReason::Snapshot).map(|hold| hold.seq).collect();
+/// Snapshots whose time has come. A locked one stays, and so does one whose point somebody else holds (a transfer's base, what a
+/// path shows, a fork are found by their snapshot), or at which a feed cursor stands: the next delta's base.
+pub(crate) fn expired(snapshots: &[SnapshotRow], points: &Points, now: Timestamp) -> Vec<(PathGuid, SnapshotGuid)> {
+    let held = points.holds().filter(|hold| hold.reason != HoldReason::Snapshot).map(|hold| hold.seq);
+    let needed: HashSet<Seq> = held.chain(points.cursors().map(|cursor| cursor.after)).collect();
     let gone = move |row: &&SnapshotRow| {
         let due = row.expires.is_some_and(|expires| expires <= now);
         due && !row.locked && !needed.contains(&row.seq)
     };
-    snapshots.iter().filter(gone).map(|row| (row.path, row.meta.guid))
+    snapshots.iter().filter(gone).map(|row| (row.path, row.meta.guid)).collect()
 }
 
 /// Whether an interval of history may go: no hold lies in it.
@@ -72,7 +69,7 @@ pub(crate) fn compaction(files: impl IntoIterator<Item = JournalFile>) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{CreatorKind, CursorRow, SnapshotMeta};
+    use crate::record::{CreatorKind, CursorRow, HoldRow, SnapshotMeta};
     use crate::types::{EpochNumber, HoldId};
 
     fn hold(id: u8, seq: u64, reason: HoldReason) -> HoldRow {
@@ -100,9 +97,15 @@ mod tests {
             snapshot(4, 4, Some(1), true),
             snapshot(5, 5, Some(1), false),
             snapshot(6, 6, Some(1), false),
+            snapshot(7, 7, Some(1), false),
         ];
-        let holds = [hold(5, 5, HoldReason::Snapshot), hold(6, 6, HoldReason::Snapshot), hold(7, 6, HoldReason::Fork)];
-        let gone: Vec<_> = expired(&rows, holds.iter(), Timestamp::from_secs(10)).map(|(_, guid)| guid).collect();
+        let mut points = Points::default();
+        for row in [hold(5, 5, HoldReason::Snapshot), hold(6, 6, HoldReason::Snapshot), hold(7, 6, HoldReason::Fork)] {
+            points.insert_hold(row);
+        }
+        points.insert_cursor(CursorRow { id: HoldId::from_bytes([8; 16]), after: Seq::new(7) });
+        let gone: Vec<_> =
+            expired(&rows, &points, Timestamp::from_secs(10)).into_iter().map(|(_, guid)| guid).collect();
         assert_eq!(gone, [1, 5].map(|id| SnapshotGuid::from_bytes([id; 16])));
     }
 

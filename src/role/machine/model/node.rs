@@ -155,6 +155,9 @@ impl Node {
             PathOp::Hold { at, .. } => self.known(at).map(drop),
             PathOp::Cursor { after, .. } => self.move_cursor(after),
             PathOp::DropTransfer { .. } if self.mixed => Err("a half-applied transfer is dropped".into()),
+            PathOp::DropTransfer { .. } if self.drops_a_complete_transfer(before) => {
+                Err("a complete transfer is dropped without having landed".into())
+            }
             PathOp::DropTransfer { .. } => {
                 self.transfer = None;
                 Ok(())
@@ -166,6 +169,13 @@ impl Node {
             PathOp::Release { .. } => Ok(()),
             other => Err(format!("the model does not know {other:?}")),
         }
+    }
+
+    /// Outside of the flip, which moves what is shown to what the transfer brought.
+    fn drops_a_complete_transfer(&self, before: &Node) -> bool {
+        let receiving = |row: &TransferRow| matches!(row.phase, TransferPhase::Receiving { .. });
+        let lands = |row: &TransferRow| self.gate == Gate::ReadAt(Some(row.to.guid)) && before.gate != self.gate;
+        self.transfer.as_ref().is_some_and(|(row, _)| !receiving(row) && !lands(row))
     }
 
     fn known(&self, at: &At) -> Result<SnapshotGuid, Violation> {

@@ -115,6 +115,32 @@ fn space_takes_the_base_and_the_peer_gets_a_seed() {
 }
 
 #[test]
+fn what_is_kept_for_the_peer_alone_is_all_that_the_cap_takes() {
+    let here = Here { snapshots: metas(&[5, 4, 3, 2, 1]), ..Here::usual() };
+    let flight =
+        |to| InFlight { transfer: TRANSFER, epoch: EpochNumber::new(2), base: Some(snapshot(1)), to: snapshot(to) };
+    let mut state = named("S:active");
+    for to in [2, 4, 5] {
+        state = here.step(&state, Event::Ship(flight(to))).expect("ships").state;
+    }
+    assert_eq!(state.kept_for_peer(&here.snapshots), [snapshot(1), snapshot(2), snapshot(4)]);
+    state.detail.diverged.push(Diverged {
+        epoch: EpochNumber::new(1),
+        snapshot: snapshot(2),
+        base: snapshot(9),
+        entries: None,
+    });
+    assert_eq!(state.kept_for_peer(&here.snapshots), [snapshot(1), snapshot(4)]);
+    for gone in [1, 4] {
+        state = here.step(&state, Event::DropForSpace(snapshot(gone))).expect("taken").state;
+    }
+    assert!(state.kept_for_peer(&here.snapshots).is_empty());
+    let Life::Source(source) = state.life() else { panic!() };
+    assert_eq!((source.acked, source.in_flight), (None, None));
+    assert!(named("D:active").kept_for_peer(&here.snapshots).is_empty());
+}
+
+#[test]
 fn a_finished_rewind_goes_on_to_what_waited_for_it() {
     let (here, event) = (Here::usual(), Event::Rewound { entries: 3 });
     check(

@@ -188,6 +188,7 @@ fn drop_transfer(tx: &mut Tx<'_>, id: TransferGuid) -> Result<(), Refusal> {
     let flips = tx.gates().path(row.path).is_some_and(|path| path.access == Access::ReadAt(tx.seq()));
     match row.phase {
         TransferPhase::Applying { rows, applied } if applied < rows || !flips => Err(Refusal::Stale),
+        TransferPhase::Complete { .. } if !flips => Err(Refusal::Stale),
         _ => {
             tx.table_delete(Table::Transfers, id.as_bytes().to_vec());
             Ok(())

@@ -292,8 +292,9 @@ fn a_transfer_keeps_its_order() {
     assert_eq!(d.refused(ApplyStaged { transfer: id, limit: 1 }), Refusal::Stale);
     d.commit(complete(2));
     d.commit(complete(2));
-    assert!(d.commit(ApplyStaged { transfer: id, limit: 1 }).1 > 0);
     let forget = || UpdatePaths(vec![PathOp::DropTransfer { id }]);
+    assert_eq!(d.refused(forget()), Refusal::Stale);
+    assert!(d.commit(ApplyStaged { transfer: id, limit: 1 }).1 > 0);
     let write = Some(AccessChange::Writable);
     let promote = || PathOp::Change { guid: path_guid(1), revision: 1, access: write, epoch: None, detail: None };
     let remove = PathOp::Remove { guid: path_guid(1), revision: 1 };

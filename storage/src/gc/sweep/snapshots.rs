@@ -21,7 +21,7 @@ pub(super) fn expire(step: &mut Step<'_>) -> Result<(), CommitError> {
                 snapshots.push(row);
             }
         }
-        let gone = plan::expired(&snapshots, state.points.holds(), step.now);
+        let gone = plan::expired(&snapshots, &state.points, step.now).into_iter();
         gone.take(BITE).map(|(path, snapshot)| PathOp::DropSnapshot { path, snapshot }).collect::<Vec<_>>()
     };
     if ops.is_empty() {
