@@ -1,6 +1,6 @@
 //! May the caller make this call: identity policies decide, as for AWS's own.
 
-use tandem_policy::{Action, Context, Entries, Request, Resource, Values, evaluate};
+use tandem_policy::{Action, Caller, Context, Entries, Request, Resource, UserKind, Values, evaluate};
 
 use super::answer::date;
 use super::call::Call;
@@ -71,6 +71,13 @@ impl Call<'_> {
     pub fn require_in(&self, action: &str, resource: &str, context: &dyn Context) -> Result<(), QueryError> {
         let standing = &self.caller.standing;
         let account = standing.account.to_string();
+        // A local user is managed at the admin port, and manages nobody.
+        if let Caller::User(user) = &standing.caller
+            && matches!(user.kind, UserKind::Local { superuser: false, .. })
+        {
+            self.tell(Kind::Denied, Some(action), Some(resource), "local users do not manage identities");
+            return Err(self.not_authorized(action, resource, false));
+        }
         let policies = standing.policies(Resource::Account(&account));
         let request = Request { caller: &standing.caller, action: Action::of(action), resource, context };
         let decision = evaluate(&policies, &request);

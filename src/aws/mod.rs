@@ -8,6 +8,8 @@ mod error;
 mod form;
 mod iam;
 mod sts;
+#[cfg(test)]
+mod tests;
 
 use std::pin::Pin;
 
@@ -17,12 +19,10 @@ use http::Response;
 use call::Call;
 use error::QueryError;
 
-use crate::audit::Audit;
+use crate::audit::{Actor, Audit, Event, Kind as Told};
 use crate::clock::SharedClock;
 use crate::identity::Identities;
-use crate::s3::error::S3Error;
-use crate::s3::query::{Form, QueryFace};
-use crate::s3::request::RequestId;
+use crate::s3::query::{Form, QueryFace, Refused};
 
 /// Both faces.
 pub struct Faces {
@@ -49,8 +49,22 @@ impl QueryFace for Faces {
         })
     }
 
-    fn refuse(&self, service: &str, error: &S3Error, id: &RequestId) -> Response<Bytes> {
-        QueryError::from_authentication(error).response(Service::of(service), &id.0)
+    fn refuse(&self, refused: Refused<'_>) -> Response<Bytes> {
+        let Refused { service, access_key, error, id, client } = refused;
+        let (service, error) = (Service::of(service), QueryError::from_authentication(error));
+        self.audit.record(Event {
+            time: self.clock.now(),
+            event: Told::Unauthenticated,
+            face: service.name(),
+            who: Actor { kind: "Anonymous", access_key: access_key.map(str::to_owned), ..Actor::default() },
+            from: Some(client),
+            operation: "Query".into(),
+            action: None,
+            resource: None,
+            decided_by: error.code.into(),
+            request: Some(id.0.clone()),
+        });
+        error.response(service, &id.0)
     }
 }
 

@@ -11,7 +11,8 @@ use super::call::Call;
 use super::error::QueryError;
 use crate::audit::Kind;
 use crate::identity::{
-    Entity, Id, IdentityError, Issued, NewSession, Policy, Role, SessionOf, Subject, Tag, check_name, check_tag,
+    AccountId, Entity, Id, IdentityError, Issued, NewSession, Policy, Role, SessionOf, Subject, Tag, check_name,
+    check_tag,
 };
 use crate::s3::xml::XmlWriter;
 
@@ -172,7 +173,7 @@ fn session_policies(call: &Call<'_>, role: &Role) -> Result<Vec<Id>, QueryError>
     let named = call.form.structures("PolicyArns", "arn").map(|member| {
         let arn = member.text("arn");
         let policy = call.directory.by_arn::<Policy>(&arn)?;
-        if policy.account != role.account {
+        if policy.account != role.account && policy.account != AccountId::AWS {
             return Err(IdentityError::invalid("Session policies are managed policies of the role's account.").into());
         }
         Ok(policy.id.clone())

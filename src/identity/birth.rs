@@ -10,6 +10,7 @@ use tandem_storage::{Lane, Store};
 use super::directory::{Directory, KeyCell, Shelved};
 use super::error::OpenError;
 use super::id::{AccountId, mint_lower};
+use super::managed;
 use super::record::{AccessKey, Account, ApiToken, Counters, Group, KeyOwner, Organization, Policy, Role, User};
 use super::rows;
 use super::seal::{Sealer, Unopened};
@@ -39,6 +40,7 @@ pub(super) fn first_directory(clock: &dyn Clock, now: Timestamp) -> (Directory, 
         row(rows::account(account.id), account.encode()),
     ];
     let mut directory = Directory::new(organization, counters);
+    managed::shelve(&mut directory);
     directory.accounts.insert(account.id, Arc::new(account));
     (directory, writes)
 }
@@ -57,6 +59,7 @@ pub(super) async fn load(store: &Store, clock: &dyn Clock) -> Result<Directory, 
     let organization = Organization::decode(find(rows::ORGANIZATION).ok_or_else(|| missing("organization"))?)?;
     let counters = Counters::decode(find(rows::COUNTERS).ok_or_else(|| missing("counters"))?)?;
     let mut directory = Directory::new(organization, counters);
+    managed::shelve(&mut directory);
     for (key, value) in &all {
         let tail = key.strip_prefix(rows::PREFIX).unwrap_or_default();
         let kind = tail.split(|byte| *byte == b'/').next().unwrap_or_default();

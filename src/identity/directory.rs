@@ -217,20 +217,22 @@ impl Directory {
         self.all::<User>(group.account).filter(|user| self.groups_of(user).any(|of| of.id == group.id))
     }
 
-    /// Who has a managed policy attached.
-    pub fn holders_of(&self, policy: &str) -> Vec<Holder> {
+    /// Who of an account has a managed policy attached.
+    pub fn holders_of(&self, account: AccountId, policy: &str) -> Vec<Holder> {
         let holds = |grants: &super::record::Grants| grants.attached.iter().any(|id| &**id == policy);
-        let users = self.users.values().filter(|user| holds(&user.grants)).map(|user| Holder::User(user.id.clone()));
-        let groups = self.groups.values().filter(|group| holds(&group.grants));
-        let roles = self.roles.values().filter(|role| holds(&role.grants)).map(|role| Holder::Role(role.id.clone()));
+        let users = self.all::<User>(account).filter(|user| holds(&user.grants));
+        let users = users.map(|user| Holder::User(user.id.clone()));
+        let groups = self.all::<Group>(account).filter(|group| holds(&group.grants));
+        let roles = self.all::<Role>(account).filter(|role| holds(&role.grants));
+        let roles = roles.map(|role| Holder::Role(role.id.clone()));
         users.chain(groups.map(|group| Holder::Group(group.id.clone()))).chain(roles).collect()
     }
 
-    /// How many users and roles a managed policy bounds.
-    pub fn bounded_by(&self, policy: &str) -> usize {
+    /// How many users and roles of an account a managed policy bounds.
+    pub fn bounded_by(&self, account: AccountId, policy: &str) -> usize {
         let bounds = |boundary: &Option<Id>| boundary.as_deref() == Some(policy);
-        let users = self.users.values().filter(|user| bounds(&user.boundary)).count();
-        users + self.roles.values().filter(|role| bounds(&role.boundary)).count()
+        let users = self.all::<User>(account).filter(|user| bounds(&user.boundary)).count();
+        users + self.all::<Role>(account).filter(|role| bounds(&role.boundary)).count()
     }
 
     pub fn key(&self, access_key: &str) -> Option<&Arc<AccessKey>> {

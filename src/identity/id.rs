@@ -77,6 +77,8 @@ pub struct AccountId(u64);
 impl AccountId {
     /// It is there from the first start; the administrator is its root.
     pub const DEFAULT: AccountId = AccountId(0);
+    /// Whose AWS-managed policies are. Not an account: no twelve digits read as it, and no row holds it.
+    pub const AWS: AccountId = AccountId(u64::MAX);
 
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -106,7 +108,10 @@ impl From<AccountId> for u64 {
 
 impl std::fmt::Display for AccountId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:012}", self.0)
+        match *self {
+            AccountId::AWS => f.write_str("aws"),
+            AccountId(number) => write!(f, "{number:012}"),
+        }
     }
 }
 
@@ -160,7 +165,11 @@ pub fn parse_arn(text: &str) -> Option<(AccountId, super::Kind, &str, &str)> {
         _ => return None,
     };
     let slash = resource.rfind('/')?;
-    Some((AccountId::parse(account)?, kind, &resource[at..=slash], &resource[slash + 1..]))
+    let account = match (account, kind) {
+        ("aws", super::Kind::Policy) => AccountId::AWS,
+        (account, _) => AccountId::parse(account)?,
+    };
+    Some((account, kind, &resource[at..=slash], &resource[slash + 1..]))
 }
 
 /// What IAM takes as a name: letters, digits and `+=,.@_-`.

@@ -11,6 +11,7 @@ mod draft;
 mod error;
 mod id;
 mod limits;
+mod managed;
 mod record;
 mod register;
 mod rows;

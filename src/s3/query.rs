@@ -36,8 +36,18 @@ pub struct Form {
 pub trait QueryFace: Send + Sync + 'static {
     fn answer(&self, form: Form) -> Pin<Box<dyn Future<Output = Response<Bytes>> + Send + '_>>;
 
-    /// The answer to a form that did not get that far; `service` is what its sender claims.
-    fn refuse(&self, service: &str, error: &S3Error, id: &RequestId) -> Response<Bytes>;
+    /// The answer to a form that did not get that far.
+    fn refuse(&self, refused: Refused<'_>) -> Response<Bytes>;
+}
+
+/// A form whose sender is not proved.
+pub struct Refused<'a> {
+    /// What its sender claims.
+    pub service: &'a str,
+    pub access_key: Option<&'a str>,
+    pub error: &'a S3Error,
+    pub id: &'a RequestId,
+    pub client: IpAddr,
 }
 
 /// A request as the connection has it.
@@ -58,12 +68,14 @@ pub fn is_form(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
 }
 
 pub async fn handle(service: &Service, face: &dyn QueryFace, posted: Posted<'_>) -> Response<Bytes> {
-    let mut claimed = String::new();
-    let id = posted.id.clone();
+    let mut claimed = Claimant::default();
+    let (id, client) = (posted.id.clone(), posted.client);
     match prove(service, posted, &mut claimed).await {
         Ok(form) => face.answer(form).await,
         Err(error) => {
-            let mut response = face.refuse(&claimed, &error, &id);
+            let access_key = Some(claimed.access_key.as_str()).filter(|key| !key.is_empty());
+            let mut response =
+                face.refuse(Refused { service: &claimed.service, access_key, error: &error, id: &id, client });
             if error.close {
                 response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
             }
@@ -72,7 +84,14 @@ pub async fn handle(service: &Service, face: &dyn QueryFace, posted: Posted<'_>)
     }
 }
 
-async fn prove(service: &Service, posted: Posted<'_>, claimed: &mut String) -> Result<Form, S3Error> {
+/// What a claim says before it is proved; empty: nothing yet.
+#[derive(Default)]
+struct Claimant {
+    service: String,
+    access_key: String,
+}
+
+async fn prove(service: &Service, posted: Posted<'_>, claimed: &mut Claimant) -> Result<Form, S3Error> {
     let Posted { headers, source, id, client, secure } = posted;
     let received = service.clock.now();
     let judge = Judge {
@@ -85,11 +104,12 @@ async fn prove(service: &Service, posted: Posted<'_>, claimed: &mut String) -> R
     // Unsigned forms are of operations that this server does not have.
     let claim =
         claim.ok_or_else(|| S3Error::new(ErrorCode::AccessDenied, "Request is missing Authentication Token"))?;
-    claim.service().clone_into(claimed);
+    claim.service().clone_into(&mut claimed.service);
+    claim.access_key().clone_into(&mut claimed.access_key);
     let body = read(headers, source).await?;
     let caller = auth::prove_form(claim, &body, judge)?;
     let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok(Form { service: claimed.clone(), caller, body, id, received, client, secure, user_agent })
+    Ok(Form { service: claimed.service.clone(), caller, body, id, received, client, secure, user_agent })
 }
 
 async fn read(headers: &HeaderMap, mut source: Source) -> Result<Bytes, S3Error> {

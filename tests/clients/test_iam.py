@@ -195,6 +195,20 @@ def test_inline_and_managed_policies_and_their_versions(iam):
     assert [held["PolicyName"] for held in iam.list_policies(Scope="Local")["Policies"]] == []
 
 
+def test_policies_of_aws_are_attached_and_not_changed(node, iam):
+    access, secret = keys_of(iam, "reader")
+    reader = client(node, "iam", access, secret)
+    arn = "arn:aws:iam::aws:policy/IAMReadOnlyAccess"
+    assert code(reader.list_users) == "AccessDenied"
+    iam.attach_user_policy(UserName="reader", PolicyArn=arn)
+    reader.list_users()
+    assert code(reader.create_group, GroupName="g") == "AccessDenied"
+    assert iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"] == 1
+    assert {policy["PolicyName"] for policy in iam.list_policies(Scope="AWS")["Policies"]} >= {"AmazonS3FullAccess"}
+    assert code(iam.delete_policy, PolicyArn=arn) == "AccessDenied"
+    assert code(iam.create_policy_version, PolicyArn=arn, PolicyDocument=ALLOW_ALL) == "AccessDenied"
+
+
 def test_a_boundary_narrows_what_policies_give(node, iam):
     access, secret = keys_of(iam, "bounded", ALLOW_ALL)
     bounded = client(node, "iam", access, secret)

@@ -6,10 +6,16 @@ use super::{Answered, action, done, holder};
 use crate::aws::answer::members;
 use crate::aws::call::Call;
 use crate::aws::error::QueryError;
-use crate::identity::{Entity, Id, Kind, Policy};
+use crate::identity::{AccountId, Entity, Id, IdentityError, Kind, Policy};
 
-fn policy(call: &Call<'_>, parameter: &str) -> Result<Id, QueryError> {
-    Ok(call.directory.by_arn::<Policy>(call.form.required(parameter)?)?.id.clone())
+/// A policy of the caller's account or AWS's own. Others are answered as what is not there.
+pub fn policy(call: &Call<'_>, parameter: &str) -> Result<Id, QueryError> {
+    let arn = call.form.required(parameter)?;
+    let found = call.directory.by_arn::<Policy>(arn)?;
+    if found.account != call.account() && found.account != AccountId::AWS {
+        return Err(IdentityError::missing("policy", arn).into());
+    }
+    Ok(found.id.clone())
 }
 
 pub async fn attach(call: &Call<'_>, kind: Kind) -> Answered {

@@ -5,14 +5,20 @@ use super::{Answered, arn_of, done, shape};
 use crate::aws::answer::members;
 use crate::aws::call::Call;
 use crate::aws::error::QueryError;
-use crate::identity::{Group, Holder, IdentityDocument, IdentityError, NewPolicy, Policy, PolicyVersion, Role, User};
+use crate::identity::{
+    AccountId, Group, Holder, IdentityDocument, IdentityError, NewPolicy, Policy, PolicyVersion, Role, User,
+};
 
-/// The policy of an ARN of the caller's account.
+/// The policy of an ARN of the caller's account. AWS's own can be looked at.
 pub fn allowed(call: &Call<'_>, action: &str) -> Result<Arc<Policy>, QueryError> {
     let arn = call.form.required("PolicyArn")?;
     call.require(action, arn)?;
     let policy = call.directory.by_arn::<Policy>(arn)?;
-    if policy.account != call.account() {
+    let look = action.starts_with("iam:Get") || action.starts_with("iam:List");
+    if policy.account == AccountId::AWS && !look {
+        return Err(call.not_authorized(action, arn, false));
+    }
+    if policy.account != call.account() && policy.account != AccountId::AWS {
         return Err(IdentityError::missing("policy", arn).into());
     }
     Ok(Arc::clone(policy))
@@ -25,10 +31,10 @@ fn version(call: &Call<'_>) -> Result<u32, QueryError> {
 }
 
 fn shown(call: &Call<'_>, policy: Arc<Policy>) -> super::Write {
-    let directory = call.identities.directory();
+    let (directory, account) = (call.identities.directory(), call.account());
     Box::new(move |xml| {
         xml.open("Policy");
-        shape::policy(xml, &directory, &policy, true);
+        shape::policy(xml, &directory, account, &policy, true);
         xml.close();
     })
 }
@@ -52,20 +58,26 @@ pub fn get(call: &Call<'_>) -> Answered {
     Ok(shown(call, policy))
 }
 
-/// The account's own; there are none of AWS's.
 pub fn list(call: &Call<'_>) -> Answered {
     call.require("iam:ListPolicies", "*")?;
-    let prefix = call.form.given("PathPrefix").unwrap_or("/").to_owned();
+    let prefix = call.form.given("PathPrefix").unwrap_or("/");
     let attached_only = call.form.flag("OnlyAttached")?;
-    let of_aws = call.form.given("Scope") == Some("AWS");
-    let directory = call.directory.clone();
-    let wanted = |policy: &&Arc<Policy>| {
-        !of_aws && policy.path.starts_with(&prefix) && !(attached_only && directory.holders_of(&policy.id).is_empty())
+    let accounts: &[AccountId] = match call.form.given("Scope") {
+        None | Some("All") => &[call.account(), AccountId::AWS],
+        Some("AWS") => &[AccountId::AWS],
+        Some("Local") => &[call.account()],
+        Some(_) => return Err(QueryError::validation("Scope is All, AWS or Local.")),
     };
-    let page = Page::of(call, directory.all::<Policy>(call.account()).filter(wanted).cloned(), |p| p.name.clone())?;
-    let directory = call.directory.clone();
+    let (directory, account) = (call.directory.clone(), call.account());
+    let wanted = |policy: &&Arc<Policy>| {
+        policy.path.starts_with(prefix) && !(attached_only && directory.holders_of(account, &policy.id).is_empty())
+    };
+    let found = accounts.iter().flat_map(|account| directory.all::<Policy>(*account)).filter(wanted);
+    let mut found: Vec<_> = found.cloned().collect();
+    found.sort_by_key(|policy| policy.name.to_ascii_lowercase());
+    let page = Page::of(call, found.into_iter(), |policy| policy.name.clone())?;
     Ok(Box::new(move |xml| {
-        members(xml, "Policies", &page.items, |xml, policy| shape::policy(xml, &directory, policy, false));
+        members(xml, "Policies", &page.items, |xml, policy| shape::policy(xml, &directory, account, policy, false));
         write_end(xml, page.marker.as_deref());
     }))
 }
@@ -131,7 +143,7 @@ pub async fn delete_version(call: &Call<'_>) -> Answered {
 pub fn entities(call: &Call<'_>) -> Answered {
     let policy = allowed(call, "iam:ListEntitiesForPolicy")?;
     let directory = call.directory.clone();
-    let holders = directory.holders_of(&policy.id);
+    let holders = directory.holders_of(call.account(), &policy.id);
     Ok(Box::new(move |xml| {
         let groups = holders.iter().filter_map(|holder| match holder {
             Holder::Group(id) => directory.get::<Group>(id),

@@ -1,7 +1,7 @@
 //! Identities as IAM shows them.
 
 use crate::aws::answer::{date, document, members};
-use crate::identity::{Directory, Entity, Group, Id, Policy, PolicyVersion, Role, Tag, User};
+use crate::identity::{AccountId, Directory, Entity, Group, Id, Policy, PolicyVersion, Role, Tag, User};
 use crate::s3::xml::XmlWriter;
 
 pub fn tags(xml: &mut XmlWriter, tags: &[Tag]) {
@@ -58,14 +58,15 @@ pub fn role(xml: &mut XmlWriter, directory: &Directory, role: &Role, whole: bool
     }
 }
 
-pub fn policy(xml: &mut XmlWriter, directory: &Directory, policy: &Policy, whole: bool) {
+/// As `account` sees it.
+pub fn policy(xml: &mut XmlWriter, directory: &Directory, account: AccountId, policy: &Policy, whole: bool) {
     xml.text("PolicyName", &policy.name);
     xml.text("PolicyId", &policy.id);
     xml.text("Arn", &policy.arn());
     xml.text("Path", &policy.path);
     xml.raw("DefaultVersionId", format_args!("v{}", policy.default));
-    xml.raw("AttachmentCount", directory.holders_of(&policy.id).len());
-    xml.raw("PermissionsBoundaryUsageCount", directory.bounded_by(&policy.id));
+    xml.raw("AttachmentCount", directory.holders_of(account, &policy.id).len());
+    xml.raw("PermissionsBoundaryUsageCount", directory.bounded_by(account, &policy.id));
     xml.raw("IsAttachable", true);
     if whole && !policy.description.is_empty() {
         xml.text("Description", &policy.description);

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use super::page::{Page, write_end};
-use super::{Answered, arn_of, done, shape};
+use super::{Answered, arn_of, attached, done, shape};
 use crate::aws::answer::members;
 use crate::aws::call::Call;
 use crate::aws::error::QueryError;
-use crate::identity::{Entity, Id, IdentityError, NewUser, Policy, Subject, User, arn, root_arn};
+use crate::identity::{Entity, Id, IdentityError, NewUser, Subject, User, arn, root_arn};
 
 /// The user that `UserName` names, after the caller was found to be allowed `action` on it.
 pub fn allowed(call: &Call<'_>, action: &str) -> Result<Arc<User>, QueryError> {
@@ -25,8 +25,10 @@ pub fn caller(call: &Call<'_>) -> Option<Arc<User>> {
 
 /// The managed policy that a parameter names as a boundary.
 pub fn boundary(call: &Call<'_>) -> Result<Option<Id>, QueryError> {
-    let Some(arn) = call.form.given("PermissionsBoundary") else { return Ok(None) };
-    Ok(Some(call.directory.by_arn::<Policy>(arn)?.id.clone()))
+    match call.form.given("PermissionsBoundary") {
+        None => Ok(None),
+        Some(_) => attached::policy(call, "PermissionsBoundary").map(Some),
+    }
 }
 
 pub async fn create(call: &Call<'_>) -> Answered {

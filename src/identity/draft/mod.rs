@@ -26,9 +26,9 @@ pub use user::NewUser;
 
 use super::directory::{Directory, Shelved};
 use super::error::{IdentityError, Kind};
-use super::id::Id;
+use super::id::{AccountId, Id};
 use super::limits;
-use super::record::{Grants, Tag};
+use super::record::{Entity, Grants, Tag};
 use super::rows;
 use super::seal::Sealer;
 use crate::clock::Clock;
@@ -107,6 +107,7 @@ impl Draft<'_> {
         edit: impl FnOnce(&mut E) -> Result<T, IdentityError>,
     ) -> Result<(Arc<E>, T), IdentityError> {
         let before = Arc::clone(self.get::<E>(id).ok_or_else(|| IdentityError::missing(E::WHAT.word(), id))?);
+        changeable(&*before)?;
         let mut after = E::clone(&before);
         let output = edit(&mut after)?;
         let name_of = |entity: &E| (entity.account(), E::WHAT, entity.name().to_ascii_lowercase());
@@ -124,6 +125,7 @@ impl Draft<'_> {
     /// The same for what cannot be refused and keeps the name.
     fn amend<E: Shelved>(&mut self, id: &str, amend: impl FnOnce(&mut E)) -> Result<Arc<E>, IdentityError> {
         let known = self.get::<E>(id).ok_or_else(|| IdentityError::missing(E::WHAT.word(), id))?;
+        changeable(&**known)?;
         let mut entity = E::clone(known);
         amend(&mut entity);
         Ok(self.put(entity))
@@ -147,6 +149,15 @@ impl Draft<'_> {
         let rest = self.writes.into_iter().map(|(key, value)| NodeWrite { key, value, expected: None });
         writes.extend(rest);
         (self.directory, writes)
+    }
+}
+
+/// # Errors
+/// `InvalidInput` for what is AWS's.
+fn changeable<E: Entity>(entity: &E) -> Result<(), IdentityError> {
+    match entity.account() {
+        AccountId::AWS => Err(IdentityError::invalid("AWS-managed policies cannot be changed.")),
+        _ => Ok(()),
     }
 }
 

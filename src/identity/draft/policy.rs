@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::role::check_description;
-use super::{Draft, put_inline, tag, within};
+use super::{Draft, changeable, put_inline, tag, within};
 use crate::identity::directory::Holder;
 use crate::identity::document::IdentityDocument;
 use crate::identity::error::IdentityError;
@@ -186,7 +186,8 @@ impl Draft<'_> {
     /// `NoSuchEntity`, `DeleteConflict`.
     pub fn delete_policy(&mut self, id: &str) -> Result<(), IdentityError> {
         let policy = Arc::clone(self.get::<Policy>(id).ok_or_else(|| IdentityError::missing("policy", id))?);
-        if !self.holders_of(id).is_empty() || self.bounded_by(id) > 0 {
+        changeable(&*policy)?;
+        if !self.holders_of(policy.account, id).is_empty() || self.bounded_by(policy.account, id) > 0 {
             return Err(IdentityError::conflict("Cannot delete a policy attached to entities."));
         }
         if policy.versions.len() > 1 {
@@ -204,10 +205,11 @@ impl Draft<'_> {
     /// `NoSuchEntity`, `DeleteConflict` while it bounds somebody.
     pub fn remove_policy(&mut self, id: &str) -> Result<(), IdentityError> {
         let policy = Arc::clone(self.get::<Policy>(id).ok_or_else(|| IdentityError::missing("policy", id))?);
-        if self.bounded_by(id) > 0 {
+        changeable(&*policy)?;
+        if self.bounded_by(policy.account, id) > 0 {
             return Err(IdentityError::conflict("Cannot delete a policy that is a permissions boundary."));
         }
-        for holder in self.holders_of(id) {
+        for holder in self.holders_of(policy.account, id) {
             self.detach(&holder, id)?;
         }
         self.take_away(&*policy);

@@ -27,6 +27,10 @@ impl Claimed<'_> {
     pub fn service(&self) -> &str {
         self.claim.credential.service
     }
+
+    pub fn access_key(&self) -> &str {
+        self.claim.credential.access_key
+    }
 }
 
 /// None: the request is not signed.
