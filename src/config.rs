@@ -58,6 +58,16 @@ pub enum ObjectOwnership {
     ObjectWriter,
 }
 
+impl From<ObjectOwnership> for tandem_policy::ObjectOwnership {
+    fn from(ownership: ObjectOwnership) -> Self {
+        match ownership {
+            ObjectOwnership::BucketOwnerEnforced => tandem_policy::ObjectOwnership::BucketOwnerEnforced,
+            ObjectOwnership::BucketOwnerPreferred => tandem_policy::ObjectOwnership::BucketOwnerPreferred,
+            ObjectOwnership::ObjectWriter => tandem_policy::ObjectOwnership::ObjectWriter,
+        }
+    }
+}
+
 /// The effective settings, without secrets. Field names are the file's keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

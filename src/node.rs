@@ -27,6 +27,7 @@ use crate::config::credentials::Credentials;
 use crate::identity::{self, Administrator, Identities};
 use crate::replication::{self, Replication, ReplicationConfig, SecretPairing};
 use crate::role::gate::WriteGate;
+use crate::s3::access::Buckets;
 use crate::s3::auth::SigningKeys;
 use crate::s3::server;
 use crate::s3::service::{AcceptRegions, Service, Settings};
@@ -168,6 +169,7 @@ impl Node {
             query: Some(Arc::new(faces)),
             metrics,
             audit: audit.clone(),
+            buckets: Buckets::default(),
             signing_keys: SigningKeys::default(),
         };
         let s3 = tokio::spawn(server::serve(listeners.s3, s3_tls, Arc::new(service), stops.faces.subscribe()));
@@ -314,6 +316,7 @@ fn s3_settings(config: &Config) -> Settings {
             false => AcceptRegions::Listed(config.accept_regions.clone()),
         },
         domains: config.domains.clone(),
+        default_ownership: config.default_object_ownership.into(),
         connections_max: config.connections_max,
         connections_per_address_max: config.connections_per_address_max,
         header_timeout: Duration::from_secs(config.header_timeout_seconds),

@@ -9,7 +9,7 @@ use tandem_storage::{Lane, Store};
 
 use super::directory::{Directory, KeyCell, Shelved};
 use super::error::OpenError;
-use super::id::{AccountId, mint_lower};
+use super::id::{AccountId, canonical_id, mint_lower};
 use super::managed;
 use super::record::{AccessKey, Account, ApiToken, Counters, Group, KeyOwner, Organization, Policy, Role, User};
 use super::rows;
@@ -22,14 +22,12 @@ pub(super) fn first_directory(clock: &dyn Clock, now: Timestamp) -> (Directory, 
     let organization =
         Organization { id: mint_lower("o-", 10, clock).into(), root: format!("r-{tail}").into(), units: Vec::new() };
     let counters = Counters { generation: 1, next_number: 2 };
-    let mut canonical = [0; 32];
-    clock.fill_random(&mut canonical);
     let account = Account {
         id: AccountId::DEFAULT,
         number: 1,
         name: "default".into(),
         email: None,
-        canonical: hex::encode(canonical).into(),
+        canonical: canonical_id(&AccountId::DEFAULT.to_string()).into(),
         unit: None,
         created: now,
     };

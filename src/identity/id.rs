@@ -121,6 +121,12 @@ impl std::fmt::Debug for AccountId {
     }
 }
 
+/// The canonical id of an account, by its twelve digits: 64 hexadecimal digits. The same on every node, so that ACLs mean the same
+/// accounts wherever a bucket travels.
+pub fn canonical_id(account: &str) -> String {
+    blake3::hash(format!("tandem canonical id {account}").as_bytes()).to_hex().to_string()
+}
+
 /// `prefix` and so many characters of base 32, as AWS's ids have them: `AIDA` for users, `AKIA` for access keys...
 pub fn mint(prefix: &str, characters: usize, clock: &dyn Clock) -> String {
     const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

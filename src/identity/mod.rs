@@ -31,7 +31,7 @@ pub use directory::{Directory, Holder};
 pub use document::{IdentityDocument, SessionDocument, TrustDocument};
 pub use draft::{Draft, NewAccount, NewGroup, NewKey, NewPolicy, NewRole, NewToken, NewUser, check_tag};
 pub use error::{IdentityError, Kind, OpenError};
-pub use id::{AccountId, Id, arn, check_name, parse_arn, root_arn};
+pub use id::{AccountId, Id, arn, canonical_id, check_name, parse_arn, root_arn};
 pub use record::{
     AccessKey, Account, ApiToken, Entity, Grants, Group, InlinePolicy, KeyOwner, Local, Organization, Policy,
     PolicyVersion, Role, Tag, Unit, User,

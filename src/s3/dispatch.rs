@@ -1,18 +1,21 @@
 //! From an operation to its handler: the one place where an `Authorized<Op>` is made.
 
+use std::sync::Arc;
+
+use super::access::Granted;
 use super::error::{ErrorCode, S3Error};
 use super::operation::{self, Operation};
 use super::ops;
 use super::payload::Payload;
-use super::request::{Authorized, Principal, Request};
+use super::request::{Authorized, Request};
 use super::response::Response;
 use super::service::Service;
 
 macro_rules! dispatch {
-    ($service:ident, $request:ident, $principal:ident, $payload:ident; $($name:ident => $module:ident,)*) => {
+    ($service:ident, $request:ident, $granted:ident, $payload:ident; $($name:ident => $module:ident,)*) => {
         match $request.operation {
             $(Operation::$name => {
-                let authorized = Authorized::<operation::$name>::grant($request, $principal, $payload);
+                let authorized = Authorized::<operation::$name>::grant($request, $granted, $payload);
                 // Boxed, so that a connection is as small as its smallest request and not as large as the largest.
                 Box::pin(ops::$module::handle($service, authorized)).await
             })*
@@ -27,12 +30,12 @@ macro_rules! dispatch {
 /// Runs the handler of `request.operation`. The caller has authenticated, authorized and asked the gate.
 pub(in crate::s3) async fn dispatch(
     service: &Service,
-    request: Request,
-    principal: Principal,
+    request: Arc<Request>,
+    granted: &Granted,
     payload: Payload,
 ) -> Result<Response, S3Error> {
     dispatch! {
-        service, request, principal, payload;
+        service, request, granted, payload;
         ListBuckets => list_buckets,
         CreateBucket => create_bucket,
         HeadBucket => head_bucket,
@@ -63,5 +66,19 @@ pub(in crate::s3) async fn dispatch(
         PutObjectTagging => put_object_tagging,
         GetObjectTagging => get_object_tagging,
         GetObjectAttributes => get_object_attributes,
+        PutBucketPolicy => put_bucket_policy,
+        GetBucketPolicy => get_bucket_policy,
+        DeleteBucketPolicy => delete_bucket_policy,
+        GetBucketPolicyStatus => get_bucket_policy_status,
+        PutPublicAccessBlock => put_public_access_block,
+        GetPublicAccessBlock => get_public_access_block,
+        DeletePublicAccessBlock => delete_public_access_block,
+        PutBucketOwnershipControls => put_bucket_ownership_controls,
+        GetBucketOwnershipControls => get_bucket_ownership_controls,
+        DeleteBucketOwnershipControls => delete_bucket_ownership_controls,
+        GetBucketAcl => get_bucket_acl,
+        PutBucketAcl => put_bucket_acl,
+        GetObjectAcl => get_object_acl,
+        PutObjectAcl => put_object_acl,
     }
 }

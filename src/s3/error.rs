@@ -35,9 +35,9 @@ macro_rules! codes {
 }
 
 codes! {
+    AccessControlListNotSupported 400 "The bucket does not allow ACLs";
     AccessDenied 403 "Access Denied";
     AccessForbidden 403 "Access Forbidden";
-    AccessControlListNotSupported 400 "The bucket does not allow ACLs";
     AuthorizationHeaderMalformed 400 "The authorization header that you provided is not valid.";
     AuthorizationQueryParametersError 400 "The authorization query parameters that you provided are not valid.";
     BadDigest 400 "The Content-MD5 or checksum value that you specified did not match what we received.";
@@ -56,6 +56,7 @@ codes! {
     InternalError 500 "We encountered an internal error. Please try again.";
     InvalidAccessKeyId 403 "The AWS access key ID that you provided does not exist in our records.";
     InvalidArgument 400 "Invalid Argument";
+    InvalidBucketAclWithObjectOwnership 400 "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
     InvalidBucketName 400 "The specified bucket is not valid.";
     InvalidBucketState 409 "The request is not valid with the current state of the bucket.";
     InvalidChunkSizeError 400 "Only the last chunk is allowed to have a size less than 8192 bytes.";
@@ -76,6 +77,7 @@ codes! {
     KeyTooLongError 400 "Your key is too long";
     MalformedACLError 400 "The XML you provided was not well-formed or did not validate against our published schema";
     MalformedPOSTRequest 400 "The body of your POST request is not well-formed multipart/form-data.";
+    MalformedPolicy 400 "The policy is not valid.";
     MalformedTrailerError 400 "The request contained trailing data that was not well-formed or did not conform to our published schema.";
     MalformedXML 400 "The XML you provided was not well-formed or did not validate against our published schema";
     MaxMessageLengthExceeded 400 "Your request was too large.";
@@ -84,15 +86,18 @@ codes! {
     MethodNotAllowed 405 "The specified method is not allowed against this resource.";
     MissingContentLength 411 "You must provide the Content-Length HTTP header.";
     MissingRequestBodyError 400 "Request Body is empty";
+    MissingSecurityHeader 400 "Your request was missing a required header.";
     NoSuchBucket 404 "The specified bucket does not exist";
     NoSuchBucketPolicy 404 "The bucket policy does not exist";
     NoSuchKey 404 "The specified key does not exist.";
+    NoSuchPublicAccessBlockConfiguration 404 "The public access block configuration was not found";
     NoSuchTagSet 404 "The TagSet does not exist";
     NoSuchUpload 404 "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.";
     NoSuchVersion 404 "The specified version does not exist.";
     NotImplemented 501 "A header or operation that you provided implies functionality that is not implemented.";
     NotModified 304 "Not Modified";
     OperationAborted 409 "A conflicting conditional operation is currently in progress against this resource. Try again.";
+    OwnershipControlsNotFoundError 404 "The bucket ownership controls were not found";
     PreconditionFailed 412 "At least one of the pre-conditions you specified did not hold";
     RequestHeaderSectionTooLarge 400 "Your request header section exceeds the maximum allowed request header section size.";
     RequestIsNotMultiPartContent 412 "A bucket POST request must be of the enclosure-type multipart/form-data.";
@@ -104,6 +109,7 @@ codes! {
     StorageFull 507 "The disk of this node is nearly full. Delete something, or add space; deletes are still taken.";
     TooManyBuckets 400 "You have attempted to create more buckets than allowed.";
     UnexpectedContent 400 "This request contains unsupported content.";
+    UnresolvableGrantByEmailAddress 400 "The e-mail address you provided does not match any account on record.";
     XAmzContentSHA256Mismatch 400 "The provided 'x-amz-content-sha256' header does not match what was computed.";
 }
 

@@ -7,6 +7,7 @@
 //! *Architecture invariants:* a handler takes `Authorized<Op>`, so none runs without authentication and a policy decision;
 //! only authentication hands out a `Payload`; this room never imports `replication`.
 
+pub mod access;
 mod activity;
 pub mod auth;
 pub mod checksum;

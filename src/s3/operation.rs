@@ -115,16 +115,16 @@ operations! {
     DeleteBucketMetadataConfiguration "s3:DeleteBucketMetadataTableConfiguration" Bucket Write (Nothing) absent;
     DeleteBucketMetadataTableConfiguration "s3:DeleteBucketMetadataTableConfiguration" Bucket Write (Nothing) absent;
     DeleteBucketMetricsConfiguration "s3:PutMetricsConfiguration" Bucket Write (Nothing) absent;
-    DeleteBucketOwnershipControls "s3:PutBucketOwnershipControls" Bucket Write (Nothing) absent;
-    DeleteBucketPolicy "s3:DeleteBucketPolicy" Bucket Write (Nothing) absent;
+    DeleteBucketOwnershipControls "s3:PutBucketOwnershipControls" Bucket Write (Nothing) handler;
+    DeleteBucketPolicy "s3:DeleteBucketPolicy" Bucket Write (Nothing) handler;
     DeleteBucketReplication "s3:PutReplicationConfiguration" Bucket Write (Nothing) absent;
     DeleteBucketTagging "s3:PutBucketTagging" Bucket Write (Nothing) handler;
     DeleteBucketWebsite "s3:DeleteBucketWebsite" Bucket Write (Nothing) absent;
     DeleteObjectTagging "s3:DeleteObjectTagging" Object Write (Nothing) handler;
-    DeletePublicAccessBlock "s3:PutBucketPublicAccessBlock" Bucket Write (Nothing) absent;
+    DeletePublicAccessBlock "s3:PutBucketPublicAccessBlock" Bucket Write (Nothing) handler;
     GetBucketAbac "s3:GetBucketAbac" Bucket Read (Nothing) absent;
     GetBucketAccelerateConfiguration "s3:GetAccelerateConfiguration" Bucket Read (Nothing) absent;
-    GetBucketAcl "s3:GetBucketAcl" Bucket Read (Nothing) absent;
+    GetBucketAcl "s3:GetBucketAcl" Bucket Read (Nothing) handler;
     GetBucketAnalyticsConfiguration "s3:GetAnalyticsConfiguration" Bucket Read (Nothing) absent;
     GetBucketCors "s3:GetBucketCORS" Bucket Read (Nothing) absent;
     GetBucketEncryption "s3:GetEncryptionConfiguration" Bucket Read (Nothing) absent;
@@ -136,21 +136,21 @@ operations! {
     GetBucketMetadataTableConfiguration "s3:GetBucketMetadataTableConfiguration" Bucket Read (Nothing) absent;
     GetBucketMetricsConfiguration "s3:GetMetricsConfiguration" Bucket Read (Nothing) absent;
     GetBucketNotificationConfiguration "s3:GetBucketNotification" Bucket Read (Nothing) absent;
-    GetBucketOwnershipControls "s3:GetBucketOwnershipControls" Bucket Read (Nothing) absent;
-    GetBucketPolicy "s3:GetBucketPolicy" Bucket Read (Nothing) absent;
-    GetBucketPolicyStatus "s3:GetBucketPolicyStatus" Bucket Read (Nothing) absent;
+    GetBucketOwnershipControls "s3:GetBucketOwnershipControls" Bucket Read (Nothing) handler;
+    GetBucketPolicy "s3:GetBucketPolicy" Bucket Read (Nothing) handler;
+    GetBucketPolicyStatus "s3:GetBucketPolicyStatus" Bucket Read (Nothing) handler;
     GetBucketReplication "s3:GetReplicationConfiguration" Bucket Read (Nothing) absent;
     GetBucketRequestPayment "s3:GetBucketRequestPayment" Bucket Read (Nothing) absent;
     GetBucketTagging "s3:GetBucketTagging" Bucket Read (Nothing) handler;
     GetBucketWebsite "s3:GetBucketWebsite" Bucket Read (Nothing) absent;
-    GetObjectAcl "s3:GetObjectAcl" Object Read (Nothing) absent;
+    GetObjectAcl "s3:GetObjectAcl" Object Read (Nothing) handler;
     GetObjectAttributes "s3:GetObjectAttributes" Object Read (Nothing) handler;
     GetObjectLegalHold "s3:GetObjectLegalHold" Object Read (Nothing) absent;
     GetObjectLockConfiguration "s3:GetBucketObjectLockConfiguration" Bucket Read (Nothing) absent;
     GetObjectRetention "s3:GetObjectRetention" Object Read (Nothing) absent;
     GetObjectTagging "s3:GetObjectTagging" Object Read (Nothing) handler;
     GetObjectTorrent "s3:GetObjectTorrent" Object Read (Nothing) absent;
-    GetPublicAccessBlock "s3:GetBucketPublicAccessBlock" Bucket Read (Nothing) absent;
+    GetPublicAccessBlock "s3:GetBucketPublicAccessBlock" Bucket Read (Nothing) handler;
     ListBucketAnalyticsConfigurations "s3:GetAnalyticsConfiguration" Bucket Read (Nothing) absent;
     ListBucketIntelligentTieringConfigurations "s3:GetIntelligentTieringConfiguration" Bucket Read (Nothing) absent;
     ListBucketInventoryConfigurations "s3:GetInventoryConfiguration" Bucket Read (Nothing) absent;
@@ -160,7 +160,7 @@ operations! {
     PostObject "s3:PutObject" Bucket Write (Nothing) absent;
     PutBucketAbac "s3:PutBucketAbac" Bucket Write (Document(CONFIG)) absent;
     PutBucketAccelerateConfiguration "s3:PutAccelerateConfiguration" Bucket Write (Document(CONFIG)) absent;
-    PutBucketAcl "s3:PutBucketAcl" Bucket Write (Document(CONFIG)) absent;
+    PutBucketAcl "s3:PutBucketAcl" Bucket Write (Document(CONFIG)) handler;
     PutBucketAnalyticsConfiguration "s3:PutAnalyticsConfiguration" Bucket Write (Document(CONFIG)) absent;
     PutBucketCors "s3:PutBucketCORS" Bucket Write (Document(CONFIG)) absent;
     PutBucketEncryption "s3:PutEncryptionConfiguration" Bucket Write (Document(CONFIG)) absent;
@@ -170,19 +170,19 @@ operations! {
     PutBucketLogging "s3:PutBucketLogging" Bucket Write (Document(CONFIG)) absent;
     PutBucketMetricsConfiguration "s3:PutMetricsConfiguration" Bucket Write (Document(CONFIG)) absent;
     PutBucketNotificationConfiguration "s3:PutBucketNotification" Bucket Write (Document(CONFIG)) absent;
-    PutBucketOwnershipControls "s3:PutBucketOwnershipControls" Bucket Write (Document(CONFIG)) absent;
-    PutBucketPolicy "s3:PutBucketPolicy" Bucket Write (Document(CONFIG)) absent;
+    PutBucketOwnershipControls "s3:PutBucketOwnershipControls" Bucket Write (Document(CONFIG)) handler;
+    PutBucketPolicy "s3:PutBucketPolicy" Bucket Write (Document(CONFIG)) handler;
     PutBucketReplication "s3:PutReplicationConfiguration" Bucket Write (Document(CONFIG)) absent;
     PutBucketRequestPayment "s3:PutBucketRequestPayment" Bucket Write (Document(CONFIG)) absent;
     PutBucketTagging "s3:PutBucketTagging" Bucket Write (Document(TAGGING)) handler;
     PutBucketVersioning "s3:PutBucketVersioning" Bucket Write (Document(CONFIG)) handler;
     PutBucketWebsite "s3:PutBucketWebsite" Bucket Write (Document(CONFIG)) absent;
-    PutObjectAcl "s3:PutObjectAcl" Object Write (Document(CONFIG)) absent;
+    PutObjectAcl "s3:PutObjectAcl" Object Write (Document(CONFIG)) handler;
     PutObjectLegalHold "s3:PutObjectLegalHold" Object Write (Document(CONFIG)) absent;
     PutObjectLockConfiguration "s3:PutBucketObjectLockConfiguration" Bucket Write (Document(CONFIG)) absent;
     PutObjectRetention "s3:PutObjectRetention" Object Write (Document(CONFIG)) absent;
     PutObjectTagging "s3:PutObjectTagging" Object Write (Document(TAGGING)) handler;
-    PutPublicAccessBlock "s3:PutBucketPublicAccessBlock" Bucket Write (Document(CONFIG)) absent;
+    PutPublicAccessBlock "s3:PutBucketPublicAccessBlock" Bucket Write (Document(CONFIG)) handler;
     RenameObject "s3express:CreateSession" Object Write (Nothing) absent;
     RestoreObject "s3:RestoreObject" Object Write (Document(CONFIG)) absent;
     SelectObjectContent "s3:GetObject" Object Read (Document(CONFIG)) absent;
@@ -217,4 +217,6 @@ markers! {
     UploadPartCopy CompleteMultipartUpload AbortMultipartUpload ListParts PutBucketVersioning ListObjectVersions
     GetObjectAttributes GetObjectTagging PutObjectTagging DeleteObjectTagging GetBucketTagging PutBucketTagging
     DeleteBucketTagging
+    PutBucketPolicy GetBucketPolicy DeleteBucketPolicy GetBucketPolicyStatus PutPublicAccessBlock GetPublicAccessBlock DeletePublicAccessBlock
+    PutBucketOwnershipControls GetBucketOwnershipControls DeleteBucketOwnershipControls GetBucketAcl PutBucketAcl GetObjectAcl PutObjectAcl
 }

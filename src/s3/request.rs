@@ -1,12 +1,14 @@
 //! A request as handlers see it: parsed once, authenticated, authorized.
 
 use std::marker::PhantomData;
-
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use tandem_storage::types::{BucketName, ObjectKey, Timestamp};
 
+use super::access::{Granted, KnownBucket};
 use super::error::{ErrorCode, S3Error};
 use super::operation::Operation;
 use super::payload::Payload;
@@ -43,6 +45,34 @@ pub struct Request {
     pub resource: String,
     pub received: Timestamp,
     pub secure: bool,
+    /// The version of TLS, `1.3`.
+    pub tls: Option<&'static str>,
+    /// The socket's other end. No header has a say in it.
+    pub client: IpAddr,
+    pub signed: Signed,
+    pub principal: Principal,
+    /// The bucket that authorization decided about, and a copy's source.
+    pub known: Option<Arc<KnownBucket>>,
+    pub source: Option<Arc<KnownBucket>>,
+    /// The document, where policies speak of what is in it.
+    pub document: Option<Bytes>,
+}
+
+/// How a request was signed, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signed {
+    Not,
+    Header(Timestamp),
+    Query(Timestamp),
+}
+
+impl Signed {
+    pub fn at(self) -> Option<Timestamp> {
+        match self {
+            Signed::Not => None,
+            Signed::Header(at) | Signed::Query(at) => Some(at),
+        }
+    }
 }
 
 impl Request {
@@ -90,25 +120,24 @@ impl Principal {
     }
 }
 
-/// Proof that `O` was authenticated and allowed for this request. Only `auth` makes one.
+/// Proof that `O` was authenticated and allowed for this request: made of a [`Granted`] alone.
 pub struct Authorized<O> {
-    request: Request,
-    principal: Principal,
+    request: Arc<Request>,
     payload: Payload,
     operation: PhantomData<O>,
 }
 
 impl<O> Authorized<O> {
-    pub(in crate::s3) fn grant(request: Request, principal: Principal, payload: Payload) -> Self {
-        Authorized { request, principal, payload, operation: PhantomData }
+    pub(in crate::s3) fn grant(request: Arc<Request>, _granted: &Granted, payload: Payload) -> Self {
+        Authorized { request, payload, operation: PhantomData }
     }
 
     pub fn principal(&self) -> &Principal {
-        &self.principal
+        &self.request.principal
     }
 
     /// The request, and the only way to its body.
-    pub fn into_parts(self) -> (Request, Payload) {
+    pub fn into_parts(self) -> (Arc<Request>, Payload) {
         (self.request, self.payload)
     }
 }

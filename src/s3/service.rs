@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tandem_policy::ObjectOwnership;
 use tandem_storage::Store;
 
 use crate::audit::Audit;
@@ -19,6 +20,8 @@ pub struct Service {
     pub query: Option<Arc<dyn super::query::QueryFace>>,
     pub metrics: Arc<crate::telemetry::Metrics>,
     pub audit: Audit,
+    /// `Buckets::default()`
+    pub buckets: super::access::Buckets,
     /// `SigningKeys::default()`
     pub signing_keys: super::auth::SigningKeys,
 }
@@ -30,6 +33,8 @@ pub struct Settings {
     pub accept_regions: AcceptRegions,
     /// Domains of virtual-host style; none: path style only.
     pub domains: Vec<String>,
+    /// Of buckets whose maker names none.
+    pub default_ownership: ObjectOwnership,
     /// More connections are answered 503 SlowDown and closed.
     pub connections_max: usize,
     /// The same for further connections of one client address, so that no client shuts the others out.
@@ -50,6 +55,7 @@ impl Default for Settings {
             region: "us-east-1".into(),
             accept_regions: AcceptRegions::Listed(Vec::new()),
             domains: Vec::new(),
+            default_ownership: ObjectOwnership::BucketOwnerEnforced,
             connections_max: 4096,
             connections_per_address_max: 2048,
             header_timeout: Duration::from_secs(10),

@@ -284,7 +284,10 @@ impl Node {
             creator: None,
         };
         let permit = self.permit(name)?;
-        self.store().commit(Lane::Client, self.clock.now(), CreateBucket { permit, row }).wait().map(|_| guid)
+        self.store()
+            .commit(Lane::Client, self.clock.now(), CreateBucket { permit, row, settings: Vec::new() })
+            .wait()
+            .map(|_| guid)
     }
 
     fn permit(&self, name: &str) -> Result<tandem_storage::change::WritePermit, CommitError> {

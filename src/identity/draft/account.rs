@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{Draft, within};
 use crate::identity::error::IdentityError;
-use crate::identity::id::{AccountId, Id, mint_lower};
+use crate::identity::id::{AccountId, Id, canonical_id, mint_lower};
 use crate::identity::limits;
 use crate::identity::record::{Account, Entity, Group, KeyOwner, Policy, Role, Unit, User};
 use crate::identity::rows;
@@ -56,14 +56,12 @@ impl Draft<'_> {
         if self.accounts().find(taken).is_some() {
             return Err(IdentityError::exists("account", format!("{id} ({})", new.name)));
         }
-        let mut canonical = [0; 32];
-        self.clock.fill_random(&mut canonical);
         let account = Account {
             id,
             number: self.number(),
             name: new.name,
             email: new.email,
-            canonical: hex::encode(canonical).into(),
+            canonical: canonical_id(&id.to_string()).into(),
             unit: new.unit,
             created: self.now,
         };

@@ -20,9 +20,9 @@ use scope::{Face, Mechanism, parse_timestamp};
 pub use signing::SigningKeys;
 
 use super::error::{ErrorCode, S3Error};
-use super::operation::{Effect, Operation, Resource};
+use super::operation::{Effect, Operation};
 use super::payload::{ChunkChain, Payload, PayloadHash, Plan, Source};
-use super::request::{Principal, Query};
+use super::request::{Principal, Query, Signed as How};
 use super::route::Routed;
 use super::service::Settings;
 use crate::identity::{Credential as Known, Register, TokenError};
@@ -39,6 +39,7 @@ pub struct Judge<'a> {
 /// A principal whose claim was proved, and how the body is to be proved.
 pub struct Authenticated {
     principal: Principal,
+    signed: How,
     hash: PayloadHash,
     chain: Option<ChunkChain>,
 }
@@ -46,6 +47,11 @@ pub struct Authenticated {
 impl Authenticated {
     pub fn principal(&self) -> &Principal {
         &self.principal
+    }
+
+    /// By which means, and when.
+    pub fn signed(&self) -> How {
+        self.signed
     }
 
     /// The body, with everything that its headers promise to be proved while it is read.
@@ -96,7 +102,12 @@ pub fn authenticate(
         let (scope, seed) = (claim.credential.scope.to_owned(), claim.signature.to_owned());
         ChunkChain::new(key, claim.timestamp.clone(), scope, seed)
     });
-    Ok(Authenticated { principal: Principal::Known(credential), hash, chain })
+    let at = parse_timestamp(&claim.timestamp).unwrap_or_default();
+    let signed = match claim.mechanism {
+        Mechanism::Header => How::Header(at),
+        Mechanism::Query => How::Query(at),
+    };
+    Ok(Authenticated { principal: Principal::Known(credential), signed, hash, chain })
 }
 
 /// The session token that goes with a claim, from the same place as the claim.
@@ -144,7 +155,7 @@ fn anonymous(routed: &Routed, headers: &HeaderMap) -> Result<Authenticated, S3Er
     if hash.is_signed_streaming() {
         return request("A signed chunked body needs a signed request.");
     }
-    Ok(Authenticated { principal: Principal::Anonymous, hash, chain: None })
+    Ok(Authenticated { principal: Principal::Anonymous, signed: How::Not, hash, chain: None })
 }
 
 /// Checks that everything decisive is signed: what is not is not looked at, a session token among it.
@@ -176,42 +187,6 @@ fn prove(signed: &Signed<'_>, claim: &Claim<'_>, key: &signing::SigningKey) -> R
             .detail("SignatureProvided", claim.signature)
             .detail("CanonicalRequest", String::from_utf8_lossy(&canonical))),
     }
-}
-
-/// One thing that a principal must be allowed to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Required<'a> {
-    pub action: &'static str,
-    pub resource: Resource,
-    pub bucket: Option<&'a str>,
-    pub key: Option<&'a str>,
-}
-
-/// Everything a request needs. Copies also read their source; their handlers name it once it is parsed.
-pub fn required(routed: &Routed) -> Vec<Required<'_>> {
-    let operation = routed.operation;
-    let mut all = vec![Required {
-        action: operation.action(),
-        resource: operation.resource(),
-        bucket: routed.bucket.as_deref(),
-        key: routed.key.as_deref(),
-    }];
-    if matches!(operation, Operation::CopyObject | Operation::UploadPartCopy) {
-        all.push(Required { action: "s3:GetObject", resource: Resource::Object, bucket: None, key: None });
-    }
-    all
-}
-
-/// The decision: for now an administrator may do everything, and nobody else anything.
-///
-/// # Errors
-/// `AccessDenied`.
-pub fn authorize(principal: &Principal, required: &[Required<'_>]) -> Result<(), S3Error> {
-    if principal.credential().is_some_and(|credential| credential.caller().is_superuser()) {
-        return Ok(());
-    }
-    tracing::debug!(?required, ?principal, "refused");
-    Err(ErrorCode::AccessDenied.into())
 }
 
 /// Whether the role gate must be asked.

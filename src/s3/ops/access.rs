@@ -1,31 +1,42 @@
 //! What nearly every handler begins with: the bucket, and the right to write to it.
 
+use std::sync::Arc;
+
 use tandem_storage::change::{Refusal, WritePermit};
 use tandem_storage::types::BucketName;
-use tandem_storage::{BucketView, Change, CommitError, Lane, Reader};
+use tandem_storage::{Change, CommitError, Lane, Reader};
 
+use crate::s3::access::KnownBucket;
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::request::Request;
 use crate::s3::service::Service;
 
-/// The account that owns everything until there are others.
-pub(super) const OWNER: &str = "000000000000";
-
-/// The bucket that the request names, if its owner is who the client expects.
-pub(super) fn bucket(reader: &Reader<'_>, request: &Request) -> Result<BucketView, S3Error> {
-    let view = named(reader, request.bucket_name()?)?;
-    check_owner(&request.headers, "x-amz-expected-bucket-owner", &view)?;
-    Ok(view)
+/// The bucket that the request names, if its owner is who the client expects. It is the one that was decided about, and no other of
+/// the same name; what hangs on it may have changed since.
+pub(super) fn bucket(reader: &Reader<'_>, request: &Request) -> Result<Arc<KnownBucket>, S3Error> {
+    let known = request.known.as_ref().ok_or_else(|| S3Error::internal("a handler without its bucket"))?;
+    let known = still(reader, known)?;
+    check_owner(&request.headers, "x-amz-expected-bucket-owner", &known)?;
+    Ok(known)
 }
 
-pub(super) fn source_bucket(reader: &Reader<'_>, request: &Request, name: &BucketName) -> Result<BucketView, S3Error> {
-    let view = named(reader, name)?;
-    check_owner(&request.headers, "x-amz-source-expected-bucket-owner", &view)?;
-    Ok(view)
+pub(super) fn source_bucket(reader: &Reader<'_>, request: &Request) -> Result<Arc<KnownBucket>, S3Error> {
+    let known = request.source.as_ref().ok_or_else(|| S3Error::internal("a copy without its source"))?;
+    let known = still(reader, known)?;
+    check_owner(&request.headers, "x-amz-source-expected-bucket-owner", &known)?;
+    Ok(known)
 }
 
-fn named(reader: &Reader<'_>, name: &BucketName) -> Result<BucketView, S3Error> {
-    reader.bucket(name)?.ok_or_else(|| no_such_bucket(name))
+/// The same bucket as `reader` sees it.
+fn still(reader: &Reader<'_>, known: &Arc<KnownBucket>) -> Result<Arc<KnownBucket>, S3Error> {
+    if known.is_seen_by(reader) {
+        return Ok(Arc::clone(known));
+    }
+    let name = &known.row.name;
+    match KnownBucket::find(reader, name)? {
+        Some(now) if now.row.guid == known.row.guid => Ok(Arc::new(now)),
+        _ => Err(no_such_bucket(name)),
+    }
 }
 
 fn no_such_bucket(name: &BucketName) -> S3Error {
@@ -58,10 +69,11 @@ pub(super) fn refused(service: &Service, bucket: &BucketName, error: CommitError
 }
 
 /// `x-amz-expected-bucket-owner` and its kin: a client's guard against writing into somebody else's bucket.
-fn check_owner(headers: &http::HeaderMap, name: &str, bucket: &BucketView) -> Result<(), S3Error> {
-    let owner = bucket.row.owner.as_deref().unwrap_or(OWNER);
+fn check_owner(headers: &http::HeaderMap, name: &str, bucket: &KnownBucket) -> Result<(), S3Error> {
     match headers.get(name) {
-        Some(expected) if expected.as_bytes() != owner.as_bytes() => Err(S3Error::of(ErrorCode::AccessDenied)),
+        Some(expected) if expected.as_bytes() != bucket.account().as_bytes() => {
+            Err(S3Error::of(ErrorCode::AccessDenied))
+        }
         _ => Ok(()),
     }
 }

@@ -28,7 +28,6 @@ impl Attributes {
 
 /// Refuses what a write asks for and this server does not do: nothing is taken and then not done.
 pub(super) fn refuse_unsupported(headers: &HeaderMap) -> Result<(), S3Error> {
-    check_acl(headers)?;
     check_storage_class(headers)?;
     for name in headers.keys().map(http::HeaderName::as_str) {
         if name.starts_with("x-amz-server-side-encryption")
@@ -45,22 +44,6 @@ pub(super) fn refuse_unsupported(headers: &HeaderMap) -> Result<(), S3Error> {
         }
     }
     Ok(())
-}
-
-/// Buckets are as AWS makes them by default, "bucket owner enforced": they have no ACLs. The two canned ACLs that ask for just what is
-/// so anyhow are taken, so that clients which always send one work; all others would promise access that nobody gets.
-pub(super) fn check_acl(headers: &HeaderMap) -> Result<(), S3Error> {
-    if headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-")) {
-        return Err(S3Error::of(ErrorCode::AccessControlListNotSupported));
-    }
-    match text(headers, "x-amz-acl")?.as_deref() {
-        None | Some("private" | "bucket-owner-full-control") => Ok(()),
-        Some(
-            "public-read" | "public-read-write" | "authenticated-read" | "aws-exec-read" | "bucket-owner-read"
-            | "log-delivery-write",
-        ) => Err(S3Error::of(ErrorCode::AccessControlListNotSupported)),
-        Some(other) => Err(invalid("x-amz-acl", other, "The canned ACL is not valid")),
-    }
 }
 
 /// There is one class of storage. The old name of a cheaper one is taken as AWS still does; archive classes would change what a GET answers.
@@ -212,9 +195,6 @@ mod tests {
             ("x-amz-server-side-encryption-customer-key", "x", ErrorCode::NotImplemented),
             ("x-amz-object-lock-mode", "GOVERNANCE", ErrorCode::NotImplemented),
             ("x-amz-write-offset-bytes", "0", ErrorCode::NotImplemented),
-            ("x-amz-acl", "public-read", ErrorCode::AccessControlListNotSupported),
-            ("x-amz-acl", "everyone", ErrorCode::InvalidArgument),
-            ("x-amz-grant-read", "id=x", ErrorCode::AccessControlListNotSupported),
             ("x-amz-storage-class", "GLACIER", ErrorCode::InvalidStorageClass),
         ];
         for (name, value, code) in cases {

@@ -30,7 +30,7 @@ pub(super) fn source(
     from: &CopySource,
     wanted: impl FnOnce(&Source) -> Result<Option<Range<u64>>, S3Error>,
 ) -> Result<Source, S3Error> {
-    let bucket = access::source_bucket(reader, request, &from.bucket)?;
+    let bucket = access::source_bucket(reader, request)?;
     let row = reader.object(&bucket, &from.key, from.version)?;
     let absent = || {
         let code = match from.version {

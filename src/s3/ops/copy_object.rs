@@ -13,7 +13,7 @@ use super::condition;
 use super::copy::{self, Source};
 use super::copy_source::CopySource;
 use super::time::iso8601;
-use super::{access, answer, body};
+use super::{access, acl, answer, body};
 use crate::clock::random_u64;
 use crate::s3::checksum;
 use crate::s3::error::{ErrorCode, S3Error};
@@ -33,16 +33,18 @@ pub async fn handle(service: &Service, request: Authorized<CopyObject>) -> Resul
     let precondition = condition::of_write(&request.headers)?;
     // Between the reading of its row and the commit the source may be deleted and its bytes given up: then once more.
     for last_try in [false, true] {
-        let (bucket, mut source) = {
+        let (known, mut source) = {
             let reader = service.store.read()?;
-            let bucket = access::bucket(&reader, &request)?.row.guid;
-            (bucket, copy::source(&reader, &request, &plan.from, |source| plan.bytes_to_read(source))?)
+            let known = access::bucket(&reader, &request)?;
+            (known, copy::source(&reader, &request, &plan.from, |source| plan.bytes_to_read(source))?)
         };
         let checksum = plan.checksum(&mut source).await?;
-        let object = plan.object(&source, checksum);
+        // An ACL is never copied.
+        let acl = acl::of_new_object(service, &request, &known)?;
+        let object = NewObject { acl, ..plan.object(&source, checksum) };
         let change = change::PutObject {
             permit,
-            bucket,
+            bucket: known.row.guid,
             key: request.object_key()?.clone(),
             precondition: precondition.clone(),
             body: StagedBody::existing(source.content.body, source.content.size),

@@ -1,10 +1,13 @@
 use http::StatusCode;
-use tandem_storage::change;
+use tandem_policy::{Caller, ObjectOwnership, UserKind};
+use tandem_storage::change::{self, Refusal};
 use tandem_storage::record::{BucketRow, Versioning};
 use tandem_storage::types::BucketGuid;
+use tandem_storage::{CommitError, Lane};
 
-use super::{access, answer, attributes};
+use super::{access, acl, answer, attributes};
 use crate::clock::random_guid;
+use crate::s3::access::{DEFAULT_ACCOUNT, Owners, StoredAcl, setting};
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::operation::CreateBucket;
 use crate::s3::request::{Authorized, Request};
@@ -19,8 +22,8 @@ pub async fn handle(service: &Service, request: Authorized<CreateBucket>) -> Res
     let (request, payload) = request.into_parts();
     let name = request.bucket_name()?;
     let permit = access::permit(service, name)?;
-    attributes::check_acl(&request.headers)?;
-    check_ownership(&request)?;
+    let account = account(&request);
+    let settings = settings(service, &request, account)?;
     let object_lock = object_lock(&request)?;
     let document = payload.collect(DOCUMENT_BYTES_MAX).await?;
     let location = parse(&document)?
@@ -34,16 +37,57 @@ pub async fn handle(service: &Service, request: Authorized<CreateBucket>) -> Res
         // A bucket with object lock keeps versions from its first day, as AWS has it.
         versioning: if object_lock { Versioning::Enabled } else { Versioning::Unversioned },
         object_lock,
-        owner: None,
+        owner: Some(account.to_owned()),
         creator,
     };
-    access::commit(service, name, change::CreateBucket { permit, row }).await?;
+    let made = service.store.commit(Lane::Client, service.clock.now(), change::CreateBucket { permit, row, settings });
+    match made.await {
+        Ok(_) => {}
+        Err(CommitError::Refused(Refusal::BucketExists)) => return Err(exists(service, &request)?),
+        Err(error) => return Err(access::refused(service, name, error)),
+    }
     let mut response = answer::empty(StatusCode::OK);
     answer::set(response.headers_mut(), "location", &format!("/{name}"));
     Ok(response)
 }
 
-fn parse(document: &[u8]) -> Result<Option<String>, S3Error> {
+/// The account that the bucket will belong to.
+fn account(request: &Request) -> &str {
+    let caller = request.principal.credential().and_then(|credential| credential.caller().account());
+    caller.map_or(DEFAULT_ACCOUNT, |account| account.id.as_str())
+}
+
+/// Whose a bucket is tells which of the two errors its second maker gets. Of a local user's bucket other users of the account are others.
+fn exists(service: &Service, request: &Request) -> Result<S3Error, S3Error> {
+    let name = request.bucket_name()?;
+    let known = service.buckets.find(&service.store.read()?, name)?;
+    let caller = request.principal.credential().map(|credential| credential.caller());
+    let local = matches!(caller, Some(Caller::User(user)) if user.kind != UserKind::Iam);
+    let own = known.is_some_and(|known| {
+        let creator = known.row.creator.as_deref();
+        known.account() == account(request) && (!local || creator == caller.map(Caller::user_id))
+    });
+    let code = if own { ErrorCode::BucketAlreadyOwnedByYou } else { ErrorCode::BucketAlreadyExists };
+    Ok(S3Error::of(code).detail("BucketName", name.as_str()))
+}
+
+/// Ownership is always written down: a bucket stays as it was made when the node's default changes.
+fn settings(service: &Service, request: &Request, account: &str) -> Result<Vec<(Box<str>, Vec<u8>)>, S3Error> {
+    let ownership = ownership(request)?.unwrap_or(service.settings.default_ownership);
+    let mut settings = vec![(Box::from(setting::OWNERSHIP), setting::encode_ownership(ownership))];
+    let owners = Owners::of(service);
+    let Some(wanted) = acl::Wanted::of(&request.headers, &owners)? else { return Ok(settings) };
+    if ownership.acls_count() {
+        let acl = wanted.into_acl(owners.account(account), None)?;
+        let stored = StoredAcl { account: account.to_owned(), acl };
+        settings.push((Box::from(setting::ACL), stored.encode()));
+    } else if !wanted.asks_nothing() {
+        return Err(ErrorCode::InvalidBucketAclWithObjectOwnership.into());
+    }
+    Ok(settings)
+}
+
+pub(super) fn parse(document: &[u8]) -> Result<Option<String>, S3Error> {
     if document.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
@@ -84,17 +128,11 @@ fn check_location(location: String, node: &str, accepted: &AcceptRegions) -> Res
     Err(S3Error::new(ErrorCode::IllegalLocationConstraintException, message))
 }
 
-fn check_ownership(request: &Request) -> Result<(), S3Error> {
-    match attributes::text(&request.headers, "x-amz-object-ownership")?.as_deref() {
-        None | Some("BucketOwnerEnforced") => Ok(()),
-        Some("BucketOwnerPreferred" | "ObjectWriter") => {
-            let message = "Object ownership other than BucketOwnerEnforced is not implemented";
-            Err(S3Error::new(ErrorCode::NotImplemented, message))
-        }
-        Some(other) => {
-            Err(super::argument::invalid("x-amz-object-ownership", other, "Invalid x-amz-object-ownership header"))
-        }
-    }
+fn ownership(request: &Request) -> Result<Option<ObjectOwnership>, S3Error> {
+    let name = "x-amz-object-ownership";
+    let Some(text) = attributes::text(&request.headers, name)? else { return Ok(None) };
+    let known = ObjectOwnership::parse(&text);
+    known.map(Some).ok_or_else(|| super::argument::invalid(name, &text, "Invalid x-amz-object-ownership header"))
 }
 
 fn object_lock(request: &Request) -> Result<bool, S3Error> {

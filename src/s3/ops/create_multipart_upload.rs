@@ -5,7 +5,7 @@ use tandem_storage::types::{ChecksumAlgorithm, Timestamp, UploadId};
 
 use super::argument::invalid;
 use super::attributes::{self, Attributes};
-use super::{access, answer};
+use super::{access, acl, answer};
 use crate::clock::{Clock, random_u64};
 use crate::s3::checksum;
 use crate::s3::error::{ErrorCode, S3Error};
@@ -22,7 +22,8 @@ pub async fn handle(service: &Service, request: Authorized<CreateMultipartUpload
     let attributes = Attributes::of(&request.headers)?;
     let checksum = asked_checksum(&request.headers)?;
     let initiator = request.principal().creator();
-    let bucket = access::bucket(&service.store.read()?, &request)?.row.guid;
+    let known = access::bucket(&service.store.read()?, &request)?;
+    let (bucket, acl) = (known.row.guid, acl::of_new_object(service, &request, &known)?);
     let initiated = service.clock.now();
     let row = UploadRow {
         id: mint(initiated, &*service.clock),
@@ -32,7 +33,7 @@ pub async fn handle(service: &Service, request: Authorized<CreateMultipartUpload
         metadata: attributes.metadata,
         tags: attributes.tags,
         checksum,
-        acl: None,
+        acl,
         lock: None,
         wrapped_key: None,
         initiator,

@@ -1,14 +1,15 @@
 use tandem_storage::change::{self, Deleted, Precondition, VersionSelector, WritePermit};
 use tandem_storage::types::{BucketGuid, BucketName, InvalidName, ObjectKey};
-use tandem_storage::{Lane, Pending};
+use tandem_storage::{Lane, Pending, Reader};
 
 use super::argument::parse_version;
 use super::condition::bare_etag;
 use super::{access, answer};
 use crate::clock::random_u64;
+use crate::s3::access::may_delete;
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::operation::DeleteObjects;
-use crate::s3::request::Authorized;
+use crate::s3::request::{Authorized, Request};
 use crate::s3::response::Response;
 use crate::s3::service::Service;
 use crate::s3::xml::{MalformedXml, XmlReader, XmlWriter, set_once};
@@ -25,8 +26,11 @@ pub async fn handle(service: &Service, request: Authorized<DeleteObjects>) -> Re
     let bucket = access::bucket(&service.store.read()?, &request)?.row.guid;
     let asked = parse(&payload.collect(DOCUMENT_BYTES_MAX).await?)?;
     // All are handed over before the first is waited for, so that they share syncs.
-    let target = Target { service, permit, bucket };
-    let pending: Vec<_> = asked.objects.iter().map(|object| target.delete(object)).collect();
+    let target = Target { service, request: &request, permit, bucket };
+    let pending: Vec<_> = {
+        let reader = service.store.read()?;
+        asked.objects.iter().map(|object| target.delete(&reader, object)).collect()
+    };
     let mut document = XmlWriter::document("DeleteResult");
     for (object, pending) in asked.objects.iter().zip(pending) {
         match outcome(service, name, pending).await {
@@ -91,12 +95,13 @@ fn parse_object(xml: &mut XmlReader<'_>) -> Result<AskedObject, MalformedXml> {
 
 struct Target<'a> {
     service: &'a Service,
+    request: &'a Request,
     permit: WritePermit,
     bucket: BucketGuid,
 }
 
 impl Target<'_> {
-    fn delete(&self, object: &AskedObject) -> Result<Pending<Deleted>, S3Error> {
+    fn delete(&self, reader: &Reader<'_>, object: &AskedObject) -> Result<Pending<Deleted>, S3Error> {
         if let Some(element) = object.foreign_condition {
             let message = format!("{element} in a delete is not implemented");
             return Err(S3Error::new(ErrorCode::NotImplemented, message));
@@ -106,6 +111,8 @@ impl Target<'_> {
             _ => S3Error::of(ErrorCode::InvalidArgument),
         })?;
         let version = object.version.as_deref().map_or(Ok(VersionSelector::Latest), parse_version)?;
+        // Each key is decided alone.
+        may_delete(self.service, reader, self.request, &key, (version, object.version.as_deref()))?;
         let precondition = match object.etag.as_deref().map(bare_etag) {
             None => Precondition::None,
             Some(etag) if etag == "*" => Precondition::IfExists,

@@ -1,3 +1,4 @@
+use tandem_policy::Owner;
 use tandem_storage::list::{Listing, Page, Start};
 use tandem_storage::record::UploadRow;
 use tandem_storage::types::UploadId;
@@ -7,6 +8,7 @@ use super::argument::invalid;
 use super::listing::{Encoding, Parameters};
 use super::time::iso8601;
 use super::{access, answer, object_listing};
+use crate::s3::access::{KnownBucket, Owners};
 use crate::s3::checksum;
 use crate::s3::error::S3Error;
 use crate::s3::operation::ListMultipartUploads;
@@ -37,8 +39,9 @@ pub async fn handle(service: &Service, request: Authorized<ListMultipartUploads>
     encoding.tell(&mut xml);
     xml.raw("MaxUploads", parameters.limit);
     xml.raw("IsTruncated", page.is_truncated());
+    let owners = Owners::of(service);
     for (key, row) in &page.rows {
-        write_upload(&mut xml, key, row, encoding);
+        write_upload(&mut xml, key, row, encoding, (&owners, &bucket));
     }
     encoding.write_common_prefixes(&mut xml, &page.common_prefixes);
     Ok(answer::xml(xml.finish()))
@@ -98,12 +101,17 @@ fn write_next(xml: &mut XmlWriter, page: &Page<UploadRow>, encoding: Encoding) {
     }
 }
 
-fn write_upload(xml: &mut XmlWriter, key: &str, row: &UploadRow, encoding: Encoding) {
+fn write_upload(
+    xml: &mut XmlWriter,
+    key: &str,
+    row: &UploadRow,
+    encoding: Encoding,
+    (owners, bucket): (&Owners, &KnownBucket),
+) {
     xml.open("Upload");
     encoding.write(xml, "Key", key);
     xml.raw("UploadId", row.id);
-    write_initiator(xml, row);
-    object_listing::write_owner(xml);
+    write_people(xml, row, owners, bucket);
     xml.raw("StorageClass", "STANDARD");
     xml.raw("Initiated", iso8601(row.initiated));
     if let Some((algorithm, full_object)) = row.checksum {
@@ -113,8 +121,15 @@ fn write_upload(xml: &mut XmlWriter, key: &str, row: &UploadRow, encoding: Encod
     xml.close();
 }
 
-pub(super) fn write_initiator(xml: &mut XmlWriter, row: &UploadRow) {
-    xml.open("Initiator");
-    xml.text("ID", row.initiator.as_deref().unwrap_or(access::OWNER));
-    xml.close();
+/// Who began an upload, and whose its object will be.
+pub(super) fn write_people(xml: &mut XmlWriter, row: &UploadRow, owners: &Owners, bucket: &KnownBucket) {
+    let owner = owners.of_bucket(bucket);
+    let initiator = match row.initiator.as_deref() {
+        // An account's root is shown as its account.
+        Some(id) if id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()) => owners.account(id),
+        Some(id) => Owner { id: id.to_owned(), display_name: id.to_owned() },
+        None => owner.clone(),
+    };
+    object_listing::write_identity(xml, "Initiator", &initiator);
+    object_listing::write_owner(xml, &owner);
 }

@@ -8,6 +8,7 @@ use super::argument::invalid;
 use super::listing::{Encoding, Parameters};
 use super::time::iso8601;
 use super::{access, answer, object_listing};
+use crate::s3::access::ObjectOwners;
 use crate::s3::error::S3Error;
 use crate::s3::operation::ListObjectVersions;
 use crate::s3::request::{Authorized, Request};
@@ -35,8 +36,9 @@ pub async fn handle(service: &Service, request: Authorized<ListObjectVersions>) 
     }
     encoding.tell(&mut xml);
     xml.raw("IsTruncated", page.is_truncated());
+    let owners = ObjectOwners::of(service, &bucket);
     for (key, version) in &page.rows {
-        write_version(&mut xml, key, version, encoding);
+        write_version(&mut xml, key, version, encoding, &owners);
     }
     encoding.write_common_prefixes(&mut xml, &page.common_prefixes);
     Ok(answer::xml(xml.finish()))
@@ -109,7 +111,7 @@ fn write_next(xml: &mut XmlWriter, page: &Page<Listed>, encoding: Encoding) {
     }
 }
 
-fn write_version(xml: &mut XmlWriter, key: &str, version: &Listed, encoding: Encoding) {
+fn write_version(xml: &mut XmlWriter, key: &str, version: &Listed, encoding: Encoding, owners: &ObjectOwners) {
     let Listed { row, is_latest } = version;
     xml.open(if row.content().is_some() { "Version" } else { "DeleteMarker" });
     encoding.write(xml, "Key", key);
@@ -121,7 +123,8 @@ fn write_version(xml: &mut XmlWriter, key: &str, version: &Listed, encoding: Enc
         object_listing::write_checksum(xml, content);
         xml.raw("Size", content.size);
     }
-    object_listing::write_owner(xml);
+    let slot = row.content().and_then(|content| content.acl.as_deref());
+    object_listing::write_owner(xml, &owners.of_slot(slot));
     if row.content().is_some() {
         xml.raw("StorageClass", "STANDARD");
     }

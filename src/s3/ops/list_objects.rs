@@ -2,6 +2,7 @@ use tandem_storage::list::Start;
 
 use super::listing::Parameters;
 use super::{access, answer, object_listing};
+use crate::s3::access::ObjectOwners;
 use crate::s3::error::S3Error;
 use crate::s3::operation::ListObjects;
 use crate::s3::request::Authorized;
@@ -32,7 +33,7 @@ pub async fn handle(service: &Service, request: Authorized<ListObjects>) -> Resu
     }
     encoding.tell(&mut xml);
     xml.raw("IsTruncated", page.is_truncated());
-    object_listing::write_objects(&mut xml, &page, encoding, true);
+    object_listing::write_objects(&mut xml, &page, encoding, Some(&ObjectOwners::of(service, &bucket)));
     encoding.write_common_prefixes(&mut xml, &page.common_prefixes);
     Ok(answer::xml(xml.finish()))
 }

@@ -4,6 +4,7 @@ use tandem_storage::types::BucketGuid;
 use super::argument::invalid;
 use super::listing::Parameters;
 use super::{access, answer, cursor, object_listing};
+use crate::s3::access::ObjectOwners;
 use crate::s3::error::S3Error;
 use crate::s3::operation::ListObjectsV2;
 use crate::s3::request::{Authorized, Request};
@@ -38,7 +39,8 @@ pub async fn handle(service: &Service, request: Authorized<ListObjectsV2>) -> Re
     encoding.tell(&mut xml);
     xml.raw("IsTruncated", page.is_truncated());
     let with_owner = request.query.get("fetch-owner").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    object_listing::write_objects(&mut xml, &page, encoding, with_owner);
+    let owners = with_owner.then(|| ObjectOwners::of(service, &bucket));
+    object_listing::write_objects(&mut xml, &page, encoding, owners.as_ref());
     encoding.write_common_prefixes(&mut xml, &page.common_prefixes);
     Ok(answer::xml(xml.finish()))
 }

@@ -1,12 +1,13 @@
 //! The page that both ListObjects answer with.
 
+use tandem_policy::Owner;
 use tandem_storage::list::{Listing, Page, Start};
 use tandem_storage::record::{Content, ObjectRow};
 use tandem_storage::{BucketView, Reader};
 
-use super::access;
 use super::listing::{Encoding, Parameters};
 use super::time::iso8601;
+use crate::s3::access::ObjectOwners;
 use crate::s3::checksum;
 use crate::s3::error::S3Error;
 use crate::s3::xml::XmlWriter;
@@ -23,7 +24,13 @@ pub(super) fn page(
     Ok(listing.page(admits, |from, visit| reader.objects(bucket, from, visit))?)
 }
 
-pub(super) fn write_objects(xml: &mut XmlWriter, page: &Page<ObjectRow>, encoding: Encoding, with_owner: bool) {
+/// `owners`: none, where nobody asked whose they are.
+pub(super) fn write_objects(
+    xml: &mut XmlWriter,
+    page: &Page<ObjectRow>,
+    encoding: Encoding,
+    owners: Option<&ObjectOwners>,
+) {
     for (key, row) in &page.rows {
         let Some(content) = row.content() else { continue };
         xml.open("Contents");
@@ -32,8 +39,8 @@ pub(super) fn write_objects(xml: &mut XmlWriter, page: &Page<ObjectRow>, encodin
         xml.etag(content.etag);
         write_checksum(xml, content);
         xml.raw("Size", content.size);
-        if with_owner {
-            write_owner(xml);
+        if let Some(owners) = owners {
+            write_owner(xml, &owners.of_slot(content.acl.as_deref()));
         }
         xml.raw("StorageClass", "STANDARD");
         xml.close();
@@ -48,8 +55,13 @@ pub(super) fn write_checksum(xml: &mut XmlWriter, content: &Content) {
     }
 }
 
-pub(super) fn write_owner(xml: &mut XmlWriter) {
-    xml.open("Owner");
-    xml.raw("ID", access::OWNER);
+pub(super) fn write_owner(xml: &mut XmlWriter, owner: &Owner) {
+    write_identity(xml, "Owner", owner);
+}
+
+pub(super) fn write_identity(xml: &mut XmlWriter, element: &'static str, owner: &Owner) {
+    xml.open(element);
+    xml.text("ID", &owner.id);
+    xml.text("DisplayName", &owner.display_name);
     xml.close();
 }

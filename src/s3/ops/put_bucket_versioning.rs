@@ -17,7 +17,7 @@ pub async fn handle(service: &Service, request: Authorized<PutBucketVersioning>)
     let (request, payload) = request.into_parts();
     let name = request.bucket_name()?;
     let permit = access::permit(service, name)?;
-    let bucket = access::bucket(&service.store.read()?, &request)?.row;
+    let bucket = access::bucket(&service.store.read()?, &request)?.row.clone();
     let versioning = parse(&payload.collect(DOCUMENT_BYTES_MAX).await?)?;
     if bucket.object_lock && versioning != Versioning::Enabled {
         let message =

@@ -3,7 +3,7 @@ use tandem_storage::change::{self, NewObject};
 use tandem_storage::types::{ChecksumAlgorithm, ETag};
 
 use super::attributes::{self, Attributes};
-use super::{access, answer, body, condition};
+use super::{access, acl, answer, body, condition};
 use crate::clock::random_u64;
 use crate::s3::error::S3Error;
 use crate::s3::operation::PutObject;
@@ -22,6 +22,7 @@ pub async fn handle(service: &Service, request: Authorized<PutObject>) -> Result
     let attributes = Attributes::of(&request.headers)?;
     let precondition = condition::of_write(&request.headers)?;
     let bucket = access::bucket(&service.store.read()?, &request)?;
+    let acl = acl::of_new_object(service, &request, &bucket)?;
     payload.compute(DEFAULT_CHECKSUM);
     let (body, verified) = body::receive(&service.store, payload).await?;
     let change = change::PutObject {
@@ -36,7 +37,7 @@ pub async fn handle(service: &Service, request: Authorized<PutObject>) -> Result
             headers: attributes.headers,
             metadata: attributes.metadata,
             tags: attributes.tags,
-            acl: None,
+            acl,
             lock: None,
             wrapped_key: None,
             parts: None,

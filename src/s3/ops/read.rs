@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tandem_storage::Reader;
+use tandem_storage::change::VersionSelector;
 use tandem_storage::record::Content;
 use tandem_storage::types::{Body, Checksum, ChecksumKind};
 
@@ -12,6 +13,7 @@ use super::part_list::PartList;
 use super::range::{self, Selection};
 use super::time::http_date;
 use super::{access, answer, argument, version};
+use crate::s3::access::may;
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::request::{Principal, Request};
 use crate::s3::service::Service;
@@ -59,6 +61,9 @@ pub(super) fn read(
         answer::set_checksum(&mut headers, checksum);
     }
     describe(&mut headers, content, &chosen);
+    if !content.tags.is_empty() && may(service, reader, request, reads_tags(version))? {
+        headers.insert("x-amz-tagging-count", HeaderValue::from(content.tags.len()));
+    }
     for (name, value) in overrides {
         headers.insert(name, value);
     }
@@ -129,6 +134,14 @@ fn choose_part(service: &Service, content: &Content, number: u16) -> Result<Chos
     Ok(Chosen { status, range, checksum, parts_count: Some(map.count) })
 }
 
+/// How many tags there are is told to who may read them.
+fn reads_tags(version: VersionSelector) -> &'static str {
+    match version {
+        VersionSelector::Latest => "s3:GetObjectTagging",
+        VersionSelector::Null | VersionSelector::Id(_) => "s3:GetObjectVersionTagging",
+    }
+}
+
 fn describe(headers: &mut HeaderMap, content: &Content, chosen: &Chosen) {
     answer::set(headers, "accept-ranges", "bytes");
     let range = &chosen.range;
@@ -139,9 +152,6 @@ fn describe(headers: &mut HeaderMap, content: &Content, chosen: &Chosen) {
     }
     if let Some(count) = chosen.parts_count {
         headers.insert("x-amz-mp-parts-count", HeaderValue::from(count));
-    }
-    if !content.tags.is_empty() {
-        headers.insert("x-amz-tagging-count", HeaderValue::from(content.tags.len()));
     }
     answer::set_content_headers(headers, &content.headers);
     answer::set_metadata(headers, &content.metadata);

@@ -51,7 +51,7 @@ impl Holder {
     }
 }
 
-pub(super) fn parse_header(text: &str) -> Result<Tags, S3Error> {
+pub(in crate::s3) fn parse_header(text: &str) -> Result<Tags, S3Error> {
     let mut tags = Vec::new();
     for pair in text.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));

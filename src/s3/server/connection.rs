@@ -45,17 +45,21 @@ pub async fn serve_connection(shared: Shared, stream: TcpStream, client: IpAddr)
         tracing::debug!(%error, "no TCP_NODELAY");
     }
     let Some(acceptor) = shared.tls.clone() else {
-        return exchange_requests(shared, stream, client, false).await;
+        return exchange_requests(shared, stream, client, None).await;
     };
     let limit = shared.service.settings.header_timeout;
     match tokio::time::timeout(limit, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => exchange_requests(shared, stream, client, true).await,
+        Ok(Ok(stream)) => {
+            let version = stream.get_ref().1.protocol_version();
+            let version = if version == Some(rustls::ProtocolVersion::TLSv1_3) { "1.3" } else { "1.2" };
+            exchange_requests(shared, stream, client, Some(version)).await;
+        }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
 
-async fn exchange_requests<T>(shared: Shared, stream: T, client: IpAddr, secure: bool)
+async fn exchange_requests<T>(shared: Shared, stream: T, client: IpAddr, tls: Option<&'static str>)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -70,7 +74,8 @@ where
         ids: Arc::clone(&ids),
         activity: Arc::clone(&activity),
         client: client.to_canonical(),
-        secure,
+        secure: tls.is_some(),
+        tls,
     });
     let answers = service_fn(move |request| {
         let context = Arc::clone(&context);

@@ -18,12 +18,13 @@ use tandem_storage::types::{BucketName, InvalidName, ObjectKey};
 
 use super::answer::{Answer, Count, WHOLE_MAX, read_whole};
 use super::document::error_response;
+use crate::s3::access;
 use crate::s3::activity::Activity;
-use crate::s3::auth::{self, Judge};
+use crate::s3::auth::{self, Authenticated, Judge};
 use crate::s3::dispatch::dispatch;
 use crate::s3::error::{ErrorCode, S3Error};
-use crate::s3::operation::Operation;
-use crate::s3::payload::Source;
+use crate::s3::operation::{BodyKind, Operation};
+use crate::s3::payload::{Payload, Source};
 use crate::s3::query::{self, Posted};
 use crate::s3::request::{Request, RequestId};
 use crate::s3::response::ResponseBody;
@@ -55,6 +56,8 @@ pub struct Connection {
     /// The socket's other end; an IPv4 address mapped into IPv6 is itself.
     pub client: IpAddr,
     pub secure: bool,
+    /// The version of TLS, `1.3`.
+    pub tls: Option<&'static str>,
 }
 
 /// Answers a request; never fails, never unwinds.
@@ -98,7 +101,7 @@ async fn handle(
 ) -> Result<crate::s3::response::Response, S3Error> {
     let service = &*connection.service;
     let Asked { parts, body, id, resource } = asked;
-    let Parts { method, uri, mut headers, .. } = parts;
+    let Parts { method, uri, headers, .. } = parts;
     if let Some(face) = &service.query
         && query::is_form(&method, &uri, &headers)
         && virtual_bucket(host(&uri, &headers)?, &service.settings.domains).is_none()
@@ -128,27 +131,62 @@ async fn handle(
         keys: &service.signing_keys,
         now: received,
     };
-    let authenticated = auth::authenticate(&method, &routed, &headers, judge)?;
-    auth::authorize(authenticated.principal(), &auth::required(&routed))?;
-    let (bucket, key) = (bucket_name(routed.operation, routed.bucket.as_deref())?, object_key(routed.key.as_deref())?);
-    let source = Source::wire(body, service.settings.body_idle_timeout, Arc::clone(&connection.activity));
-    let (principal, payload) = authenticated.into_payload(routed.operation, &headers, source)?;
-    if let (true, Some(bucket)) = (auth::writes(routed.operation) && routed.operation.has_handler(), &bucket) {
-        service.gate.permit(bucket)?;
-    }
-    forget_transfer_coding(&mut headers);
+    let authenticated = auth::authenticate(&method, &routed, &headers, judge).inspect_err(|error| {
+        access::unauthenticated(service, error, routed.operation, &id, connection.client);
+    })?;
     let request = Request {
         id,
         operation: routed.operation,
-        bucket,
-        key,
+        bucket: bucket_name(routed.operation, routed.bucket.as_deref())?,
+        key: object_key(routed.key.as_deref())?,
         query: routed.query,
         headers,
         resource: resource.to_owned(),
         received,
         secure: connection.secure,
+        tls: connection.tls,
+        client: connection.client,
+        signed: authenticated.signed(),
+        principal: authenticated.principal().clone(),
+        known: None,
+        source: None,
+        document: None,
     };
-    dispatch(service, request, principal, payload).await
+    let source = Source::wire(body, service.settings.body_idle_timeout, Arc::clone(&connection.activity));
+    carry_out(service, request, authenticated, source).await
+}
+
+/// Authorizes, asks the role gate, and runs the handler.
+async fn carry_out(
+    service: &Service,
+    mut request: Request,
+    authenticated: Authenticated,
+    source: Source,
+) -> Result<crate::s3::response::Response, S3Error> {
+    let operation = request.operation;
+    let (granted, payload) = match operation.body() {
+        BodyKind::Document(limit) if access::reads_document(operation) => {
+            let document = authenticated.into_payload(operation, &request.headers, source)?.1.collect(limit).await?;
+            request.document = Some(document.clone());
+            (access::authorize(service, &mut request)?, Payload::in_memory(document))
+        }
+        _ => {
+            let granted = access::authorize(service, &mut request)?;
+            (granted, authenticated.into_payload(operation, &request.headers, source)?.1)
+        }
+    };
+    if let (true, Some(bucket)) = (auth::writes(operation) && operation.has_handler(), &request.bucket) {
+        service.gate.permit(bucket)?;
+    }
+    forget_transfer_coding(&mut request.headers);
+    let request = Arc::new(request);
+    match dispatch(service, Arc::clone(&request), &granted, payload).await {
+        Ok(response) => {
+            access::changed(service, &request, granted.why());
+            Ok(response)
+        }
+        Err(error) => Err(access::veil(service, &request, error)),
+    }
 }
 
 /// The Host header without its port. A target with a host of its own must name the same.

@@ -58,6 +58,7 @@ impl Running {
             identities: Arc::new(Register::administrator(KEY.into(), SECRET.into(), &SystemClock::new())),
             metrics: Arc::clone(&metrics),
             audit: crate::audit::Audit::off(),
+            buckets: Default::default(),
             signing_keys: SigningKeys::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");

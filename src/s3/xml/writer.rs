@@ -47,6 +47,13 @@ impl XmlWriter {
         self.open.push(name);
     }
 
+    /// An element of one of several types, as XML Schema instances have them.
+    pub fn open_typed(&mut self, name: &'static str, kind: &str) {
+        let schema = "http://www.w3.org/2001/XMLSchema-instance";
+        let _ = write!(self.out, "<{name} xmlns:xsi=\"{schema}\" xsi:type=\"{kind}\">");
+        self.open.push(name);
+    }
+
     /// Closes the innermost element.
     pub fn close(&mut self) {
         if let Some(name) = self.open.pop() {

@@ -54,7 +54,7 @@ impl Bed {
             owner: None,
             creator: None,
         };
-        let bucket = CreateBucket { permit: WritePermit::Unprotected, row };
+        let bucket = CreateBucket { permit: WritePermit::Unprotected, row, settings: Vec::new() };
         let _ = bed.store.commit(Lane::Client, bed.tick(), bucket).wait().expect("a bucket");
         bed
     }

@@ -5,11 +5,13 @@ use crate::record::BucketRow;
 use crate::record::Versioning;
 use crate::types::{BucketGuid, BucketName};
 
-/// Output: `()`. Refusals: `BucketExists`, `Fenced`.
+/// Makes a bucket together with its first settings. Output: `()`. Refusals: `BucketExists`, `Fenced`.
 #[derive(Clone, Debug)]
 pub struct CreateBucket {
     pub permit: WritePermit,
     pub row: BucketRow,
+    /// By the names of their subresources.
+    pub settings: Vec<(Box<str>, Vec<u8>)>,
 }
 
 /// The bucket must hold no object, version or upload. Output: `()`. Refusals: `NoSuchBucket`, `BucketNotEmpty`, `Fenced`.

@@ -52,7 +52,7 @@ impl Client {
             owner: None,
             creator: None,
         };
-        CreateBucket { permit: self.permit, row }
+        CreateBucket { permit: self.permit, row, settings: Vec::new() }
     }
 
     fn set_versioning(&self, versioning: Versioning) {

@@ -137,7 +137,7 @@ fn everything_at_once(disk: Arc<dyn Disk>, engine: EngineKind, seed: u64) {
         owner: None,
         creator: None,
     };
-    let create = CreateBucket { permit: WritePermit::Unprotected, row };
+    let create = CreateBucket { permit: WritePermit::Unprotected, row, settings: Vec::new() };
     drop(store.commit(Lane::Client, NOW, create).wait().expect("it is made"));
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {

@@ -57,7 +57,7 @@ impl World {
         };
         self.log.push(format!("create bucket {name} {versioning:?}"));
         let exists = self.model().buckets.contains_key(&name);
-        let result = self.commit(now, CreateBucket { permit: self.permit(), row })?;
+        let result = self.commit(now, CreateBucket { permit: self.permit(), row, settings: Vec::new() })?;
         assert_eq!(result.map(|_| ()), if exists { Err(Refusal::BucketExists) } else { Ok(()) });
         if !exists {
             let bucket = Bucket {

@@ -59,8 +59,10 @@ async fn a_bucket_remembers_its_region_and_its_lock() {
     assert_eq!(bench.get("locked?versioning").await.one("Status"), "Enabled");
     assert_eq!(
         code(bench.send(Ask::of("PUT", "open").header("x-amz-acl", "public-read")).await),
-        "AccessControlListNotSupported"
+        "InvalidBucketAclWithObjectOwnership"
     );
+    let writers = Ask::of("PUT", "open").header("x-amz-object-ownership", "ObjectWriter");
+    bench.send(writers.header("x-amz-acl", "public-read")).await.unwrap();
 }
 
 #[tokio::test]

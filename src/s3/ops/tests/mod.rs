@@ -21,10 +21,11 @@ use tandem_storage::{EngineKind, Options, Store};
 use crate::clock::Clock;
 use crate::identity::Register;
 use crate::role::gate::WriteGate;
+use crate::s3::access::{authorize, reads_document};
 use crate::s3::error::S3Error;
 use crate::s3::operation::{self, Marker};
 use crate::s3::payload::Payload;
-use crate::s3::request::{Authorized, Principal, Query, Request, RequestId};
+use crate::s3::request::{Authorized, Principal, Query, Request, RequestId, Signed};
 use crate::s3::response::{Response, ResponseBody};
 use crate::s3::service::{Service, Settings};
 
@@ -83,6 +84,7 @@ impl Bench {
             identities: Arc::new(Register::administrator("AK".into(), "SK".into(), &*clock)),
             metrics: crate::telemetry::Metrics::new(),
             audit: crate::audit::Audit::off(),
+            buckets: Default::default(),
             signing_keys: Default::default(),
         };
         Bench { service, clock, _dir: dir }
@@ -112,7 +114,10 @@ impl Bench {
         let service = &self.service;
         macro_rules! run {
             ($module:ident, $marker:ident) => {
-                super::$module::handle(service, ask.authorized::<operation::$marker>(&*self.clock)).await
+                match ask.authorized::<operation::$marker>(service) {
+                    Ok(authorized) => super::$module::handle(service, authorized).await,
+                    Err(error) => Err(error),
+                }
             };
         }
         let (object, copy) = (ask.key.is_some(), ask.headers.contains_key("x-amz-copy-source"));
@@ -154,12 +159,6 @@ impl Bench {
     }
 }
 
-/// A request in short: `Ask::of("PUT", "bucket/key?name=value")`.
-fn administrator() -> Principal {
-    let register = Register::administrator("AK".into(), "SK".into(), &crate::clock::SystemClock::new());
-    Principal::Known(register.credential("AK").expect("the administrator's key"))
-}
-
 struct Ask {
     method: &'static str,
     bucket: String,
@@ -167,7 +166,8 @@ struct Ask {
     query: Vec<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
-    principal: Principal,
+    /// None: the administrator.
+    principal: Option<Principal>,
 }
 
 impl Ask {
@@ -188,7 +188,7 @@ impl Ask {
             query: query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect(),
             headers: HeaderMap::new(),
             body: Bytes::new(),
-            principal: administrator(),
+            principal: None,
         }
     }
 
@@ -204,13 +204,13 @@ impl Ask {
     }
 
     fn anonymous(mut self) -> Self {
-        self.principal = Principal::Anonymous;
+        self.principal = Some(Principal::Anonymous);
         self
     }
 
-    fn authorized<M: Marker>(self, clock: &dyn Clock) -> Authorized<M> {
+    fn authorized<M: Marker>(self, service: &Service) -> Result<Authorized<M>, S3Error> {
         let key = self.key.as_deref().map(|key| ObjectKey::new(key).expect("a key"));
-        let request = Request {
+        let mut request = Request {
             id: RequestId("0".repeat(16)),
             operation: M::OPERATION,
             bucket: (!self.bucket.is_empty()).then(|| BucketName::new(&self.bucket).expect("a bucket name")),
@@ -218,11 +218,23 @@ impl Ask {
             query: Query(self.query),
             headers: self.headers,
             resource: format!("/{}", self.bucket),
-            received: clock.now(),
+            received: service.clock.now(),
             secure: false,
+            tls: None,
+            client: [127, 0, 0, 1].into(),
+            signed: Signed::Not,
+            principal: self.principal.unwrap_or_else(|| administrator(service)),
+            known: None,
+            source: None,
+            document: reads_document(M::OPERATION).then(|| self.body.clone()),
         };
-        Authorized::grant(request, self.principal, Payload::in_memory(self.body))
+        let granted = authorize(service, &mut request)?;
+        Ok(Authorized::grant(Arc::new(request), &granted, Payload::in_memory(self.body)))
     }
+}
+
+fn administrator(service: &Service) -> Principal {
+    Principal::Known(service.identities.credential("AK").expect("the administrator"))
 }
 
 /// An answer with its body read.

@@ -124,7 +124,7 @@ async fn askers_who_signed_choose_response_headers() {
     let got = bench.get("data/k?response-content-type=text/x&response-cache-control=max-age=1").await;
     assert_eq!((got.header("content-type"), got.header("cache-control")), (Some("text/x"), Some("max-age=1")));
     assert_eq!(code(bench.send(Ask::of("GET", "data/k?response-expires=a\r\nb: c")).await), "InvalidArgument");
-    assert_eq!(code(bench.send(Ask::of("GET", "data/k?response-expires=x").anonymous()).await), "InvalidRequest");
+    assert_eq!(code(bench.send(Ask::of("GET", "data/k?response-expires=x").anonymous()).await), "AccessDenied");
 }
 
 #[tokio::test]

@@ -19,6 +19,9 @@ impl Change for CreateBucket {
         if tx.bucket_named(&self.row.name)?.is_some() || tx.row_exists(&key)? {
             return Err(Refusal::BucketExists);
         }
+        for (name, value) in self.settings {
+            tx.put_row(&RowKey::Setting(self.row.guid, name), value)?;
+        }
         tx.put_record(&key, &self.row)
     }
 }

@@ -1,0 +1,302 @@
+//! One request's permissions, asked one by one.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use tandem_policy::{Action, Caller, Policies, Resource, evaluate};
+use tandem_storage::Reader;
+use tandem_storage::change::VersionSelector;
+use tandem_storage::types::{BucketName, ObjectKey};
+
+use super::audit;
+use super::context::Circumstances;
+use super::known::{BucketPolicy, KnownBucket};
+use super::subject::{Named, Subject};
+use super::table::{Need, On, When, needs};
+use crate::s3::error::{ErrorCode, S3Error};
+use crate::s3::operation::{Operation, Resource as Level};
+use crate::s3::ops::documents::{self, CopySource};
+use crate::s3::request::{Principal, Request};
+use crate::s3::service::Service;
+
+static ANONYMOUS: Caller = Caller::Anonymous;
+
+/// Proof that everything a request needs was allowed. Only [`authorize`] makes one.
+pub struct Granted {
+    /// What allowed it; told only of requests that change policies.
+    why: Option<String>,
+}
+
+impl Granted {
+    pub fn why(&self) -> Option<&str> {
+        self.why.as_deref()
+    }
+}
+
+/// Operations whose document has something that policies speak of: it is read before the decision.
+pub fn reads_document(operation: Operation) -> bool {
+    matches!(operation, Operation::CreateBucket | Operation::PutObjectTagging | Operation::PutBucketTagging)
+}
+
+/// Decides whether the request may be carried out, and remembers in it the bucket that this was decided for.
+///
+/// # Errors
+/// `AccessDenied`; `NoSuchBucket`, which anonymous requests do not get to hear.
+pub fn authorize(service: &Service, request: &mut Request) -> Result<Granted, S3Error> {
+    let reader = service.store.read()?;
+    request.known = match &request.bucket {
+        Some(name) if request.operation != Operation::CreateBucket => Some(find(service, &reader, request, name)?),
+        _ => None,
+    };
+    let asker = Asker::of(service, &reader, request);
+    let mut granted = Granted { why: None };
+    for need in needs(request.operation) {
+        if need.on == On::EachKey || !asker.applies(need.when)? {
+            continue;
+        }
+        let subject = asker.subject(need.on)?;
+        let why = asker.require(need, &subject)?;
+        granted.why = granted.why.or(why);
+    }
+    let source = asker.source()?.map(|(_, known)| Arc::clone(known));
+    drop(asker);
+    request.source = source;
+    Ok(granted)
+}
+
+/// Whether the caller may do `action` on the request's own object, or on its bucket. For what a handler shows or leaves out.
+///
+/// # Errors
+/// What went wrong inside.
+pub fn may(service: &Service, reader: &Reader<'_>, request: &Request, action: &'static str) -> Result<bool, S3Error> {
+    let asker = Asker::of(service, reader, request);
+    let on = if request.key.is_some() { On::Object } else { On::Bucket };
+    Ok(asker.decide(action, &asker.subject(on)?)?.is_ok())
+}
+
+/// Whether the caller may list a bucket of which the request says nothing.
+///
+/// # Errors
+/// What went wrong inside.
+pub fn may_list(service: &Service, reader: &Reader<'_>, request: &Request, name: &BucketName) -> Result<bool, S3Error> {
+    let Some(known) = service.buckets.find(reader, name)? else { return Ok(false) };
+    Ok(Asker::of(service, reader, request).decide("s3:ListBucket", &Subject::bucket(&known))?.is_ok())
+}
+
+/// Decides on one key of a DeleteObjects.
+///
+/// # Errors
+/// `AccessDenied`.
+pub fn may_delete(
+    service: &Service,
+    reader: &Reader<'_>,
+    request: &Request,
+    key: &ObjectKey,
+    version: (VersionSelector, Option<&str>),
+) -> Result<(), S3Error> {
+    let asker = Asker::of(service, reader, request);
+    let (version, version_id) = version;
+    let subject = Subject::object(asker.known()?, reader, Named { key, version, version_id });
+    for need in needs(request.operation) {
+        let applies = match need.when {
+            When::Version => version != VersionSelector::Latest,
+            When::Newest => version == VersionSelector::Latest,
+            other => asker.applies(other)?,
+        };
+        if need.on == On::EachKey && applies {
+            asker.require(need, &subject)?;
+        }
+    }
+    Ok(())
+}
+
+/// The error as the caller may hear it: that a key is not there is told only to who may list its bucket.
+pub fn veil(service: &Service, request: &Request, error: S3Error) -> S3Error {
+    let action = match error.code {
+        ErrorCode::NoSuchKey => "s3:ListBucket",
+        ErrorCode::NoSuchVersion => "s3:ListBucketVersions",
+        _ => return error,
+    };
+    match may_hear(service, request, action) {
+        Ok(Ok(())) => error,
+        Ok(Err(denied)) => denied,
+        Err(inner) => inner,
+    }
+}
+
+fn may_hear(service: &Service, request: &Request, action: &'static str) -> Result<Result<(), S3Error>, S3Error> {
+    let reader = service.store.read()?;
+    let asker = Asker::of(service, &reader, request);
+    let mut buckets = vec![Arc::clone(asker.known_arc()?)];
+    if let Some((_, source)) = asker.source()? {
+        buckets.push(Arc::clone(source));
+    }
+    for bucket in &buckets {
+        let subject = Subject::bucket(bucket);
+        if let Err(why) = asker.decide(action, &subject)? {
+            audit::denied(service, request, action, subject.arn(), &why);
+            return Ok(Err(ErrorCode::AccessDenied.into()));
+        }
+    }
+    Ok(Ok(()))
+}
+
+fn find(
+    service: &Service,
+    reader: &Reader<'_>,
+    request: &Request,
+    name: &BucketName,
+) -> Result<Arc<KnownBucket>, S3Error> {
+    match (service.buckets.find(reader, name)?, &request.principal) {
+        (Some(known), _) => Ok(known),
+        (None, Principal::Anonymous) => {
+            let arn = format!("arn:aws:s3:::{name}");
+            audit::denied(service, request, request.operation.action(), &arn, "no such bucket");
+            Err(ErrorCode::AccessDenied.into())
+        }
+        (None, Principal::Known(_)) => Err(S3Error::of(ErrorCode::NoSuchBucket).detail("BucketName", name.as_str())),
+    }
+}
+
+/// A request, and what its decisions read.
+struct Asker<'a> {
+    service: &'a Service,
+    reader: &'a Reader<'a>,
+    request: &'a Request,
+    source: OnceCell<Option<(CopySource, Arc<KnownBucket>)>>,
+}
+
+impl<'a> Asker<'a> {
+    fn of(service: &'a Service, reader: &'a Reader<'a>, request: &'a Request) -> Self {
+        Asker { service, reader, request, source: OnceCell::new() }
+    }
+
+    fn caller(&self) -> &'a Caller {
+        self.request.principal.credential().map_or(&ANONYMOUS, |credential| credential.caller())
+    }
+
+    fn known_arc(&self) -> Result<&'a Arc<KnownBucket>, S3Error> {
+        let known = self.request.known.as_ref();
+        known.ok_or_else(|| S3Error::internal("a permission on a bucket was asked for a request without one"))
+    }
+
+    fn known(&self) -> Result<&'a KnownBucket, S3Error> {
+        self.known_arc().map(|known| &**known)
+    }
+
+    /// What a copy reads; none for other operations.
+    fn source(&self) -> Result<Option<&(CopySource, Arc<KnownBucket>)>, S3Error> {
+        if !matches!(self.request.operation, Operation::CopyObject | Operation::UploadPartCopy) {
+            return Ok(None);
+        }
+        if let Some(found) = self.source.get() {
+            return Ok(found.as_ref());
+        }
+        let source = documents::copy_source(self.request)?;
+        let known = find(self.service, self.reader, self.request, &source.bucket)?;
+        Ok(self.source.get_or_init(|| Some((source, known))).as_ref())
+    }
+
+    fn subject(&self, on: On) -> Result<Subject<'_>, S3Error> {
+        let request = self.request;
+        let account = || self.caller().account().map_or("", |account| account.id.as_str());
+        match on {
+            On::Service => Ok(Subject::account(account())),
+            On::NewName => Ok(Subject::bucket_to_be(request.bucket_name()?.as_str(), account())),
+            On::NewBucket => {
+                Ok(Subject::fresh_bucket(request.bucket_name()?.as_str(), account(), self.caller().user_id()))
+            }
+            On::Bucket | On::EachKey => Ok(Subject::bucket(self.known()?)),
+            On::Object if request.operation.resource() == Level::Bucket => Ok(Subject::bucket(self.known()?)),
+            On::Object => {
+                let version = documents::version(request)?;
+                let named = Named { key: request.object_key()?, version, version_id: request.query.get("versionId") };
+                Ok(Subject::object(self.known()?, self.reader, named))
+            }
+            On::Source => {
+                let Some((source, known)) = self.source()? else {
+                    return Err(S3Error::internal("a permission on a source was asked for a request without one"));
+                };
+                let version_id = source.version_id.as_deref();
+                Ok(Subject::object(known, self.reader, Named { key: &source.key, version: source.version, version_id }))
+            }
+        }
+    }
+
+    fn applies(&self, when: When) -> Result<bool, S3Error> {
+        let request = self.request;
+        let header = |name: &str| request.headers.get(name).is_some_and(|value| !value.is_empty());
+        let source_version = |wanted: bool| {
+            let source = self.source()?;
+            Ok::<_, S3Error>(source.is_some_and(|(source, _)| (source.version != VersionSelector::Latest) == wanted))
+        };
+        match when {
+            When::Always => Ok(true),
+            When::Version => Ok(request.query.has("versionId")),
+            When::Newest => Ok(!request.query.has("versionId")),
+            When::SourceVersion => source_version(true),
+            When::SourceNewest => source_version(false),
+            When::Header(name) => Ok(header(name)),
+            When::True(name) => Ok(request.header(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))),
+            When::Acl => Ok(documents::ACL_HEADERS.iter().any(|name| request.headers.contains_key(*name))),
+            When::SourceTags => Ok(source_version(false)? && self.copies_tags()?),
+            When::SourceVersionTags => Ok(source_version(true)? && self.copies_tags()?),
+        }
+    }
+
+    fn copies_tags(&self) -> Result<bool, S3Error> {
+        let request = self.request;
+        if request.header("x-amz-tagging-directive") == Some("REPLACE") {
+            return Ok(false);
+        }
+        let subject = self.subject(On::Source)?;
+        let tagged = subject.has_tags();
+        subject.failure().map_or(Ok(tagged), Err)
+    }
+
+    /// The outer result: what went wrong; the inner one: what allowed it, or what did not.
+    fn decide(&self, action: &'static str, subject: &Subject<'_>) -> Result<Result<Option<String>, String>, S3Error> {
+        if let Some(known) = subject.known()
+            && matches!(known.policy, BucketPolicy::Unreadable)
+            && !REPLACES_POLICY.contains(&action)
+        {
+            return Err(S3Error::internal("the bucket's stored policy cannot be read; replace it"));
+        }
+        let caller = self.caller();
+        let circumstances = Circumstances::of(self.service, self.request, subject);
+        let question = tandem_policy::Request {
+            caller,
+            action: Action::of(action),
+            resource: subject.arn(),
+            context: &circumstances,
+        };
+        let policies = policies(&self.request.principal, subject.resource());
+        let decision = evaluate(&policies, &question);
+        if let Some(error) = subject.failure() {
+            return Err(error);
+        }
+        Ok(match decision.allowed {
+            true => Ok(audit::tells_changes_of(self.request.operation).then(|| decision.why.to_string())),
+            false => Err(decision.why.to_string()),
+        })
+    }
+
+    fn require(&self, need: &Need, subject: &Subject<'_>) -> Result<Option<String>, S3Error> {
+        match self.decide(need.action, subject)? {
+            Ok(why) => Ok(why),
+            Err(why) => {
+                audit::denied(self.service, self.request, need.action, subject.arn(), &why);
+                Err(ErrorCode::AccessDenied.into())
+            }
+        }
+    }
+}
+
+const REPLACES_POLICY: &[&str] = &["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"];
+
+fn policies<'a>(principal: &'a Principal, resource: Resource<'a>) -> Policies<'a> {
+    match principal.credential() {
+        Some(credential) => credential.standing.policies(resource),
+        None => Policies { identity: &[], session: None, boundary: None, resource },
+    }
+}

@@ -1,0 +1,156 @@
+//! What one permission is about: a bucket, or an object of it, looked at no further than policies ask.
+
+use std::cell::OnceCell;
+
+use tandem_policy::{Bucket, Resource};
+use tandem_storage::Reader;
+use tandem_storage::change::VersionSelector;
+use tandem_storage::record::ObjectRow;
+use tandem_storage::types::ObjectKey;
+
+use super::known::KnownBucket;
+use super::setting::StoredAcl;
+use crate::s3::error::S3Error;
+
+/// A version of a key, as the request names it.
+#[derive(Clone, Copy)]
+pub struct Named<'a> {
+    pub key: &'a ObjectKey,
+    pub version: VersionSelector,
+    /// As the request has it.
+    pub version_id: Option<&'a str>,
+}
+
+/// What is asked for, with its ARN.
+pub struct Subject<'a> {
+    arn: String,
+    whose: Whose<'a>,
+    named: Option<Named<'a>>,
+    reader: Option<&'a Reader<'a>>,
+    found: OnceCell<Found>,
+}
+
+enum Whose<'a> {
+    /// What has no bucket: the account it is asked of.
+    Account(&'a str),
+    /// A bucket that the caller makes.
+    Fresh {
+        account: &'a str,
+        creator: &'a str,
+    },
+    Known(&'a KnownBucket),
+}
+
+/// An object's row, read once.
+#[derive(Default)]
+struct Found {
+    row: Option<ObjectRow>,
+    acl: Option<StoredAcl>,
+    failed: Option<S3Error>,
+}
+
+impl<'a> Subject<'a> {
+    pub fn account(account: &'a str) -> Self {
+        Subject::new("arn:aws:s3:::*".to_owned(), Whose::Account(account))
+    }
+
+    /// A bucket to be made: who makes it decides.
+    pub fn bucket_to_be(name: &str, account: &'a str) -> Self {
+        Subject::new(format!("arn:aws:s3:::{name}"), Whose::Account(account))
+    }
+
+    /// A bucket that is being made, as its maker's.
+    pub fn fresh_bucket(name: &str, account: &'a str, creator: &'a str) -> Self {
+        Subject::new(format!("arn:aws:s3:::{name}"), Whose::Fresh { account, creator })
+    }
+
+    pub fn bucket(known: &'a KnownBucket) -> Self {
+        Subject::new(format!("arn:aws:s3:::{}", known.view.row.name), Whose::Known(known))
+    }
+
+    pub fn object(known: &'a KnownBucket, reader: &'a Reader<'a>, named: Named<'a>) -> Self {
+        let (bucket, key) = (known.view.row.name.as_str(), named.key.as_str());
+        let mut arn = String::with_capacity(16 + bucket.len() + key.len());
+        for part in ["arn:aws:s3:::", bucket, "/", key] {
+            arn.push_str(part);
+        }
+        Subject { named: Some(named), reader: Some(reader), ..Subject::new(arn, Whose::Known(known)) }
+    }
+
+    fn new(arn: String, whose: Whose<'a>) -> Self {
+        Subject { arn, whose, named: None, reader: None, found: OnceCell::new() }
+    }
+
+    pub fn arn(&self) -> &str {
+        &self.arn
+    }
+
+    pub fn known(&self) -> Option<&'a KnownBucket> {
+        match self.whose {
+            Whose::Known(known) => Some(known),
+            _ => None,
+        }
+    }
+
+    pub fn version_id(&self) -> Option<&str> {
+        self.named.and_then(|named| named.version_id)
+    }
+
+    /// A tag of the object that is there.
+    pub fn tag(&self, name: &str) -> Option<&str> {
+        let content = self.found().row.as_ref()?.content()?;
+        content.tags.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub fn has_tags(&self) -> bool {
+        let content = self.found().row.as_ref().and_then(ObjectRow::content);
+        content.is_some_and(|content| !content.tags.is_empty())
+    }
+
+    /// Why the object's row could not be read, if it was asked for and could not.
+    pub fn failure(&self) -> Option<S3Error> {
+        self.found.get().and_then(|found| found.failed.clone())
+    }
+
+    /// As policies are asked about it. The object's row is read only where ACLs count.
+    pub fn resource(&self) -> Resource<'_> {
+        match self.whose {
+            Whose::Account(account) => Resource::Account(account),
+            Whose::Fresh { account, creator } => {
+                Resource::Bucket(Bucket { creator: Some(creator), ..Bucket::of(account) })
+            }
+            Whose::Known(known) => Resource::Bucket(self.in_bucket(known)),
+        }
+    }
+
+    fn in_bucket<'s>(&'s self, known: &'s KnownBucket) -> Bucket<'s> {
+        let acls = self.named.is_some() && known.ownership.acls_count();
+        let found = acls.then(|| self.found());
+        let acl = found.and_then(|found| found.acl.as_ref());
+        let owner = acl.map_or_else(|| known.account(), |acl| acl.account.as_str());
+        Bucket {
+            account: known.account(),
+            creator: known.view.row.creator.as_deref(),
+            policy: known.document(),
+            ownership: known.ownership,
+            public_access: known.public_access,
+            acl: known.acl.as_ref().map(|stored| &stored.acl),
+            object_owner: found.and_then(|found| found.row.as_ref()).map(|_| owner),
+            object_acl: acl.map(|stored| &stored.acl),
+        }
+    }
+
+    fn found(&self) -> &Found {
+        self.found.get_or_init(|| self.look().unwrap_or_else(|error| Found { failed: Some(error), ..Found::default() }))
+    }
+
+    fn look(&self) -> Result<Found, S3Error> {
+        let (Some(known), Some(reader), Some(named)) = (self.known(), self.reader, self.named) else {
+            return Ok(Found::default());
+        };
+        let row = reader.object(&known.view, named.key, named.version)?;
+        let slot = row.as_ref().and_then(ObjectRow::content).and_then(|content| content.acl.as_deref());
+        let acl = slot.map(StoredAcl::decode).transpose()?;
+        Ok(Found { row, acl, failed: None })
+    }
+}

@@ -1,0 +1,59 @@
+//! What of a request's headers and document policies speak of, read before the handler runs. Who carries out the request judges its
+//! form: what cannot be read is as if it were not there.
+
+use tandem_storage::change::VersionSelector;
+use tandem_storage::types::{BucketName, ObjectKey};
+
+use super::tagging::{self, Holder};
+use super::{argument, copy_source, create_bucket};
+use crate::s3::error::S3Error;
+use crate::s3::operation::Operation;
+use crate::s3::request::Request;
+
+/// Headers that give an ACL to what is written.
+pub(in crate::s3) const ACL_HEADERS: [&str; 6] = [
+    "x-amz-acl",
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write",
+    "x-amz-grant-write-acp",
+];
+
+/// What a copy reads.
+pub(in crate::s3) struct CopySource {
+    pub bucket: BucketName,
+    pub key: ObjectKey,
+    pub version: VersionSelector,
+    pub version_id: Option<String>,
+}
+
+pub(in crate::s3) fn copy_source(request: &Request) -> Result<CopySource, S3Error> {
+    let source = copy_source::CopySource::of(request)?;
+    let version_id = match source.version {
+        VersionSelector::Latest => None,
+        VersionSelector::Null => Some("null".to_owned()),
+        VersionSelector::Id(id) => Some(id.to_string()),
+    };
+    Ok(CopySource { bucket: source.bucket, key: source.key, version: source.version, version_id })
+}
+
+/// The version that `versionId` names; none: the latest.
+pub(in crate::s3) fn version(request: &Request) -> Result<VersionSelector, S3Error> {
+    argument::version(request)
+}
+
+/// The tags that the request gives to its object or bucket.
+pub(in crate::s3) fn request_tags(request: &Request) -> Vec<(String, String)> {
+    let tags = match (&request.document, request.operation) {
+        (Some(document), Operation::PutObjectTagging) => tagging::parse_document(document, Holder::Object),
+        (Some(document), Operation::PutBucketTagging) => tagging::parse_document(document, Holder::Bucket),
+        _ => tagging::parse_header(request.header("x-amz-tagging").unwrap_or_default()),
+    };
+    tags.unwrap_or_default()
+}
+
+/// The `LocationConstraint` of a bucket to be made.
+pub(in crate::s3) fn location(request: &Request) -> Option<String> {
+    create_bucket::parse(request.document.as_deref()?).ok().flatten()
+}
