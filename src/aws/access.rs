@@ -29,6 +29,9 @@ impl Circumstances {
         if let Some(agent) = &call.user_agent {
             entries = entries.with("aws:UserAgent", [agent.as_str()]);
         }
+        if let Some(issued) = call.caller.issued {
+            entries = entries.with("aws:TokenIssueTime", [date(issued)]);
+        }
         let tags = call.form.tags();
         if !tags.is_empty() {
             for tag in &tags {

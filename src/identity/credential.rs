@@ -44,6 +44,8 @@ pub struct Credential {
     pub(super) secret: Zeroizing<String>,
     pub enabled: bool,
     pub standing: Standing,
+    /// When the session began; none: a long-term key.
+    pub issued: Option<Timestamp>,
     /// When the session ends; none: a long-term key.
     pub expires: Option<Timestamp>,
 }

@@ -91,7 +91,14 @@ impl Register {
         };
         let secret = Zeroizing::new(std::str::from_utf8(&opened).ok()?.to_owned());
         let standing = Standing::of_owner(directory, &row.owner)?;
-        Some(Credential { access_key: row.access_key.clone(), secret, enabled: row.enabled, standing, expires: None })
+        Some(Credential {
+            access_key: row.access_key.clone(),
+            secret,
+            enabled: row.enabled,
+            standing,
+            issued: None,
+            expires: None,
+        })
     }
 
     /// What temporary credentials stand for.
@@ -154,6 +161,7 @@ impl Published {
             secret: administrator.secret_key.clone(),
             enabled: true,
             standing: Standing::administrator(&directory),
+            issued: None,
             expires: None,
         };
         Published { directory, administrator: Arc::new(credential), sessions: Mutex::default() }

@@ -165,6 +165,7 @@ pub(super) fn open(sealer: &Sealer, directory: &Directory, token: &str) -> Resul
         secret: Zeroizing::new(ticket.secret.clone()),
         enabled: true,
         standing,
+        issued: Some(ticket.issued),
         expires: Some(ticket.expires),
     })
 }

@@ -3,14 +3,17 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from conftest import ACCESS_KEY, REGION, SECRET_KEY, s3_client
+from conftest import ACCESS_KEY, REGION, SECRET_KEY, Node, binary, s3_client
 
 ACCOUNT = "000000000000"
 ALLOW_ALL = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
@@ -42,6 +45,14 @@ def code(call, **arguments):
     with pytest.raises(ClientError) as raised:
         call(**arguments)
     return raised.value.response["Error"]["Code"]
+
+
+def refused(request):
+    """The answer to what is answered 403."""
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        urllib.request.urlopen(request)
+    assert raised.value.code == 403
+    return raised.value.read()
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +112,10 @@ def test_a_revoked_key_fails_on_the_next_request_of_a_live_connection(node, iam)
     me = sts.get_caller_identity()
     assert me["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/revoked" and me["Account"] == ACCOUNT
     assert code(s3.create_bucket, Bucket="nobodys-bucket") == "AccessDenied"
+    url = s3_client(node.s3, access, secret, signature_version="s3v4").generate_presigned_url("list_buckets")
+    assert b"<Code>AccessDenied<" in refused(url)
     iam.update_access_key(UserName="revoked", AccessKeyId=access, Status="Inactive")
+    assert b"<Code>InvalidAccessKeyId<" in refused(url)
     assert code(sts.get_caller_identity) == "InvalidClientTokenId"
     assert code(s3.list_buckets) == "InvalidAccessKeyId"
     iam.update_access_key(UserName="revoked", AccessKeyId=access, Status="Active")
@@ -268,6 +282,26 @@ def test_a_role_is_assumed_by_whom_its_trust_policy_lets_in(node, iam, sts):
     assert code(by_session(node, "sts", session).get_caller_identity) == "InvalidClientTokenId"
 
 
+def test_a_narrowed_session_makes_nothing_stronger(node, iam):
+    access, secret = keys_of(iam, "narrow", ALLOW_ALL)
+    arn = iam.create_role(RoleName="strong", AssumeRolePolicyDocument=trust({"AWS": ACCOUNT}))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="strong", PolicyName="all", PolicyDocument=ALLOW_ALL)
+    sts = client(node, "sts", access, secret)
+    whole = sts.assume_role(RoleArn=arn, RoleSessionName="whole")["Credentials"]
+    by_session(node, "sts", whole).assume_role(RoleArn=arn, RoleSessionName="again")
+    only = allow("iam:ListRoles")
+    denied = json.loads(ALLOW_ALL)
+    denied["Statement"].append({"Effect": "Deny", "Action": ["iam:Create*", "sts:*"], "Resource": "*"})
+    for policy in [only, json.dumps(denied)]:
+        session = sts.assume_role(RoleArn=arn, RoleSessionName="narrowed", Policy=policy)["Credentials"]
+        by_session(node, "iam", session).list_roles()
+        assert code(by_session(node, "iam", session).create_user, UserName="child") == "AccessDenied"
+        assert code(by_session(node, "iam", session).create_access_key, UserName="narrow") == "AccessDenied"
+        for chained in [{}, {"Policy": ALLOW_ALL}]:
+            ask = {"RoleArn": arn, "RoleSessionName": "more", **chained}
+            assert code(by_session(node, "sts", session).assume_role, **ask) == "AccessDenied"
+
+
 def test_session_tags_are_the_sessions(node, iam):
     access, secret = keys_of(iam, "tagger")
     user = f"arn:aws:iam::{ACCOUNT}:user/tagger"
@@ -301,7 +335,6 @@ def test_session_tokens_stand_for_their_makers(node, iam, sts):
     )
     s3.create_bucket(Bucket="by-session")
     s3.put_object(Bucket="by-session", Key="k", Body=b"body")
-    import urllib.request
     url = s3.generate_presigned_url("get_object", Params={"Bucket": "by-session", "Key": "k"})
     assert urllib.request.urlopen(url).read() == b"body"
     iam.delete_user_policy(UserName="tokens", PolicyName="inline")
@@ -371,15 +404,11 @@ def test_aws_cli_speaks_iam_and_sts(node, tmp_path):
 def test_what_is_not_there_says_so(node, sts, iam):
     assert code(sts.get_federation_token, Name="name") == "InvalidAction"
     assert code(iam.create_virtual_mfa_device, VirtualMFADeviceName="x") == "InvalidAction"
-    import urllib.error
-    import urllib.request
     unsigned = urllib.request.Request(
         node.s3, data=b"Action=GetCallerIdentity&Version=2011-06-15",
         headers={"Content-Type": "application/x-www-form-urlencoded"},
     )
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(unsigned)
-    assert refused.value.code == 403 and b"MissingAuthenticationToken" in refused.value.read()
+    assert b"MissingAuthenticationToken" in refused(unsigned)
 
 
 def test_no_secret_is_in_the_data_or_the_log(node, iam):
@@ -394,3 +423,34 @@ def test_no_secret_is_in_the_data_or_the_log(node, iam):
     assert found, "the access key itself is somewhere"
     key_file = pathlib.Path(node.directory) / "data" / "identity.key"
     assert key_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_identities_outlive_kills_and_need_their_key_file(tmp_path):
+    node = Node(tmp_path)
+    access, secret = keys_of(client(node, "iam"), "alice", ALLOW_ALL)
+    node.kill()
+    node = node.start()
+    assert client(node, "iam", access, secret).get_user()["User"]["UserName"] == "alice"
+    assert node.stop() == 0
+    key_file = tmp_path / "data" / "identity.key"
+    assert key_file.stat().st_mode & 0o777 == 0o600 and (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+
+    def refusal(*extra):
+        command = [
+            binary(), "server", "--data-dir", str(tmp_path / "data"), "--s3-listen", "127.0.0.1:0",
+            "--admin-listen", "127.0.0.1:0", "--replication-listen", "127.0.0.1:0", *extra,
+        ]
+        environment = {**os.environ, "TANDEM_ROOT_ACCESS_KEY": ACCESS_KEY, "TANDEM_ROOT_SECRET_KEY": SECRET_KEY}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode != 0 and secret not in done.stderr + done.stdout
+        return done.stderr + done.stdout
+
+    key_file.chmod(0o644)
+    assert "others may read it" in refusal()
+    elsewhere = tmp_path / "elsewhere.key"
+    shutil.move(key_file, elsewhere)
+    elsewhere.chmod(0o600)
+    assert "is missing" in refusal() and not key_file.exists()
+    again = Node(tmp_path, ["--identity-key-file", str(elsewhere)])
+    assert client(again, "iam", access, secret).get_user()["User"]["UserName"] == "alice"
+    assert again.stop() == 0
