@@ -18,12 +18,12 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::admin::{self, Admin, AdminState};
+use crate::admin::{self, Admin, AdminState, vms};
 use crate::audit::{Audit, AuditThread};
 use crate::aws::Faces;
 use crate::clock::{SharedClock, random_guid};
 use crate::config::Config;
-use crate::config::credentials::Credentials;
+use crate::config::credentials::{Credentials, PasswordHash};
 use crate::identity::{self, Administrator, Identities};
 use crate::replication::{self, Replication, ReplicationConfig, SecretPairing};
 use crate::role::gate::WriteGate;
@@ -52,6 +52,8 @@ pub enum NodeError {
     Replication(#[from] replication::StartError),
     #[error("audit log {target}: {source}")]
     Audit { target: String, source: std::io::Error },
+    #[error("{file}: {source}")]
+    TokenKey { file: PathBuf, source: std::io::Error },
     #[error("closing the store: {0}")]
     Close(CommitError),
 }
@@ -148,14 +150,16 @@ impl Node {
             replication: config.replication_address.clone().unwrap_or_else(|| replication.address.to_string()),
             admin_ca,
         };
+        let face = face(&config, credentials.admin_password, &identities, &store, &clock, &audit, &ready)?;
         let state = AdminState {
             control: replication.control.clone(),
             metrics: Arc::clone(&metrics),
             workers: table,
             store: store.clone(),
             checks: admin::Checks::default(),
+            face,
         };
-        let router = admin::router(state, credentials.admin_password, clock.clone());
+        let router = admin::router(state);
         let drain = config.shutdown_timeout();
         let admin = admin::serve(listeners.admin, admin_tls, router, stops.faces.subscribe(), drain);
 
@@ -216,6 +220,47 @@ impl Node {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// What clients of VMS speak to.
+fn face(
+    config: &Config,
+    password: PasswordHash,
+    identities: &Identities,
+    store: &Store,
+    clock: &SharedClock,
+    audit: &Audit,
+    ready: &Ready,
+) -> Result<vms::Face, NodeError> {
+    let file = config.data_dir.join("admin-token.key");
+    let signer =
+        vms::jwt::Signer::open(&file, &password, &**clock).map_err(|source| NodeError::TokenKey { file, source })?;
+    let gate = admin::Gate {
+        password,
+        signer,
+        register: identities.register(),
+        clock: clock.clone(),
+        backoff: admin::SharedBackoff::default(),
+    };
+    let facts = vms::Facts {
+        node: ready.node.clone(),
+        name: ready.name.clone(),
+        region: ready.region.clone(),
+        s3: ready.s3.clone(),
+        admin: ready.admin.clone(),
+        replication: ready.replication.clone(),
+        default_ownership: config.default_object_ownership.into(),
+    };
+    Ok(vms::Face::new(vms::Parts {
+        gate,
+        identities: identities.clone(),
+        store: store.clone(),
+        writes: WriteGate::new(store.clone()),
+        clock: clock.clone(),
+        audit: audit.clone(),
+        facts,
+        started: clock.now(),
+    }))
 }
 
 async fn open_store(config: &Config, clock: &SharedClock) -> Result<Store, NodeError> {

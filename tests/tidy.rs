@@ -19,7 +19,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("s3", &["audit", "clock", "identity", "role", "telemetry"]),
     ("replication", &["clock", "role", "tls", "telemetry", "work"]),
     ("work", &["clock", "telemetry"]),
-    ("admin", &["clock", "replication", "role", "work", "telemetry", "tls", "config"]),
+    (
+        "admin",
+        &["audit", "clock", "config", "files", "identity", "replication", "role", "s3", "telemetry", "tls", "work"],
+    ),
     ("config", &["audit", "clock", "files", "s3", "replication"]),
     ("bench", &["clock"]),
     ("cli", &["bench", "clock", "config", "node", "replication", "telemetry", "tls", "admin"]),

@@ -1,4 +1,5 @@
 use std::net::IpAddr;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -9,9 +10,12 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::backoff::SharedBackoff;
+use super::vms::jwt::{Signer, TokenType};
+use super::vms::{self, Operator};
 use super::{ApiError, USER};
 use crate::clock::SharedClock;
 use crate::config::credentials::PasswordHash;
+use crate::identity::Register;
 
 /// Where a request came from; the accept loop adds it.
 #[derive(Clone, Copy, Debug)]
@@ -21,33 +25,81 @@ pub struct From(pub IpAddr);
 #[derive(Clone)]
 pub struct Gate {
     pub password: PasswordHash,
+    pub signer: Signer,
+    /// Knows the API tokens.
+    pub register: std::sync::Arc<Register>,
     pub clock: SharedClock,
     pub backoff: SharedBackoff,
 }
 
-/// Lets a request through if it names the administrator by HTTP Basic.
-pub async fn require(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+impl Gate {
+    /// In constant time.
+    pub fn password_of(&self, user: &str, password: &str) -> bool {
+        let user = user.as_bytes().ct_eq(USER.as_bytes());
+        self.password.matches(password) && bool::from(user)
+    }
+
+    pub fn failed(&self, who: IpAddr) {
+        self.backoff.failed(who, self.clock.monotonic());
+        tracing::warn!(%who, "admin login failed");
+    }
+
+    fn wait(&self, who: IpAddr) -> Option<Duration> {
+        self.backoff.wait(who, self.clock.monotonic())
+    }
+
+    /// Who the `Authorization` header names: by HTTP Basic, `Api-Token` or `Bearer`.
+    fn login(&self, headers: &HeaderMap) -> Login {
+        let Some(value) = headers.get(header::AUTHORIZATION) else { return Login::Missing };
+        let Some((scheme, rest)) = value.to_str().ok().and_then(|value| value.split_once(' ')) else {
+            return Login::Wrong;
+        };
+        let rest = rest.trim();
+        let known = match scheme.to_ascii_lowercase().as_str() {
+            "basic" => match basic(rest) {
+                Some((user, password)) => self.password_of(&user, &password).then_some(user),
+                None => None,
+            },
+            "api-token" => self.register.api_token(rest, self.clock.now()).map(|token| token.owner.clone()),
+            "bearer" => self.signer.verify(TokenType::Access, rest, self.clock.now()),
+            _ => return Login::Missing,
+        };
+        known.map_or(Login::Wrong, Login::As)
+    }
+}
+
+enum Login {
+    As(String),
+    Wrong,
+    Missing,
+}
+
+/// Lets a request through if it names the administrator, or if it is one that logs in.
+pub async fn require(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let Some(From(who)) = request.extensions().get::<From>().copied() else {
         return ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the request's address is unknown").into_response();
     };
-    let now = gate.clock.monotonic();
-    if let Some(wait) = gate.backoff.wait(who, now) {
+    if let Some(wait) = gate.wait(who) {
         let mut response =
             ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too many failed logins; try again later").into_response();
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
         return response;
     }
-    match basic(request.headers()) {
-        Some((user, password)) => {
-            let user = user.as_bytes().ct_eq(USER.as_bytes());
-            if gate.password.matches(&password) && bool::from(user) {
-                return next.run(request).await;
-            }
-            gate.backoff.failed(who, now);
-            tracing::warn!(%who, "admin login failed");
-            challenge("wrong user or password")
+    if vms::is_open(request.method(), request.uri().path()) {
+        return next.run(request).await;
+    }
+    match gate.login(request.headers()) {
+        Login::As(name) => {
+            request.extensions_mut().insert(Operator { name, from: who });
+            next.run(request).await
         }
-        None => challenge("authentication is required: user admin and the admin password, by HTTP Basic"),
+        Login::Wrong => {
+            gate.failed(who);
+            challenge("wrong user, password or token")
+        }
+        Login::Missing => {
+            challenge("authentication is required: user admin and the admin password, by HTTP Basic, or a token")
+        }
     }
 }
 
@@ -58,13 +110,8 @@ fn challenge(detail: &str) -> Response {
 }
 
 /// User and password.
-fn basic(headers: &HeaderMap) -> Option<(String, Zeroizing<String>)> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, encoded) = value.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
+fn basic(encoded: &str) -> Option<(String, Zeroizing<String>)> {
+    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded).ok()?;
     let decoded = Zeroizing::new(String::from_utf8(decoded).ok()?);
     let (user, password) = decoded.split_once(':')?;
     Some((user.to_owned(), Zeroizing::new(password.to_owned())))

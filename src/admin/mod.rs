@@ -1,4 +1,5 @@
-//! The admin port: HTTPS with HTTP Basic for operators; `/health`, `/primary` and `/replica` for load balancers without.
+//! The admin port: HTTPS with HTTP Basic or a token for operators; `/health`, `/primary` and `/replica` for load balancers
+//! without.
 //!
 //! *Architecture invariant:* handlers are thin: they decode, ask [`Control`](crate::replication::control::Control), and encode.
 
@@ -10,20 +11,23 @@ mod error;
 mod health;
 pub mod model;
 mod server;
+pub mod verdict;
+pub mod vms;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tandem_storage::Store;
 
-use crate::clock::SharedClock;
-use crate::config::credentials::PasswordHash;
 use crate::replication::control::Control;
 use crate::telemetry::Metrics;
 use crate::work::StatusTable;
 
+pub use auth::Gate;
+pub use backoff::SharedBackoff;
 pub use check::Checks;
 pub use error::ApiError;
 pub use server::{Admin, serve};
@@ -42,10 +46,13 @@ pub struct AdminState {
     pub workers: StatusTable,
     pub store: Store,
     pub checks: check::Checks,
+    /// What clients of VMS speak to.
+    pub face: vms::Face,
 }
 
 /// Every route, with its authentication.
-pub fn router(state: AdminState, password: PasswordHash, clock: SharedClock) -> Router {
+pub fn router(state: AdminState) -> Router {
+    let gate = state.face.gate.clone();
     let guarded = Router::new()
         .route("/metrics", get(health::metrics))
         .route("/api/status", get(api::status))
@@ -58,9 +65,9 @@ pub fn router(state: AdminState, password: PasswordHash, clock: SharedClock) -> 
         .route("/api/paths/replicate-now", post(api::replicate_now))
         .route("/api/diverged", get(api::diverged).delete(api::discard_diverged))
         .route("/api/check", get(check::status).post(check::start))
-        .fallback(api::not_found)
+        .fallback(rest)
         .method_not_allowed_fallback(api::method_not_allowed);
-    let guarded = guard(guarded, password, clock);
+    let guarded = guard(guarded, gate);
     Router::new()
         .route("/health", get(health::health))
         .route("/primary", get(health::primary))
@@ -70,12 +77,15 @@ pub fn router(state: AdminState, password: PasswordHash, clock: SharedClock) -> 
         .with_state(state)
 }
 
+/// Every collection of VMS; and what is nowhere.
+async fn rest(State(state): State<AdminState>, request: Request) -> Response {
+    match request.uri().path().starts_with("/api/") {
+        true => vms::serve(state.face, request).await,
+        false => api::not_found(request.uri().clone()).await.into_response(),
+    }
+}
+
 /// Lets only the administrator in, and makes guessing slow.
-pub fn guard<S: Clone + Send + Sync + 'static>(
-    router: Router<S>,
-    password: PasswordHash,
-    clock: SharedClock,
-) -> Router<S> {
-    let gate = auth::Gate { password, clock, backoff: backoff::SharedBackoff::default() };
+pub fn guard<S: Clone + Send + Sync + 'static>(router: Router<S>, gate: Gate) -> Router<S> {
     router.layer(axum::middleware::from_fn_with_state(gate, auth::require))
 }

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,8 +78,26 @@ impl AdminClient {
     }
 
     pub async fn post<T: DeserializeOwned>(&mut self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
+        self.send(Method::POST, path, body).await
+    }
+
+    pub async fn patch<T: DeserializeOwned>(&mut self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
+        self.send(Method::PATCH, path, body).await
+    }
+
+    /// A DELETE that says what in its body.
+    pub async fn delete_with<T: DeserializeOwned>(&mut self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
+        self.send(Method::DELETE, path, body).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, CliError> {
         let body = serde_json::to_vec(body).map_err(|error| CliError::Failed(error.to_string()))?;
-        self.call(Method::POST, path, Some(body.into())).await
+        self.call(method, path, Some(body.into())).await
     }
 
     async fn call<T: DeserializeOwned>(
@@ -95,12 +114,11 @@ impl AdminClient {
             }
         };
         if !status.is_success() {
-            let detail = match serde_json::from_slice::<Detail>(&answer) {
-                Ok(detail) => detail.detail,
-                Err(_) => format!("the admin port answered {status}"),
-            };
+            let detail = fault(&answer).unwrap_or_else(|| format!("the admin port answered {status}"));
             return Err(CliError::Api { status: status.as_u16(), detail });
         }
+        // 204 has no body.
+        let answer = if answer.is_empty() { Bytes::from_static(b"null") } else { answer };
         serde_json::from_slice(&answer)
             .map_err(|error| CliError::Failed(format!("the admin port's answer does not decode: {error}")))
     }
@@ -155,6 +173,16 @@ impl AdminClient {
     fn unreachable(&self, reason: &str) -> CliError {
         CliError::Unreachable { url: self.url.clone(), reason: reason.to_owned() }
     }
+}
+
+/// What an error says: `{"detail": "..."}`, or what is wrong with each field.
+fn fault(answer: &[u8]) -> Option<String> {
+    if let Ok(detail) = serde_json::from_slice::<Detail>(answer) {
+        return Some(detail.detail);
+    }
+    let fields: BTreeMap<String, Vec<String>> = serde_json::from_slice(answer).ok()?;
+    let lines = fields.iter().map(|(name, messages)| format!("{name}: {}", messages.join(" ")));
+    Some(lines.collect::<Vec<_>>().join("; "))
 }
 
 fn handshake_hint(error: &std::io::Error) -> String {

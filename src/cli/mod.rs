@@ -1,21 +1,28 @@
 //! The command line: starting a node, and the operator's commands against a node's admin port.
 
+mod account;
 mod bench;
 mod check;
 mod client;
 mod confirm;
 mod connection;
+mod directory;
 mod diverged;
 mod failover;
+mod group;
 mod health;
+mod key;
 mod output;
 mod path;
 mod peer;
+mod policy;
+mod role;
 mod server;
 mod status;
 mod testbed;
 #[cfg(test)]
 mod tests;
+mod user;
 
 use std::process::ExitCode;
 
@@ -94,6 +101,18 @@ enum Command {
     Diverged(diverged::DivergedArgs),
     /// Verify what a node has stored, running or stopped
     Check(check::CheckArgs),
+    /// Make and change users
+    User(user::UserArgs),
+    /// Make and change groups of users
+    Group(group::GroupArgs),
+    /// Make and change roles
+    Role(role::RoleArgs),
+    /// Make access keys, provide known ones, turn them off
+    Key(key::KeyArgs),
+    /// Make policies, attach them, and ask what they decide
+    Policy(policy::PolicyArgs),
+    /// Make accounts, one or many
+    Account(account::AccountArgs),
     /// Measure an S3 endpoint
     Bench(bench::BenchArgs),
 }
@@ -122,6 +141,12 @@ impl Cli {
             Command::Failover(args) => answer(args.run()),
             Command::Diverged(args) => answer(args.run()),
             Command::Check(args) => args.run(),
+            Command::User(args) => answer(args.run()),
+            Command::Group(args) => answer(args.run()),
+            Command::Role(args) => answer(args.run()),
+            Command::Key(args) => answer(args.run()),
+            Command::Policy(args) => answer(args.run()),
+            Command::Account(args) => answer(args.run()),
             Command::Bench(args) => args.run(),
         }
     }

@@ -38,6 +38,20 @@ fn the_definitions_hold_together_and_every_command_has_help() {
 }
 
 #[test]
+fn no_argument_of_a_command_takes_the_name_of_a_global_one() {
+    fn visit(command: &clap::Command, above: &[String]) {
+        let own: Vec<String> = command.get_arguments().map(|arg| arg.get_id().to_string()).collect();
+        for name in &own {
+            assert!(!above.contains(name), "{}: {name}", command.get_name());
+        }
+        let global = command.get_arguments().filter(|arg| arg.is_global_set()).map(|arg| arg.get_id().to_string());
+        let below: Vec<String> = above.iter().cloned().chain(global).collect();
+        command.get_subcommands().for_each(|sub| visit(sub, &below));
+    }
+    visit(&Cli::command(), &[]);
+}
+
+#[test]
 fn no_command_takes_a_secret_on_its_command_line() {
     fn visit(command: &clap::Command) {
         for arg in command.get_arguments() {
@@ -70,12 +84,28 @@ fn the_calls_of_the_guides_parse() {
         "tandem check --data-dir /srv/tandem --json",
         "tandem check --rows-only --admin https://127.0.0.1:9443",
         "tandem bench s3 --access-key K --op put --size 4KiB --concurrency 16 --duration 10 --pid 1 --pid 2",
+        "tandem user create alice --uid 1001 --allow-create-bucket --policy readers",
+        "tandem user set alice --allow-delete-bucket true --account backup",
+        "tandem group add-member staff alice",
+        "tandem role create replicator --trust trust.json --policy writers",
+        "tandem key provide alice AKIAX --secret-key-file secret.txt",
+        "tandem policy attach readers group/staff",
+        "tandem key list --of alice",
+        "tandem policy explain alice s3:GetObject photos/cat.jpg --context aws:SourceIp=10.0.0.1",
+        "tandem policy simulate cases.json --node",
+        "tandem account create --from accounts.csv",
     ] {
         assert!(Cli::try_parse_from(call.split(' ')).is_ok(), "{call}");
     }
-    for call in
-        ["tandem failover", "tandem failover --graceful --force", "tandem bench s3 --op put --count 1 --duration 2"]
-    {
+    for call in [
+        "tandem failover",
+        "tandem failover --graceful --force",
+        "tandem bench s3 --op put --count 1 --duration 2",
+        "tandem key provide alice AKIAX --secret-key x",
+        "tandem policy attach readers",
+        "tandem user create alice --iam --uid 7",
+        "tandem account create",
+    ] {
         assert!(Cli::try_parse_from(call.split(' ')).is_err(), "{call}");
     }
 }

@@ -37,6 +37,11 @@ impl PasswordHash {
         PasswordHash(bytes)
     }
 
+    /// For keys that are to die with the password.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// In constant time.
     pub fn matches(&self, password: &str) -> bool {
         self.0.ct_eq(&Self::of(password).0).into()

@@ -125,7 +125,7 @@ impl Standing {
         let caller = policy::User {
             account: facts(directory, user.account),
             arn: user.arn(),
-            id: user.id.to_string(),
+            id: user.creator_id(),
             name: user.name.clone(),
             path: user.path.clone(),
             tags: tags(&user.tags),

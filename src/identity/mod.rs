@@ -27,7 +27,7 @@ use tandem_storage::change::{Refusal, WriteNodeRows};
 use tandem_storage::{CommitError, Lane, Store};
 
 pub use credential::{Credential, Standing, Subject, facts};
-pub use directory::{Directory, Holder};
+pub use directory::{Directory, Holder, Shelved};
 pub use document::{IdentityDocument, SessionDocument, TrustDocument};
 pub use draft::{Draft, NewAccount, NewGroup, NewKey, NewPolicy, NewRole, NewToken, NewUser, check_tag};
 pub use error::{IdentityError, Kind, OpenError};

@@ -98,6 +98,17 @@ pub struct User {
     pub local: Option<Local>,
 }
 
+impl User {
+    /// What buckets keep as their creator, and policies know as `aws:userid`. A local user with a uid is its uid, so that the user
+    /// with the same uid on the node that takes over has the same buckets; any other user is its unique id.
+    pub fn creator_id(&self) -> String {
+        match self.local.as_ref().and_then(|local| local.uid) {
+            Some(uid) => format!("{}:uid:{uid}", self.account),
+            None => self.id.to_string(),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     /// `AGPA...`

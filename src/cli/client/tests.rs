@@ -10,9 +10,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::{AdminClient, CliError};
-use crate::admin::{Admin, ApiError, guard, serve};
+use crate::admin::vms::jwt::Signer;
+use crate::admin::{Admin, ApiError, Gate, SharedBackoff, guard, serve};
 use crate::clock::SystemClock;
 use crate::config::credentials::PasswordHash;
+use crate::identity::Register;
 
 struct Port {
     url: String,
@@ -20,6 +22,13 @@ struct Port {
     stop: watch::Sender<bool>,
     admin: Admin,
     _dir: tempfile::TempDir,
+}
+
+fn gate(password: &str) -> Gate {
+    let (clock, password) = (Arc::new(SystemClock::new()), PasswordHash::of(password));
+    let register = Register::administrator("AKIA".into(), "a secret of some length".into(), &*clock);
+    let signer = Signer::new(b"key", &password);
+    Gate { password, signer, register: Arc::new(register), clock, backoff: SharedBackoff::default() }
 }
 
 async fn port() -> Port {
@@ -30,7 +39,7 @@ async fn port() -> Port {
     let router = Router::new()
         .route("/api/hello", get(|| async { axum::Json("hello") }))
         .route("/api/refused", get(|| async { ApiError::bad_request("because") }));
-    let router = guard(router, PasswordHash::of("correct horse battery"), Arc::new(SystemClock::new()));
+    let router = guard(router, gate("correct horse battery"));
     let (stop, stopped) = watch::channel(false);
     let admin = serve(listener, Arc::new(made.config), router, stopped, Duration::from_secs(5));
     Port { url, ca: made.ca, stop, admin, _dir: dir }

@@ -1,0 +1,89 @@
+//! Fields that objects of several collections share.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::error::VmsError;
+use super::face::{Face, reference};
+use super::route::{Call, not_found};
+use super::schema::{Field, Kind, both, read};
+use crate::identity::{Account, AccountId, Directory, Entity, Grants, Id, Policy, Shelved};
+
+pub const REFERENCE: &[Field] = &[read("id", Kind::Integer, "its id"), read("name", Kind::Text, "its name")];
+
+pub const ID: Field = read("id", Kind::Integer, "never used again for another object");
+pub const GUID: Field = read("guid", Kind::Text, "unlike those of all other nodes");
+pub const TITLE: Field = read("title", Kind::Text, "what a list shows");
+pub const URL: Field = read("url", Kind::Text, "where it can be asked for");
+pub const STATE: Field = read("state", Kind::Text, "ACTIVE");
+pub const TENANT_NAME: Field = read("tenant_name", Kind::Text, "the tenant's name");
+pub const CREATED: Field = read("created", Kind::Time, "when it was made");
+pub const ARN: Field = read("arn", Kind::Text, "what policies call it");
+pub const POLICIES: Field =
+    read("s3_policies", Kind::List(&Kind::Object(REFERENCE)), "the identity policies attached to it");
+pub const POLICIES_IDS: Field = both("s3_policies_ids", Kind::List(&Kind::Integer), "the ids of those policies");
+pub const INLINE: Field = read("inline_policies", Kind::List(&Kind::Text), "names of policies that are its own");
+
+/// The entity of a call's path.
+pub fn at<E: Shelved>(directory: &Directory, call: &Call) -> Result<Arc<E>, VmsError> {
+    directory.numbered::<E>(call.id()?).cloned().ok_or_else(not_found)
+}
+
+/// Whether an entity can be in the list at all, by its name and its id: told before it is written down.
+pub fn wanted<E: Entity>(call: &Call, entity: &E) -> bool {
+    let named = call.query.get("name").is_none_or(|name| name == entity.name());
+    named && call.query.get("id").is_none_or(|id| id.trim().parse() == Ok(entity.number()))
+}
+
+/// `id`, `guid`, `name`, `title`, `url`, `state`, the tenant, and the ARN.
+pub fn common<E: Entity>(face: &Face, directory: &Directory, call: &Call, collection: &str, entity: &E) -> Value {
+    let (number, name) = (entity.number(), entity.name());
+    let tenant = tenant_of(directory, entity.account());
+    json!({
+        "id": number,
+        "guid": face.guid(collection, entity.id()),
+        "name": name,
+        "title": name,
+        "url": call.url(&format!("{collection}/{number}")),
+        "state": "ACTIVE",
+        "tenant_id": tenant.as_ref().map(|tenant| tenant.number),
+        "tenant_name": tenant.as_ref().map(|tenant| tenant.name.as_str()),
+        "arn": entity.arn(),
+    })
+}
+
+pub fn tenant_of(directory: &Directory, account: AccountId) -> Option<Arc<Account>> {
+    directory.account(account).cloned()
+}
+
+/// Adds `s3_policies`, `s3_policies_ids` and `inline_policies`.
+pub fn add_grants(directory: &Directory, grants: &Grants, out: &mut Value) {
+    let attached: Vec<&Arc<Policy>> = grants.attached.iter().filter_map(|id| directory.get::<Policy>(id)).collect();
+    out["s3_policies"] = attached.iter().map(|policy| reference(policy.number, &policy.name)).collect();
+    out["s3_policies_ids"] = attached.iter().map(|policy| policy.number).collect();
+    out["inline_policies"] = grants.inline.iter().map(|inline| inline.name.as_str()).collect();
+}
+
+/// The policies that `s3_policies_ids` names; none: it was not sent.
+pub fn policies(directory: &Directory, call: &Call) -> Result<Option<Vec<Id>>, VmsError> {
+    let Some(numbers) = call.integers::<u64>("s3_policies_ids")? else { return Ok(None) };
+    let find = |number: u64| {
+        let found = directory.numbered::<Policy>(number).map(|policy| policy.id.clone());
+        let message = || format!("Invalid pk \"{number}\" - object does not exist.");
+        found.ok_or_else(|| VmsError::field("s3_policies_ids", message()))
+    };
+    numbers.into_iter().map(find).collect::<Result<_, _>>().map(Some)
+}
+
+/// Every tenant has one local provider, and both have the same id.
+pub fn provider(tenant: &Account) -> Value {
+    reference(tenant.number, &provider_name(tenant))
+}
+
+pub fn provider_name(tenant: &Account) -> String {
+    match tenant.id == AccountId::DEFAULT {
+        true => "local".to_owned(),
+        false => format!("local-{}", tenant.name),
+    }
+}
