@@ -91,6 +91,8 @@ fn a_grant_to_the_own_account_lets_its_policies_decide() {
     let policy = Some(grant(json!({ "AWS": HOME })));
     assert!(!why(&Case { policy: policy.clone(), ..get("iam", HOME) }).0);
     assert!(why(&Case { policy, identity: vec![own("Allow", "s3:*")], ..get("iam", HOME) }).0);
+    let both = Some(grant(json!({ "AWS": [HOME, "arn:aws:iam::111111111111:user/alice"] })));
+    assert!(why(&Case { policy: both, ..get("iam", HOME) }).0, "the closest name counts");
 }
 
 #[test]

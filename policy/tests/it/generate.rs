@@ -240,7 +240,7 @@ fn principal(random: &mut Random) -> Value {
         5 => json!({ "AWS": "*" }),
         6 => json!({ "AWS": account }),
         7 => json!({ "AWS": format!("arn:aws:iam::{account}:root") }),
-        8 => json!({ "AWS": [format!("arn:aws:iam::{account}:user/{name}"), AWAY] }),
+        8 => json!({ "AWS": [format!("arn:aws:iam::{account}:user/{name}"), account] }),
         9 => json!({ "AWS": format!("arn:aws:iam::{account}:user/{name}") }),
         10 => json!({ "AWS": format!("arn:aws:iam::{account}:role/worker") }),
         11 => json!({ "AWS": format!("arn:aws:sts::{account}:assumed-role/worker/work") }),
@@ -305,7 +305,8 @@ fn who(random: &mut Random) -> Who {
     ];
     let kind = *random.pick(&kinds);
     let groups: &[&[&str]] = &[&[], &["staff"], &["guests"]];
-    let tags: &[&[(&str, &str)]] = &[&[], &[("team", "red")], &[("Team", "blue"), ("x", "y")]];
+    let tags: &[&[(&str, &str)]] =
+        &[&[], &[("team", "red")], &[("Team", "blue"), ("x", "y")], &[("team", "*")], &[("team", "a?ice")]];
     Who {
         kind,
         account: random.word(ACCOUNTS),
