@@ -25,7 +25,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("config", &["audit", "clock", "files", "s3", "replication"]),
     ("bench", &["clock"]),
-    ("cli", &["bench", "clock", "config", "node", "replication", "telemetry", "tls", "admin"]),
+    ("cli", &["bench", "clock", "config", "node", "replication", "s3", "telemetry", "tls", "admin"]),
     (
         "node",
         &[

@@ -115,6 +115,9 @@ enum Command {
     Account(account::AccountArgs),
     /// Measure an S3 endpoint
     Bench(bench::BenchArgs),
+    /// Print every S3 route with the permissions that it needs, as JSON
+    #[command(hide = true)]
+    Routes,
 }
 
 /// Parses the process's arguments and carries them out.
@@ -148,6 +151,7 @@ impl Cli {
             Command::Policy(args) => answer(args.run()),
             Command::Account(args) => answer(args.run()),
             Command::Bench(args) => args.run(),
+            Command::Routes => output::json_line(&crate::s3::access::table::routes()),
         }
     }
 }

@@ -133,8 +133,8 @@ fn may_hear(service: &Service, request: &Request, action: &'static str) -> Resul
     }
     for bucket in &buckets {
         let subject = Subject::bucket(bucket);
-        if let Err(why) = asker.decide(action, &subject)? {
-            audit::denied(service, request, action, subject.arn(), &why);
+        if let Err(denied) = asker.decide(action, &subject)? {
+            audit::denied(service, request, action, subject.arn(), &denied.why);
             return Ok(Err(ErrorCode::AccessDenied.into()));
         }
     }
@@ -156,6 +156,13 @@ fn find(
         }
         (None, Principal::Known(_)) => Err(S3Error::of(ErrorCode::NoSuchBucket).detail("BucketName", name.as_str())),
     }
+}
+
+/// A decision that does not allow.
+struct Denied {
+    why: String,
+    /// By a statement, and not for want of one.
+    explicit: bool,
 }
 
 /// A request, and what its decisions read.
@@ -255,7 +262,7 @@ impl<'a> Asker<'a> {
     }
 
     /// The outer result: what went wrong; the inner one: what allowed it, or what did not.
-    fn decide(&self, action: &'static str, subject: &Subject<'_>) -> Result<Result<Option<String>, String>, S3Error> {
+    fn decide(&self, action: &'static str, subject: &Subject<'_>) -> Result<Result<Option<String>, Denied>, S3Error> {
         if let Some(known) = subject.known()
             && matches!(known.policy, BucketPolicy::Unreadable)
             && !REPLACES_POLICY.contains(&action)
@@ -277,18 +284,30 @@ impl<'a> Asker<'a> {
         }
         Ok(match decision.allowed {
             true => Ok(audit::tells_changes_of(self.request.operation).then(|| decision.why.to_string())),
-            false => Err(decision.why.to_string()),
+            false => Err(Denied { why: decision.why.to_string(), explicit: decision.is_explicit_deny() }),
         })
     }
 
     fn require(&self, need: &Need, subject: &Subject<'_>) -> Result<Option<String>, S3Error> {
         match self.decide(need.action, subject)? {
             Ok(why) => Ok(why),
-            Err(why) => {
-                audit::denied(self.service, self.request, need.action, subject.arn(), &why);
+            Err(denied) if !denied.explicit && self.is_told_absent(need.action, subject)? => {
+                let key = self.request.key.as_ref().map(ObjectKey::as_str).unwrap_or_default();
+                Err(S3Error::of(ErrorCode::NoSuchKey).detail("Key", key))
+            }
+            Err(denied) => {
+                audit::denied(self.service, self.request, need.action, subject.arn(), &denied.why);
                 Err(ErrorCode::AccessDenied.into())
             }
         }
+    }
+
+    /// Where ACLs count, an object that is not there grants nothing to anybody: who may list its bucket is told that it is not there.
+    fn is_told_absent(&self, action: &'static str, subject: &Subject<'_>) -> Result<bool, S3Error> {
+        let Some(known) = subject.known().filter(|_| action.starts_with("s3:GetObject") && subject.is_absent()) else {
+            return Ok(false);
+        };
+        Ok(self.decide("s3:ListBucket", &Subject::bucket(known))?.is_ok())
     }
 }
 

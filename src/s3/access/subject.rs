@@ -107,6 +107,12 @@ impl<'a> Subject<'a> {
         content.is_some_and(|content| !content.tags.is_empty())
     }
 
+    /// Whether ACLs count, and there is no object to have one.
+    pub fn is_absent(&self) -> bool {
+        let acls = self.known().is_some_and(|known| known.ownership.acls_count());
+        acls && self.named.is_some() && self.found().row.as_ref().and_then(ObjectRow::content).is_none()
+    }
+
     /// Why the object's row could not be read, if it was asked for and could not.
     pub fn failure(&self) -> Option<S3Error> {
         self.found.get().and_then(|found| found.failed.clone())

@@ -1,10 +1,13 @@
 //! What each operation needs: the one table of (action, resource) pairs that authorization reads, and that the walk over every
 //! route is compared with.
 
+use serde::Serialize;
+
 use crate::s3::operation::{Operation, Resource};
+use crate::s3::route::{ROWS, Verb};
 
 /// What a permission is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum On {
     /// Nothing with a name: the account.
     Service,
@@ -23,7 +26,7 @@ pub enum On {
 }
 
 /// Which requests of the operation need it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum When {
     Always,
     /// The request names a version.
@@ -45,7 +48,7 @@ pub enum When {
 }
 
 /// One permission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Need {
     pub action: &'static str,
     pub on: On,
@@ -137,7 +140,6 @@ macro_rules! by_version {
 // An action on the newest version, and its twin on a named one.
 by_version! {
     GET "s3:GetObject" "s3:GetObjectVersion";
-    GET_TORRENT "s3:GetObjectTorrent" "s3:GetObjectVersionTorrent";
     GET_ACL "s3:GetObjectAcl" "s3:GetObjectVersionAcl";
     PUT_ACL "s3:PutObjectAcl" "s3:PutObjectVersionAcl";
     GET_TAGGING "s3:GetObjectTagging" "s3:GetObjectVersionTagging";
@@ -156,7 +158,6 @@ pub const fn needs(operation: Operation) -> &'static [Need] {
         Operation::DeleteObject => DELETE,
         Operation::DeleteObjects => DELETE_EACH,
         Operation::GetObject | Operation::HeadObject | Operation::SelectObjectContent => GET,
-        Operation::GetObjectTorrent => GET_TORRENT,
         Operation::GetObjectAttributes => ATTRIBUTES,
         Operation::GetObjectAcl => GET_ACL,
         Operation::PutObjectAcl => PUT_ACL,
@@ -195,12 +196,65 @@ const MAIN: &[Need; Operation::ALL.len()] = &{
     rows
 };
 
+/// A route with what it needs, for whoever wants to try them all.
+#[derive(Debug, Serialize)]
+pub struct RouteNeeds {
+    pub operation: &'static str,
+    pub method: &'static str,
+    pub resource: &'static str,
+    /// The parameter that selects the operation, and another that must be there.
+    pub subresource: &'static str,
+    pub parameter: &'static str,
+    /// `x-amz-copy-source` selects it.
+    pub copies: bool,
+    pub implemented: bool,
+    pub needs: &'static [Need],
+}
+
+/// Every route there is.
+pub fn routes() -> Vec<RouteNeeds> {
+    let mut all = Vec::new();
+    for row in ROWS {
+        let copy = match row.operation {
+            Operation::PutObject => Some(Operation::CopyObject),
+            Operation::UploadPart => Some(Operation::UploadPartCopy),
+            _ => None,
+        };
+        for (operation, copies) in std::iter::once((row.operation, false)).chain(copy.map(|copy| (copy, true))) {
+            all.push(RouteNeeds {
+                operation: operation.name(),
+                method: match row.verb {
+                    Verb::Get => "GET",
+                    Verb::Head => "HEAD",
+                    Verb::Put => "PUT",
+                    Verb::Post => "POST",
+                    Verb::Delete => "DELETE",
+                },
+                resource: match operation.resource() {
+                    Resource::Service => "service",
+                    Resource::Bucket => "bucket",
+                    Resource::Object => "object",
+                },
+                subresource: row.subresource,
+                parameter: row.needs,
+                copies,
+                implemented: operation.has_handler(),
+                needs: needs(operation),
+            });
+        }
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use tandem_policy::Action;
 
     use super::{On, needs};
+    use serde::Serialize;
+
     use crate::s3::operation::{Operation, Resource};
+    use crate::s3::route::{ROWS, Verb};
 
     #[test]
     fn every_operation_needs_something_that_policies_can_name() {

@@ -11,6 +11,6 @@ pub async fn handle(service: &Service, request: Authorized<GetBucketPolicyStatus
     let bucket = access::bucket(&service.store.read()?, &request)?;
     let document = bucket.document().ok_or_else(|| no_policy(bucket.row.name.as_str()))?;
     let mut xml = XmlWriter::document("PolicyStatus");
-    xml.raw("IsPublic", if document.is_public() { "TRUE" } else { "FALSE" });
+    xml.raw("IsPublic", document.is_public());
     Ok(answer::xml(xml.finish()))
 }

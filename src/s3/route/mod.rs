@@ -8,7 +8,8 @@ mod tests;
 use http::Method;
 
 pub use percent::{Plus, decode, encode_into, unreserved};
-use table::{Level, ROWS, Row, Verb};
+use table::Row;
+pub use table::{Level, ROWS, Verb};
 
 use super::error::{ErrorCode, S3Error};
 use super::operation::Operation;
