@@ -93,11 +93,10 @@ pub(super) async fn load(store: &Store, clock: &dyn Clock) -> Result<Directory, 
 
 fn shelve<E: Shelved>(directory: &mut Directory, value: &[u8]) -> Result<(), OpenError> {
     let entity = E::decode(value)?;
-    let name = (entity.account(), E::WHAT, entity.name().to_ascii_lowercase());
-    if directory.names.insert(name, entity.id().clone()).is_some() {
+    if directory.find::<E>(entity.account(), entity.name()).is_some() {
         return Err(OpenError::Inconsistent(format!("two of kind {} are named {}", E::WHAT.word(), entity.name())));
     }
-    E::shelf_mut(directory).insert(entity.id().clone(), Arc::new(entity));
+    directory.shelve(&Arc::new(entity));
     Ok(())
 }
 

@@ -42,12 +42,18 @@ pub struct Directory {
     pub(super) roles: Shelf<Role>,
     pub(super) policies: Shelf<Policy>,
     /// Names in lower case, as they are unique; in the order of listings.
-    pub(super) names: BTreeMap<(AccountId, Kind, String), Id>,
+    pub(super) names: BTreeMap<(AccountId, Kind, Id), Id>,
+    /// Local users by uid, and local groups by gid.
+    pub(super) uids: Numeric,
+    pub(super) gids: Numeric,
     pub(super) keys: HashMap<Id, KeyCell>,
     pub(super) owned: BTreeSet<(KeyOwner, Id)>,
     pub(super) tokens: BTreeMap<u64, Arc<ApiToken>>,
     pub(super) counters: Counters,
 }
+
+/// Who has a uid, or a gid, in an account.
+pub(super) type Numeric = HashMap<(AccountId, u32), Id>;
 
 /// An entity that has a shelf.
 pub trait Shelved: Entity {
@@ -55,11 +61,24 @@ pub trait Shelved: Entity {
     fn shelf(directory: &Directory) -> &Shelf<Self>;
     #[doc(hidden)]
     fn shelf_mut(directory: &mut Directory) -> &mut Shelf<Self>;
+
+    /// Its numeric id, and the index of those; none for kinds that have none.
+    #[doc(hidden)]
+    fn numeric<'a>(&self, _directory: &'a mut Directory) -> Option<(u32, &'a mut Numeric)> {
+        None
+    }
+}
+
+/// The name as it is unique.
+pub(super) fn name_of<E: Entity>(entity: &E) -> (AccountId, Kind, Id) {
+    (entity.account(), E::WHAT, entity.name().to_ascii_lowercase().into())
 }
 
 macro_rules! shelves {
-    ($($type:ty, $field:ident;)*) => {
+    ($($type:ty, $field:ident $(, $numeric:item)?;)*) => {
         $(impl Shelved for $type {
+            $($numeric)?
+
             fn shelf(directory: &Directory) -> &Shelf<Self> {
                 &directory.$field
             }
@@ -71,8 +90,12 @@ macro_rules! shelves {
     };
 }
 shelves! {
-    User, users;
-    Group, groups;
+    User, users, fn numeric<'a>(&self, directory: &'a mut Directory) -> Option<(u32, &'a mut Numeric)> {
+        self.local.as_ref().and_then(|local| local.uid).map(|uid| (uid, &mut directory.uids))
+    };
+    Group, groups, fn numeric<'a>(&self, directory: &'a mut Directory) -> Option<(u32, &'a mut Numeric)> {
+        self.gid.map(|gid| (gid, &mut directory.gids))
+    };
     Role, roles;
     Policy, policies;
 }
@@ -95,6 +118,8 @@ impl Directory {
             roles: Shelf::new(),
             policies: Shelf::new(),
             names: BTreeMap::new(),
+            uids: HashMap::new(),
+            gids: HashMap::new(),
             keys: HashMap::new(),
             owned: BTreeSet::new(),
             tokens: BTreeMap::new(),
@@ -146,12 +171,30 @@ impl Directory {
         path
     }
 
+    /// Puts an entity on its shelf, and into the indexes; what was there under its id leaves both.
+    pub(super) fn shelve<E: Shelved>(&mut self, entity: &Arc<E>) {
+        self.unshelve::<E>(entity.id());
+        self.names.insert(name_of(&**entity), entity.id().clone());
+        if let Some((number, index)) = entity.numeric(self) {
+            index.insert((entity.account(), number), entity.id().clone());
+        }
+        E::shelf_mut(self).insert(entity.id().clone(), Arc::clone(entity));
+    }
+
+    pub(super) fn unshelve<E: Shelved>(&mut self, id: &str) {
+        let Some(entity) = E::shelf_mut(self).remove(id) else { return };
+        self.names.remove(&name_of(&*entity));
+        if let Some((number, index)) = entity.numeric(self) {
+            index.remove(&(entity.account(), number));
+        }
+    }
+
     pub fn get<E: Shelved>(&self, id: &str) -> Option<&Arc<E>> {
         E::shelf(self).get(id)
     }
 
     pub fn find<E: Shelved>(&self, account: AccountId, name: &str) -> Option<&Arc<E>> {
-        let id = self.names.get(&(account, E::WHAT, name.to_ascii_lowercase()))?;
+        let id = self.names.get(&(account, E::WHAT, name.to_ascii_lowercase().into()))?;
         E::shelf(self).get(id)
     }
 
@@ -182,7 +225,7 @@ impl Directory {
 
     /// Those of an account whose names come after `marker`.
     pub fn named_after<E: Shelved>(&self, account: AccountId, marker: &str) -> impl Iterator<Item = &Arc<E>> {
-        let from = (account, E::WHAT, marker.to_ascii_lowercase());
+        let from = (account, E::WHAT, Id::from(marker.to_ascii_lowercase()));
         self.names
             .range((Bound::Excluded(from), Bound::Unbounded))
             .take_while(move |((of, kind, _), _)| *of == account && *kind == E::WHAT)
@@ -195,7 +238,7 @@ impl Directory {
     }
 
     pub fn local_user(&self, account: AccountId, uid: u32) -> Option<&Arc<User>> {
-        self.all::<User>(account).find(|user| user.local.as_ref().is_some_and(|local| local.uid == Some(uid)))
+        self.users.get(self.uids.get(&(account, uid))?)
     }
 
     /// Who a bucket's creator is here: a local user by its uid, any other by its unique id.
@@ -217,7 +260,7 @@ impl Directory {
     }
 
     pub fn group_of_gid(&self, account: AccountId, gid: u32) -> Option<&Arc<Group>> {
-        self.groups.values().find(|group| group.gid == Some(gid) && group.account == account)
+        self.groups.get(self.gids.get(&(account, gid))?)
     }
 
     /// The users that are in a group.

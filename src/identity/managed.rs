@@ -5,7 +5,7 @@ use tandem_storage::types::Timestamp;
 use super::directory::Directory;
 use super::document::IdentityDocument;
 use super::id::AccountId;
-use super::record::{Entity, Policy, PolicyVersion};
+use super::record::{Policy, PolicyVersion};
 
 /// Integer ids that no count reaches.
 const FIRST_NUMBER: u64 = 1 << 40;
@@ -64,8 +64,6 @@ pub(super) fn shelve(directory: &mut Directory) {
             default: 1,
             next: 2,
         };
-        let name = (policy.account, Policy::WHAT, policy.name.to_ascii_lowercase());
-        directory.names.insert(name, policy.id.clone());
-        directory.policies.insert(policy.id.clone(), policy.into());
+        directory.shelve(&policy.into());
     }
 }

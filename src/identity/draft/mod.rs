@@ -77,8 +77,7 @@ impl Draft<'_> {
     /// # Errors
     /// `EntityAlreadyExists`, `LimitExceeded`.
     fn add<E: Shelved>(&mut self, entity: E) -> Result<Arc<E>, IdentityError> {
-        let name = (entity.account(), E::WHAT, entity.name().to_ascii_lowercase());
-        if self.directory.names.contains_key(&name) {
+        if self.find::<E>(entity.account(), entity.name()).is_some() {
             return Err(IdentityError::exists(title(E::WHAT), entity.name()));
         }
         let (most, what) = match E::WHAT {
@@ -88,15 +87,14 @@ impl Draft<'_> {
             Kind::Policy => (limits::POLICIES, "PoliciesPerAccount"),
         };
         within(E::shelf(&self.directory).len() + 1, most, what)?;
-        self.directory.names.insert(name, entity.id().clone());
         Ok(self.put(entity))
     }
 
-    /// Replaces an entity whose name stays.
+    /// Puts an entity in the place of what has its id. Its name is free, or its own.
     fn put<E: Shelved>(&mut self, entity: E) -> Arc<E> {
         let entity = Arc::new(entity);
         self.write(rows::entity(E::WHAT, entity.id()), Some(&*entity));
-        E::shelf_mut(&mut self.directory).insert(entity.id().clone(), Arc::clone(&entity));
+        self.directory.shelve(&entity);
         entity
     }
 
@@ -110,14 +108,8 @@ impl Draft<'_> {
         changeable(&*before)?;
         let mut after = E::clone(&before);
         let output = edit(&mut after)?;
-        let name_of = |entity: &E| (entity.account(), E::WHAT, entity.name().to_ascii_lowercase());
-        let (old, new) = (name_of(&before), name_of(&after));
-        if old != new {
-            if self.directory.names.contains_key(&new) {
-                return Err(IdentityError::exists(title(E::WHAT), after.name()));
-            }
-            self.directory.names.remove(&old);
-            self.directory.names.insert(new, after.id().clone());
+        if self.find::<E>(after.account(), after.name()).is_some_and(|other| other.id() != before.id()) {
+            return Err(IdentityError::exists(title(E::WHAT), after.name()));
         }
         Ok((self.put(after), output))
     }
@@ -132,8 +124,7 @@ impl Draft<'_> {
     }
 
     fn take_away<E: Shelved>(&mut self, entity: &E) {
-        E::shelf_mut(&mut self.directory).remove(entity.id());
-        self.directory.names.remove(&(entity.account(), E::WHAT, entity.name().to_ascii_lowercase()));
+        self.directory.unshelve::<E>(entity.id());
         self.write::<E>(rows::entity(E::WHAT, entity.id()), None);
     }
 
