@@ -240,6 +240,7 @@ fn face(
         signer,
         register: identities.register(),
         clock: clock.clone(),
+        audit: audit.clone(),
         backoff: admin::SharedBackoff::default(),
     };
     let facts = vms::Facts {

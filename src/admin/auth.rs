@@ -2,7 +2,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -13,6 +13,7 @@ use super::backoff::SharedBackoff;
 use super::vms::jwt::{Signer, TokenType};
 use super::vms::{self, Operator};
 use super::{ApiError, USER};
+use crate::audit::{Actor, Audit, Event, Kind};
 use crate::clock::SharedClock;
 use crate::config::credentials::PasswordHash;
 use crate::identity::Register;
@@ -29,6 +30,7 @@ pub struct Gate {
     /// Knows the API tokens.
     pub register: std::sync::Arc<Register>,
     pub clock: SharedClock,
+    pub audit: Audit,
     pub backoff: SharedBackoff,
 }
 
@@ -39,8 +41,20 @@ impl Gate {
         self.password.matches(password) && bool::from(user)
     }
 
-    pub fn failed(&self, who: IpAddr) {
+    pub fn failed(&self, who: IpAddr, operation: String) {
         self.backoff.failed(who, self.clock.monotonic());
+        self.audit.record(Event {
+            time: self.clock.now(),
+            event: Kind::Unauthenticated,
+            face: "admin",
+            who: Actor { kind: "Anonymous", ..Actor::default() },
+            from: Some(who),
+            operation,
+            action: None,
+            resource: None,
+            decided_by: "wrong user, password or token".into(),
+            request: None,
+        });
         tracing::warn!(%who, "admin login failed");
     }
 
@@ -85,6 +99,10 @@ pub async fn require(State(gate): State<Gate>, mut request: Request, next: Next)
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
         return response;
     }
+    if is_foreign(request.method(), request.headers()) {
+        let detail = "a page of another site may not change anything here";
+        return ApiError::new(StatusCode::FORBIDDEN, detail).into_response();
+    }
     if vms::is_open(request.method(), request.uri().path()) {
         return next.run(request).await;
     }
@@ -94,13 +112,25 @@ pub async fn require(State(gate): State<Gate>, mut request: Request, next: Next)
             next.run(request).await
         }
         Login::Wrong => {
-            gate.failed(who);
+            gate.failed(who, format!("{} {}", request.method(), request.uri().path()));
             challenge("wrong user, password or token")
         }
         Login::Missing => {
             challenge("authentication is required: user admin and the admin password, by HTTP Basic, or a token")
         }
     }
+}
+
+/// Whether a browser sends it for a page of another site: it would add the operator's password by itself.
+fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        return false;
+    }
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let site = text("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"));
+    let host = text("host").unwrap_or_default();
+    let origin = text("origin").is_some_and(|origin| origin.strip_prefix("https://") != Some(host));
+    site || origin
 }
 
 fn challenge(detail: &str) -> Response {
@@ -115,4 +145,29 @@ fn basic(encoded: &str) -> Option<(String, Zeroizing<String>)> {
     let decoded = Zeroizing::new(String::from_utf8(decoded).ok()?);
     let (user, password) = decoded.split_once(':')?;
     Some((user.to_owned(), Zeroizing::new(password.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_other_sites_change_nothing() {
+        let foreign = |method: Method, pairs: &[(&'static str, &'static str)]| {
+            let headers = pairs
+                .iter()
+                .map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value)));
+            is_foreign(&method, &headers.collect())
+        };
+        let host = ("host", "node.example:9443");
+        assert!(!foreign(Method::POST, &[host]));
+        assert!(!foreign(Method::POST, &[host, ("origin", "https://node.example:9443")]));
+        assert!(!foreign(Method::GET, &[host, ("origin", "https://evil.example")]));
+        assert!(!foreign(Method::PATCH, &[host, ("sec-fetch-site", "same-origin")]));
+        for origin in ["https://evil.example", "null", "http://node.example:9443", "https://node.example"] {
+            assert!(foreign(Method::POST, &[host, ("origin", origin)]), "{origin}");
+        }
+        assert!(foreign(Method::DELETE, &[host, ("sec-fetch-site", "cross-site")]));
+        assert!(foreign(Method::PATCH, &[host, ("sec-fetch-site", "same-site")]));
+    }
 }

@@ -79,7 +79,7 @@ def test_a_known_pair_is_provided_and_its_secret_is_no_flag(cli, tmp_path, way):
     else:
         cli.run(*words, stdin=secret + "\n")
     assert s3_client(cli.node.s3, access_key, secret).list_buckets()["Buckets"] is not None
-    assert "already exists" in cli.fails(*words, stdin=secret + "\n")
+    assert "already exists" in cli.fails(*words, stdin="another-secret-of-that-key\n")
 
 
 def test_policies_are_attached_explained_and_detached(cli, tmp_path):

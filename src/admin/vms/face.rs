@@ -64,12 +64,13 @@ impl Face {
         change: impl FnOnce(&mut Draft<'_>) -> Result<T, IdentityError> + Send + 'static,
     ) -> Result<T, VmsError> {
         let changed = self.identities.change(change).await?;
-        self.record(call, Kind::IdentityChanged);
+        let policies = call.path.starts_with("s3policies") || call.body.contains_key("s3_policies_ids");
+        self.record(call, if policies { Kind::PolicyChanged } else { Kind::IdentityChanged });
         Ok(changed)
     }
 
     /// Tells the audit log what was changed, by the place where it was asked for.
-    pub fn record(&self, call: &Call, kind: Kind) {
+    fn record(&self, call: &Call, kind: Kind) {
         if !self.audit.is_on() {
             return;
         }

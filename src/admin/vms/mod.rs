@@ -50,6 +50,9 @@ use route::{Action, Answer, Call, Route, Verb};
 /// A body may be this long: as long as a list of every account of a node.
 const BODY_MAX: usize = 4 << 20;
 
+/// That of somebody who is not logged in yet.
+const LOGIN_MAX: usize = 16 << 10;
+
 const TENANT: &str = "x-tenant-name";
 
 /// Whether a request is one that logs in, and so comes before any login.
@@ -61,10 +64,14 @@ pub fn is_open(method: &Method, path: &str) -> bool {
 
 /// Answers a request below `/api/` that no other route took.
 pub async fn serve(face: Face, request: Request) -> Response {
-    match answer(face, request).await {
+    let mut response = match answer(face, request).await {
         Ok(response) => response,
         Err(error) => error.into_response(),
-    }
+    };
+    // Some answers hold a secret that is shown once: nobody on the way keeps it.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 async fn answer(face: Face, request: Request) -> Result<Response, VmsError> {
@@ -95,7 +102,8 @@ async fn answer(face: Face, request: Request) -> Result<Response, VmsError> {
     {
         query.set_default("tenant_id", &tenant.to_string());
     }
-    let body = read(&parts.headers, body).await?;
+    let longest = if route.open { LOGIN_MAX } else { BODY_MAX };
+    let body = read(&parts.headers, body, longest).await?;
     let (fields, purpose) = route.body.fields();
     let body = schema::check(fields, purpose, body).map_err(VmsError::Fields)?;
     let operator = match (parts.extensions.get::<Operator>(), parts.extensions.get::<auth::From>()) {
@@ -200,9 +208,9 @@ fn tenant(face: &Face, headers: &HeaderMap) -> Result<Option<u64>, VmsError> {
 }
 
 /// The body as an object: absent, empty and chunked without a chunk are all an empty one.
-async fn read(headers: &HeaderMap, body: HttpBody) -> Result<Map<String, Value>, VmsError> {
-    let too_long = || VmsError::Status(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {BODY_MAX} bytes"));
-    let bytes = axum::body::to_bytes(body, BODY_MAX).await.map_err(|_| too_long())?;
+async fn read(headers: &HeaderMap, body: HttpBody, longest: usize) -> Result<Map<String, Value>, VmsError> {
+    let too_long = || VmsError::Status(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {longest} bytes"));
+    let bytes = axum::body::to_bytes(body, longest).await.map_err(|_| too_long())?;
     if bytes.is_empty() {
         return Ok(Map::new());
     }

@@ -48,6 +48,6 @@ pub fn refresh(face: Face, call: Call) -> Running {
 
 /// Guesses at this door count like those at any other.
 fn refuse(face: &Face, call: &Call, detail: &str) -> VmsError {
-    face.gate.failed(call.operator.from);
+    face.gate.failed(call.operator.from, format!("{} {}", call.verb.name(), call.path));
     VmsError::Status(StatusCode::UNAUTHORIZED, detail.into())
 }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::{AdminClient, CliError};
 use crate::admin::vms::jwt::Signer;
 use crate::admin::{Admin, ApiError, Gate, SharedBackoff, guard, serve};
+use crate::audit::Audit;
 use crate::clock::SystemClock;
 use crate::config::credentials::PasswordHash;
 use crate::identity::Register;
@@ -28,7 +29,14 @@ fn gate(password: &str) -> Gate {
     let (clock, password) = (Arc::new(SystemClock::new()), PasswordHash::of(password));
     let register = Register::administrator("AKIA".into(), "a secret of some length".into(), &*clock);
     let signer = Signer::new(b"key", &password);
-    Gate { password, signer, register: Arc::new(register), clock, backoff: SharedBackoff::default() }
+    Gate {
+        password,
+        signer,
+        register: Arc::new(register),
+        clock,
+        audit: Audit::off(),
+        backoff: SharedBackoff::default(),
+    }
 }
 
 async fn port() -> Port {

@@ -58,6 +58,7 @@ impl Bench {
             password,
             register: identities.register(),
             clock: clock.clone(),
+            audit: Audit::off(),
             backoff: SharedBackoff::default(),
         };
         let facts = Facts {

@@ -71,6 +71,10 @@ async fn every_route_but_the_logins_wants_a_login_and_every_kind_of_login_opens(
         (format!("Bearer {}", bearer(jwt::TokenType::Refresh)), false),
         (format!("Bearer {token}"), false),
         ("Digest x".into(), false),
+        (
+            format!("Basic {}", base64::engine::general_purpose::STANDARD.encode("ADMINKEY:a secret of some length")),
+            false,
+        ),
     ] {
         let status = ask(&place, &made.ca, "GET", "/api/users/", Some(&authorization)).await;
         assert_eq!(status.is_success(), opens, "{authorization}: {status}");
