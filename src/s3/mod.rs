@@ -13,6 +13,7 @@ pub mod auth;
 pub mod checksum;
 pub(in crate::s3) mod dispatch;
 pub mod error;
+pub(in crate::s3) mod md5;
 pub mod operation;
 pub mod ops;
 pub mod payload;

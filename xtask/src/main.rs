@@ -1,8 +1,8 @@
 //! Tandem's development commands. `cargo xtask test` passes every test; `cargo xtask campaign` runs the same with bigger numbers.
 
+mod bench;
 mod campaign;
 mod clients;
-mod peers;
 mod run;
 mod suite;
 
@@ -25,8 +25,11 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         pytest: Vec<String>,
     },
-    /// Server CPU an operation against nginx in the same run.
-    Bench,
+    /// Speed and memory of the release binary. Example: `cargo xtask bench gateway`
+    Bench {
+        /// Without any: gateway and memory.
+        measurements: Vec<bench::Measurement>,
+    },
     /// The long runs: resumable, results in target/campaign. Example: `cargo xtask campaign model --total 100000`
     Campaign(campaign::Campaign),
 }
@@ -35,7 +38,7 @@ fn main() -> std::process::ExitCode {
     let done = match Arguments::parse().command {
         Command::Test => suite::test(),
         Command::Clients { pytest } => clients::test(&pytest),
-        Command::Bench => peers::bench(),
+        Command::Bench { measurements } => bench::bench(&measurements),
         Command::Campaign(campaign) => campaign.run(),
     };
     match done {

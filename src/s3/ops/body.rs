@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
-use md5::{Digest, Md5};
 use tandem_storage::blob::{BlobError, BodyReader, BodyWriter, SMALL_BODY_MAX, StagedBody};
 use tandem_storage::types::{Checksum, ChecksumAlgorithm};
 use tandem_storage::{Reader, Store};
@@ -11,12 +10,15 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::s3::checksum::Hasher;
 use crate::s3::error::{ErrorCode, S3Error};
+use crate::s3::md5::Md5;
 use crate::s3::payload::{Payload, Verified};
 
 /// The most that one PUT, part or copy may carry: 5 GiB.
 pub(super) const UPLOAD_BYTES_MAX: u64 = 5 << 30;
 /// Bytes handed to a blocking thread at a time. A request holds at most two such batches.
 const BATCH_BYTES: usize = 512 * 1024;
+/// Stored bytes that are read at a time, to be hashed or written again.
+const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Takes a payload in, to its verified end. A body that fails on its way leaves only garbage, which the store collects.
 pub(super) async fn receive(store: &Store, payload: Payload) -> Result<(StagedBody, Verified), S3Error> {
@@ -117,7 +119,7 @@ struct Hashing {
 
 impl Hashing {
     fn new(algorithm: ChecksumAlgorithm) -> Self {
-        Hashing { md5: Md5::new(), checksum: Hasher::new(algorithm) }
+        Hashing { md5: Md5::default(), checksum: Hasher::new(algorithm) }
     }
 
     fn update(&mut self, bytes: &[u8]) {
@@ -126,7 +128,7 @@ impl Hashing {
     }
 
     fn finish(self) -> Hashes {
-        Hashes { md5: self.md5.finalize().into(), checksum: self.checksum.finish() }
+        Hashes { md5: self.md5.finish(), checksum: self.checksum.finish() }
     }
 }
 
@@ -162,15 +164,11 @@ pub(super) async fn rewrite(
 }
 
 fn each_chunk(mut reader: BodyReader, mut take: impl FnMut(&[u8]) -> Result<(), BlobError>) -> Result<(), BlobError> {
-    let mut chunk = BytesMut::new();
+    let mut chunk = vec![0; CHUNK_BYTES];
     loop {
-        let more = reader.next_chunk(&mut chunk)?;
-        if !chunk.is_empty() {
-            take(&chunk)?;
-            chunk.clear();
-        }
-        if !more {
-            return Ok(());
+        match reader.read(&mut chunk)? {
+            0 => return Ok(()),
+            bytes => take(&chunk[..bytes])?,
         }
     }
 }

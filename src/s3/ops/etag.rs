@@ -1,15 +1,16 @@
-use md5::{Digest, Md5};
 use tandem_storage::types::ETag;
+
+use crate::s3::md5::Md5;
 
 /// The ETag of a multipart object: MD5 over the MD5s of its parts, and their number.
 pub(super) fn of_parts<'a>(md5s: impl Iterator<Item = &'a [u8; 16]>) -> ETag {
-    let mut hasher = Md5::new();
+    let mut hasher = Md5::default();
     let mut parts = 0;
     for md5 in md5s {
         hasher.update(md5);
         parts += 1;
     }
-    ETag::Multipart { md5: hasher.finalize().into(), parts }
+    ETag::Multipart { md5: hasher.finish(), parts }
 }
 
 /// A part's MD5 as clients give it back: 32 hexadecimal digits, quoted or not.

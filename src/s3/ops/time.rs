@@ -26,7 +26,7 @@ pub(super) fn iso8601(time: Timestamp) -> String {
     {
         put(at, 2, i16::from(number));
     }
-    text.iter().map(|byte| char::from(*byte)).collect()
+    str::from_utf8(&text).unwrap_or_default().to_owned()
 }
 
 /// A date as clients send it in conditions: RFC 9110's, or RFC 3339 as `x-amz-copy-source-if-*` has seen it. None: not a date, and so ignored, as

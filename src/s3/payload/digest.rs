@@ -1,10 +1,10 @@
 //! The sums of a body, taken in one pass while it streams.
 
 use aws_lc_rs::digest::{Context, SHA256};
-use md5::{Digest as _, Md5};
 use tandem_storage::types::{Checksum, ChecksumAlgorithm};
 
 use crate::s3::checksum::Hasher;
+use crate::s3::md5::Md5;
 
 /// Slices small enough to stay in the cache while each sum passes over them.
 const SLICE: usize = 32 * 1024;
@@ -27,7 +27,7 @@ pub struct Sums {
 
 impl Digests {
     pub fn want_md5(&mut self) {
-        self.md5 = Some(Md5::new());
+        self.md5 = Some(Md5::default());
     }
 
     pub fn want_sha256(&mut self) {
@@ -58,7 +58,7 @@ impl Digests {
 
     pub fn finish(&mut self) -> Sums {
         Sums {
-            md5: self.md5.take().map(|md5| md5.finalize().into()),
+            md5: self.md5.take().map(Md5::finish),
             sha256: self.sha256.take().map(|context| {
                 let mut sum = [0; 32];
                 sum.copy_from_slice(context.finish().as_ref());

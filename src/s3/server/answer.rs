@@ -1,4 +1,4 @@
-//! An answer on its way out: small ones whole, large ones read ahead by one chunk, counted when they are gone.
+//! An answer on its way out: small ones whole, large ones as a stream, counted when they are gone.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,14 +8,12 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use tandem_storage::blob::{BlobError, BodyReader};
-use tokio::task::JoinHandle;
 
+use super::object_stream::ObjectStream;
 use crate::clock::SharedClock;
 use crate::s3::activity::Activity;
 use crate::telemetry::{Metrics, Served};
 
-/// What one step reads from the store, in bytes.
-const CHUNK: usize = 512 * 1024;
 /// A body up to this long is read before its head is written: it goes out in one write, and damage is still an error document.
 pub const WHOLE_MAX: u64 = 128 * 1024;
 
@@ -73,7 +71,7 @@ impl Body for Answer {
             }
             Content::Object(stream) => {
                 let next = ready!(stream.poll_next(cx));
-                if next.is_err() || stream.left == 0 {
+                if next.is_err() || stream.left() == 0 {
                     self.content = Content::Done;
                 }
                 Poll::Ready(Some(next.map(Frame::data)))
@@ -89,65 +87,9 @@ impl Body for Answer {
         SizeHint::with_exact(match &self.content {
             Content::Done => 0,
             Content::Whole(bytes) => bytes.len() as u64,
-            Content::Object(stream) => stream.left,
+            Content::Object(stream) => stream.left(),
         })
     }
-}
-
-type Read = (BodyReader, BytesMut, Result<(), BlobError>);
-
-/// Chunks of a stored body, read on threads that may block, one ahead of what is being sent.
-struct ObjectStream {
-    left: u64,
-    /// The reader between two steps.
-    idle: Option<(BodyReader, BytesMut)>,
-    step: Option<JoinHandle<Read>>,
-    /// The buffer of the chunk that is being sent; its memory comes back when that is gone.
-    spare: BytesMut,
-}
-
-impl ObjectStream {
-    fn new(reader: BodyReader) -> Self {
-        let left = reader.remaining();
-        ObjectStream { left, idle: Some((reader, BytesMut::new())), step: None, spare: BytesMut::new() }
-    }
-
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, BrokenOff>> {
-        self.start();
-        let Some(step) = &mut self.step else { return Poll::Ready(Err(BrokenOff::Short)) };
-        let read = ready!(Pin::new(step).poll(cx));
-        self.step = None;
-        let (reader, mut buffer, result) = read?;
-        result?;
-        let chunk = buffer.split().freeze();
-        if chunk.is_empty() || chunk.len() as u64 > self.left {
-            return Poll::Ready(Err(BrokenOff::Short));
-        }
-        self.left -= chunk.len() as u64;
-        self.idle = Some((reader, std::mem::replace(&mut self.spare, buffer)));
-        self.start();
-        Poll::Ready(Ok(chunk))
-    }
-
-    /// Begins the next step, unless one runs or nothing is left.
-    fn start(&mut self) {
-        if self.left == 0 {
-            return;
-        }
-        if let Some((mut reader, mut buffer)) = self.idle.take() {
-            self.step = Some(tokio::task::spawn_blocking(move || {
-                let result = read_chunk(&mut reader, &mut buffer);
-                (reader, buffer, result)
-            }));
-        }
-    }
-}
-
-fn read_chunk(reader: &mut BodyReader, buffer: &mut BytesMut) -> Result<(), BlobError> {
-    let wanted = usize::try_from(reader.remaining()).map_or(CHUNK, |remaining| remaining.min(CHUNK));
-    buffer.reserve(wanted);
-    while buffer.len() < wanted && reader.next_chunk(buffer)? {}
-    Ok(())
 }
 
 /// The rest of a short body at once.

@@ -6,6 +6,7 @@ mod document;
 mod exchange;
 mod guarded;
 mod head;
+mod object_stream;
 mod places;
 #[cfg(test)]
 mod tests;

@@ -54,21 +54,35 @@ pub struct FooterBuilder {
     instance: InstanceId,
     len: u64,
     hasher: blake3::Hasher,
+    /// Of the block under way.
+    block: Option<Crc32c>,
     bytes: Vec<u8>,
 }
 
 impl FooterBuilder {
     pub fn new(instance: InstanceId) -> Self {
-        FooterBuilder { instance, len: 0, hasher: blake3::Hasher::new(), bytes: Vec::new() }
+        FooterBuilder { instance, len: 0, hasher: blake3::Hasher::new(), block: None, bytes: Vec::new() }
     }
 
-    /// Takes data in order. All but the last call bring whole blocks.
-    pub fn update(&mut self, data: &[u8]) {
-        debug_assert!(self.len.is_multiple_of(BLOCK_BYTES as u64));
+    /// Takes data in order, in parts of any length.
+    pub fn update(&mut self, mut data: &[u8]) {
         self.hasher.update(data);
-        for block in data.chunks(BLOCK_BYTES) {
-            self.bytes.extend_from_slice(&block_crc(self.instance, self.len, block).to_le_bytes());
-            self.len += block.len() as u64;
+        while !data.is_empty() {
+            let left = BLOCK_BYTES - (self.len % BLOCK_BYTES as u64) as usize;
+            let (part, rest) = data.split_at(data.len().min(left));
+            let crc = self.block.get_or_insert_with(|| Crc32c::at(self.instance.get(), self.len));
+            crc.update(part);
+            self.len += part.len() as u64;
+            if part.len() == left {
+                self.end_block();
+            }
+            data = rest;
+        }
+    }
+
+    fn end_block(&mut self) {
+        if let Some(crc) = self.block.take() {
+            self.bytes.extend_from_slice(&crc.finish().to_le_bytes());
         }
     }
 
@@ -77,6 +91,7 @@ impl FooterBuilder {
     }
 
     pub fn finish(mut self) -> (ContentHash, Vec<u8>) {
+        self.end_block();
         let hash = ContentHash::from_bytes(*self.hasher.finalize().as_bytes());
         self.bytes.extend_from_slice(&self.instance.get().to_le_bytes());
         self.bytes.extend_from_slice(&self.len.to_le_bytes());
@@ -118,17 +133,16 @@ impl PieceFile {
         Ok(footer.and_then(|footer| footer_hash(&footer)).map(|hash| (hash, len)))
     }
 
-    /// Reads `out.len()` data bytes from `offset` on, which must be a block's begin; ends at a block's end or the data's. False: a
-    /// checksum did not match, and `out` must not be used.
-    pub fn read_blocks(&self, offset: u64, out: &mut [u8]) -> io::Result<bool> {
-        if self.handle.read_at(out, offset)? < out.len() {
-            return Ok(false);
-        }
+    pub fn handle(&self) -> &dyn DiskFile {
+        &*self.handle
+    }
+
+    /// True if `data`, read from `offset` (a block's begin) on and ending at a block's end or the data's, is what was written there.
+    pub fn verify(&self, offset: u64, data: &[u8]) -> bool {
         let first = offset / BLOCK_BYTES as u64;
-        let right = out.chunks(BLOCK_BYTES).zip(first..).all(|(block, index)| {
+        data.chunks(BLOCK_BYTES).zip(first..).all(|(block, index)| {
             self.stored_crc(index) == Some(block_crc(self.instance, index * BLOCK_BYTES as u64, block))
-        });
-        Ok(right)
+        })
     }
 
     fn stored_crc(&self, block: u64) -> Option<u32> {

@@ -47,18 +47,35 @@ impl OpenBlob {
         self.len
     }
 
-    /// Reads verified bytes from `offset` (a block's begin) on into all of `out`, which ends at a block's end or the blob's.
-    pub fn read_blocks(&self, offset: u64, out: &mut [u8]) -> Result<(), BlobError> {
+    /// Reads verified bytes from `offset` (a block's begin) on into all of `out`, which ends at a block's end or the blob's. False: it would have to
+    /// wait for the disk.
+    pub fn read_blocks(&self, offset: u64, out: &mut [u8], wait: Wait) -> Result<bool, BlobError> {
         debug_assert!(offset.is_multiple_of(BLOCK_BYTES as u64));
-        let right = match &self.source {
-            Source::Piece(piece) => piece.read_blocks(offset, out)?,
-            Source::Journal { handle, offset: at, instance, crc } => {
-                let read = handle.read_at(out, at + offset)?;
-                read == out.len() && block_crc(*instance, 0, out) == *crc
-            }
+        let (handle, at) = match &self.source {
+            Source::Piece(piece) => (piece.handle(), offset),
+            Source::Journal { handle, offset: at, .. } => (&**handle, at + offset),
         };
-        if right { Ok(()) } else { Err(BlobError::Damaged(self.hash)) }
+        let read = match wait {
+            Wait::Allowed => handle.read_at(out, at)?,
+            Wait::Never => match handle.read_at_once(out, at)? {
+                Some(read) => read,
+                None => return Ok(false),
+            },
+        };
+        let right = read == out.len()
+            && match &self.source {
+                Source::Piece(piece) => piece.verify(offset, out),
+                Source::Journal { instance, crc, .. } => block_crc(*instance, 0, out) == *crc,
+            };
+        if right { Ok(true) } else { Err(BlobError::Damaged(self.hash)) }
     }
+}
+
+/// Whether a read may wait for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    Allowed,
+    Never,
 }
 
 /// Opens what `lookup` says is live; looks again when the blob has moved in between.
@@ -93,6 +110,6 @@ pub fn live(store: &BlobStore, hash: ContentHash, live: &dyn Resolve) -> Result<
 /// All bytes of an open blob.
 pub fn whole_of(blob: &OpenBlob) -> Result<Bytes, BlobError> {
     let mut out = BytesMut::zeroed(usize::try_from(blob.len()).map_err(|_| BlobError::Damaged(blob.hash))?);
-    blob.read_blocks(0, &mut out)?;
+    blob.read_blocks(0, &mut out, Wait::Allowed)?;
     Ok(out.freeze())
 }

@@ -3,14 +3,14 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use super::read::{OpenBlob, open_live, whole_of};
+use super::read::{OpenBlob, Wait, open_live, whole_of};
 use super::store::BlobStore;
 use super::{BLOCK_BYTES, BlobError, recipe};
 use crate::record::{BlobKind, BlobRow, RecipeChild};
 use crate::types::{Body, ContentHash};
 
 /// The most that one chunk brings.
-const CHUNK_BYTES: u64 = 4 * BLOCK_BYTES as u64;
+const CHUNK_BYTES: usize = 4 * BLOCK_BYTES;
 
 /// Says which instance of a blob is live now. Asked when a child of a recipe is reached, so a long read follows blobs that the collector moves.
 pub(crate) trait Resolve: Send + Sync {
@@ -18,7 +18,7 @@ pub(crate) trait Resolve: Send + Sync {
 }
 
 /// Streams a range of a stored body, every 64 KiB verified before it is handed out. Holds its [`Reader`](crate::Reader)'s
-/// registration, so nothing it will need is unlinked. Memory: one chunk.
+/// registration, so nothing it will need is unlinked. Memory: one block.
 pub struct BodyReader {
     store: Arc<BlobStore>,
     resolver: Arc<dyn Resolve>,
@@ -30,7 +30,7 @@ pub struct BodyReader {
     /// Content bytes to pass over before the first that is wanted.
     skip: u64,
     remaining: u64,
-    /// For chunks that begin inside a block.
+    /// For what is less than a block.
     scratch: Vec<u8>,
 }
 
@@ -39,6 +39,35 @@ struct Span {
     blob: OpenBlob,
     at: u64,
     end: u64,
+}
+
+impl Span {
+    /// Reads whole blocks where `out` has room for them, and otherwise what it can hold of one.
+    fn read(&mut self, out: &mut [u8], scratch: &mut Vec<u8>, wait: Wait) -> Result<Option<usize>, BlobError> {
+        let block = BLOCK_BYTES as u64;
+        let lead = self.at % block;
+        let first = self.at - lead;
+        let blocks = if lead > 0 { 1 } else { (out.len() as u64 / block).max(1) };
+        let end = self.end.min(first + blocks * block);
+        let read = (end.next_multiple_of(block).min(self.blob.len()) - first) as usize;
+        let wanted = (end - self.at) as usize;
+        let taken = if lead == 0 && read <= out.len() {
+            if !self.blob.read_blocks(first, &mut out[..read], wait)? {
+                return Ok(None);
+            }
+            wanted
+        } else {
+            scratch.resize(read, 0);
+            if !self.blob.read_blocks(first, scratch, wait)? {
+                return Ok(None);
+            }
+            let (lead, taken) = (lead as usize, wanted.min(out.len()));
+            out[..taken].copy_from_slice(&scratch[lead..lead + taken]);
+            taken
+        };
+        self.at += taken as u64;
+        Ok(Some(taken))
+    }
 }
 
 impl BodyReader {
@@ -74,36 +103,40 @@ impl BodyReader {
 
     /// Appends the next verified bytes (up to about 256 KiB) to `out`; `false` at the end. Blocking IO.
     pub fn next_chunk(&mut self, out: &mut BytesMut) -> Result<bool, BlobError> {
-        if self.remaining == 0 {
-            return Ok(false);
+        let start = out.len();
+        let wanted = usize::try_from(self.remaining).map_or(CHUNK_BYTES, |remaining| remaining.min(CHUNK_BYTES));
+        out.resize(start + wanted, 0);
+        let read = self.read(&mut out[start..]);
+        out.truncate(start + *read.as_ref().unwrap_or(&0));
+        Ok(read? > 0)
+    }
+
+    /// Reads the next verified bytes into the beginning of `out`, and says how many: 0 at the end only, unless `out` is empty. Blocking IO. Best
+    /// when `out` is a number of blocks long, and used again.
+    pub fn read(&mut self, out: &mut [u8]) -> Result<usize, BlobError> {
+        Ok(self.fill(out, Wait::Allowed)?.expect("a read that may wait reads"))
+    }
+
+    /// The same without waiting for the disk; none: only [`read`](Self::read) gets further. For threads that must not block.
+    pub fn read_at_once(&mut self, out: &mut [u8]) -> Result<Option<usize>, BlobError> {
+        // A blob is opened by look-ups and reads of its own.
+        let open = self.current.as_ref().is_some_and(|span| span.at < span.end);
+        if self.remaining > 0 && !open { Ok(None) } else { self.fill(out, Wait::Never) }
+    }
+
+    fn fill(&mut self, out: &mut [u8], wait: Wait) -> Result<Option<usize>, BlobError> {
+        if self.remaining == 0 || out.is_empty() {
+            return Ok(Some(0));
         }
         self.advance()?;
         let span = self.current.as_mut().expect("advance leaves a span while bytes remain");
-        let block = BLOCK_BYTES as u64;
-        let first = span.at - span.at % block;
-        let end = span.end.min(first + CHUNK_BYTES);
-        let last = end.next_multiple_of(block).min(span.blob.len());
-        let (read, lead, wanted) = ((last - first) as usize, (span.at - first) as usize, (end - span.at) as usize);
-        if lead == 0 {
-            let start = out.len();
-            out.resize(start + read, 0);
-            if let Err(error) = span.blob.read_blocks(first, &mut out[start..]) {
-                out.truncate(start);
-                return Err(error);
-            }
-            out.truncate(start + wanted);
-        } else {
-            self.scratch.resize(read, 0);
-            span.blob.read_blocks(first, &mut self.scratch)?;
-            out.extend_from_slice(&self.scratch[lead..lead + wanted]);
-        }
-        span.at = end;
-        self.remaining -= wanted as u64;
+        let Some(bytes) = span.read(out, &mut self.scratch, wait)? else { return Ok(None) };
+        self.remaining -= bytes as u64;
         if self.remaining == 0 {
             self.current = None;
             self.levels.clear();
         }
-        Ok(true)
+        Ok(Some(bytes))
     }
 
     /// Bytes still to come.

@@ -110,10 +110,55 @@ fn every_size_comes_back_by_every_range() {
 }
 
 #[test]
+fn any_buffer_takes_what_it_can_hold() {
+    let mut bench = Bench::new();
+    let content = content(PIECE_BYTES + 200_000);
+    let (body, size) = bench.put(&content, 70_000);
+    for (from, length) in [(0, 262_144), (0, 65_536), (1, 65_536), (70_000, 100_000), (PIECE_BYTES as u64 - 9, 10)] {
+        let mut reader = bench.store.reader(&body, from..size, bench.rows.clone(), Arc::new(())).unwrap();
+        let (mut whole, mut buffer) = (Vec::new(), vec![0; length]);
+        loop {
+            let bytes = reader.read(&mut buffer).unwrap();
+            whole.extend_from_slice(&buffer[..bytes]);
+            if bytes == 0 {
+                break;
+            }
+        }
+        assert!(whole == content[from as usize..], "{from}, {length}");
+    }
+}
+
+#[test]
+fn only_the_disk_and_the_next_piece_are_waited_for() {
+    let mut bench = Bench::new();
+    let content = content(PIECE_BYTES + 200_000);
+    let (body, size) = bench.put(&content, 1 << 20);
+    let mut reader = bench.store.reader(&body, 0..size, bench.rows.clone(), Arc::new(())).unwrap();
+    let (mut whole, mut buffer, mut waited) = (Vec::new(), vec![0; 1 << 20], 0);
+    bench.disk.set_cold(true);
+    assert_eq!(reader.read_at_once(&mut buffer).unwrap(), None);
+    bench.disk.set_cold(false);
+    while reader.remaining() > 0 {
+        let bytes = match reader.read_at_once(&mut buffer).unwrap() {
+            Some(bytes) => bytes,
+            None => {
+                waited += 1;
+                reader.read(&mut buffer).unwrap()
+            }
+        };
+        whole.extend_from_slice(&buffer[..bytes]);
+    }
+    assert!(whole == content);
+    assert_eq!(waited, 1);
+    assert_eq!(reader.read_at_once(&mut buffer).unwrap(), Some(0));
+}
+
+#[test]
 fn how_a_body_arrives_does_not_change_its_name() {
     let mut bench = Bench::new();
     let content = content(PIECE_BYTES + 300_000);
-    let names: Vec<Body> = [1 << 20, 65_536, 9999, content.len()].map(|step| bench.put(&content, step).0).to_vec();
+    let names: Vec<Body> =
+        [1 << 20, 65_536, 65_535, 70_001, 9999, content.len()].map(|step| bench.put(&content, step).0).to_vec();
     assert!(names.iter().all(|body| *body == names[0]));
     assert!(matches!(names[0], Body::Recipe(_)));
 }

@@ -10,10 +10,12 @@ use crate::disk::DiskFile;
 use crate::record::{BlobKind, InstanceId, RecipeChild};
 use crate::types::{Body, ContentHash};
 
-/// What is written to a piece file at once; a piece is a whole number of them.
+/// Shorter parts are gathered up to this before they are written.
 const WRITE_BYTES: usize = 256 * 1024;
+/// Parts from this length on are written as they come, and so not copied.
+const DIRECT_MIN: usize = 64 * 1024;
 
-/// Takes a body as it streams in: memory is one block, whatever the size. Blocking IO; call it where blocking is allowed for large bodies
+/// Takes a body as it streams in: memory is one write, whatever the size. Blocking IO; call it where blocking is allowed for large bodies
 /// (a small one touches no file until its commit). Dropped, what it has written becomes surplus.
 pub struct BodyWriter {
     store: Arc<BlobStore>,
@@ -46,24 +48,28 @@ impl BodyWriter {
             self.buffer.extend_from_slice(bytes);
             return Ok(());
         }
+        if bytes.len() >= DIRECT_MIN {
+            self.flush()?;
+            return self.absorb(bytes);
+        }
         while !bytes.is_empty() {
-            if self.buffer.is_empty() && bytes.len() >= WRITE_BYTES {
-                let (whole, rest) = bytes.split_at(WRITE_BYTES);
-                self.absorb(whole)?;
-                bytes = rest;
-                continue;
-            }
-            self.buffer.reserve_exact(WRITE_BYTES - self.buffer.len());
-            let (taken, rest) = bytes.split_at(bytes.len().min(WRITE_BYTES - self.buffer.len()));
+            self.buffer.reserve_exact(WRITE_BYTES.saturating_sub(self.buffer.len()));
+            let (taken, rest) = bytes.split_at(bytes.len().min(WRITE_BYTES.saturating_sub(self.buffer.len())));
             self.buffer.extend_from_slice(taken);
             bytes = rest;
-            if self.buffer.len() == WRITE_BYTES {
-                let full = std::mem::take(&mut self.buffer);
-                self.absorb(&full)?;
-                self.buffer = full;
-                self.buffer.clear();
+            if self.buffer.len() >= WRITE_BYTES {
+                self.flush()?;
             }
         }
+        Ok(())
+    }
+
+    /// Writes what was gathered.
+    fn flush(&mut self) -> Result<(), BlobError> {
+        let mut gathered = std::mem::take(&mut self.buffer);
+        self.absorb(&gathered)?;
+        gathered.clear();
+        self.buffer = gathered;
         Ok(())
     }
 
@@ -72,10 +78,7 @@ impl BodyWriter {
         if self.piece.is_none() && self.blobs.is_empty() && self.buffer.len() <= SMALL_BODY_MAX {
             return self.finish_small();
         }
-        if !self.buffer.is_empty() {
-            let tail = std::mem::take(&mut self.buffer);
-            self.absorb(&tail)?;
-        }
+        self.flush()?;
         self.seal()?;
         for low in &self.unsynced {
             let dir = piece::dir_of(InstanceId::new(u64::from(*low)));
@@ -99,16 +102,22 @@ impl BodyWriter {
         Ok(StagedBody { body: Body::Blob(hash), size: len, blobs: vec![blob] })
     }
 
-    /// Takes one write's worth; only the last may be shorter.
-    fn absorb(&mut self, bytes: &[u8]) -> Result<(), BlobError> {
-        self.store.space.admit(bytes.len() as u64)?;
-        if self.piece.is_none() {
-            self.piece = Some(PieceWriter::create(&self.store)?);
-        }
-        let piece = self.piece.as_mut().expect("made above");
-        piece.write(bytes)?;
-        if piece.len() == PIECE_BYTES as u64 {
-            self.seal()?;
+    fn absorb(&mut self, mut bytes: &[u8]) -> Result<(), BlobError> {
+        while !bytes.is_empty() {
+            let room = PIECE_BYTES - self.piece.as_ref().map_or(0, |piece| piece.len() as usize);
+            let (taken, rest) = bytes.split_at(bytes.len().min(room));
+            self.store.space.admit(taken.len() as u64)?;
+            let mut piece = match self.piece.take() {
+                Some(piece) => piece,
+                None => PieceWriter::create(&self.store)?,
+            };
+            piece.write(taken)?;
+            let full = piece.len() == PIECE_BYTES as u64;
+            self.piece = Some(piece);
+            if full {
+                self.seal()?;
+            }
+            bytes = rest;
         }
         Ok(())
     }
@@ -144,7 +153,6 @@ impl PieceWriter {
         self.footer.len()
     }
 
-    /// All but the last call bring whole blocks.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), BlobError> {
         let offset = self.footer.len();
         self.footer.update(bytes);

@@ -2,12 +2,13 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{FallocateFlags, FlockOperation};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use super::{Disk, DiskFile, RelPath};
 
@@ -99,6 +100,22 @@ impl DiskFile for RealFile {
         Ok(read)
     }
 
+    fn read_at_once(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        let mut read = 0;
+        while read < buffer.len() {
+            let rest = &mut [IoSliceMut::new(&mut buffer[read..])];
+            match preadv2(&self.0, rest, offset + read as u64, ReadWriteFlags::NOWAIT) {
+                Ok(0) => break,
+                Ok(bytes) => read += bytes,
+                Err(Errno::INTR) => {}
+                // Not in memory, or a file system that cannot say.
+                Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Some(read))
+    }
+
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
     }
@@ -118,7 +135,7 @@ impl DiskFile for RealFile {
     fn preallocate(&self, len: u64) -> io::Result<()> {
         match rustix::fs::fallocate(&self.0, FallocateFlags::KEEP_SIZE, 0, len) {
             // Not every file system can; space is then found as it is written.
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
             other => Ok(other?),
         }
     }

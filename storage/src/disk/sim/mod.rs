@@ -83,6 +83,11 @@ impl SimDisk {
         self.state().capacity = bytes;
     }
 
+    /// Whether every read has to wait for the medium.
+    pub fn set_cold(&self, cold: bool) {
+        self.state().cold = cold;
+    }
+
     /// Paths of all files, in order.
     pub fn files(&self) -> Vec<String> {
         let state = self.state();
@@ -194,6 +199,13 @@ impl DiskFile for SimFile {
         let mut state = self.state();
         state.alive()?;
         Ok(state.inode(self.inode).read(buffer, offset))
+    }
+
+    fn read_at_once(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        if self.state().cold {
+            return Ok(None);
+        }
+        self.read_at(buffer, offset).map(Some)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {

@@ -1,0 +1,35 @@
+use std::path::Path;
+
+use super::server::Server;
+use crate::run::Failed;
+
+/// Resident memory of a new server, and its peak while 5 GiB go in and come out.
+pub fn large_objects(dir: &Path) -> Result<(), Failed> {
+    let tandem = Server::tandem(dir)?;
+    let idle = tandem.memory("VmRSS")?;
+    println!("resident memory, idle: {idle:.0} MiB (target 40)");
+    let words = ["--size", "5GiB", "--concurrency", "1", "--objects", "1", "--count", "1", "--prepared"];
+    for op in ["put", "get"] {
+        tandem.forget_peak()?;
+        tandem.load(&[&["--op", op], &words[..]].concat())?;
+        let peak = tandem.memory("VmHWM")?;
+        println!("{op} of 5 GiB: peak {peak:.0} MiB, {:.0} above idle (target 64)", peak - idle);
+    }
+    Ok(())
+}
+
+/// Resident memory with a million objects, after they were put, listed and read.
+pub fn million(dir: &Path) -> Result<(), Failed> {
+    const OBJECTS: &str = "1000000";
+    let tandem = Server::tandem(dir)?;
+    let put = tandem.load(&["--op", "put", "--size", "16", "--concurrency", "64", "--count", OBJECTS])?;
+    let rate = put["operations_per_second"].as_f64().unwrap_or_default();
+    println!("1,000,000 objects put at {rate:.0} a second: peak {:.0} MiB (target 300)", tandem.memory("VmHWM")?);
+    for op in ["list", "get"] {
+        let words = ["--op", op, "--size", "16", "--objects", OBJECTS, "--prepared", "--duration", "5"];
+        let report = tandem.load(&words)?;
+        let cpu = report["server_cpu_microseconds_per_operation"].as_f64().unwrap_or_default();
+        println!("{op} over them: {cpu:.0} us CPU, peak {:.0} MiB", tandem.memory("VmHWM")?);
+    }
+    Ok(())
+}
