@@ -1,5 +1,6 @@
 //! The engine from outside: tables of what AWS documents, and two other evaluators asked the same questions.
 
+mod callers;
 mod case;
 mod decisions;
 mod differential;
