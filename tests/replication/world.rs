@@ -572,13 +572,15 @@ impl Dice {
     }
 }
 
-/// Waits until both sides name the same restore point with the same digest.
+/// Waits until both sides name the source's newest snapshot as restore point, with the same digest. Readers see a restore point a moment before
+/// reports do, so this may still be the one before when contents are equal already.
 pub fn agree(source: &Node, destination: &Node, scope: &Scope) -> PathReport {
     wait("equal restore points", || {
         let (one, two) = (source.path(scope), destination.path(scope));
         let (left, right) = (one.restore_point.as_ref()?, two.restore_point.as_ref()?);
+        let newest = source.snapshots(scope).last()?.meta.guid.to_string();
         let equal = left.guid == right.guid && left.digest == right.digest && left.digest.is_some();
-        equal.then_some(two)
+        (equal && left.guid == newest).then_some(two)
     })
 }
 

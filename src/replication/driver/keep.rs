@@ -13,6 +13,8 @@ use crate::role::machine::{Event, Life, Refused};
 
 /// How often a comparison with the present is tried while others write.
 const TRIES: usize = 8;
+/// Pages without a difference, a few hundred buckets or rows each, after which there may as well be one.
+const PAGES: usize = 64;
 /// Snapshots that one commit drops.
 const DROPPED: usize = 32;
 /// A peer that was not heard for so long is away.
@@ -171,11 +173,105 @@ impl std::fmt::Display for Cap {
 fn equal_at(store: &Store, scope: &Scope, seq: Seq) -> Result<Option<Seq>, ReadError> {
     for _ in 0..TRIES {
         let newest = store.newest();
-        match store.delta(scope, Some(seq), newest, None, 1) {
-            Ok(page) => return Ok((page.entries.is_empty() && page.next.is_none()).then_some(newest)),
+        match is_equal(store, scope, seq, newest) {
+            Ok(equal) => return Ok(equal.then_some(newest)),
             Err(ReadError::NotHeld(_)) => {}
             Err(error) => return Err(error),
         }
     }
     Ok(None)
+}
+
+/// A page may be empty and not the last: a path of many buckets has several of these.
+fn is_equal(store: &Store, scope: &Scope, base: Seq, to: Seq) -> Result<bool, ReadError> {
+    let mut position = None;
+    for _ in 0..PAGES {
+        let page = store.delta(scope, Some(base), to, position.take(), 1)?;
+        match page.next {
+            _ if !page.entries.is_empty() => return Ok(false),
+            Some(next) => position = Some(next),
+            None => return Ok(true),
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tandem_storage::change::{AccessChange, At, CreateBucket, DeleteBucket, PathOp, SnapshotSpec, UpdatePaths};
+    use tandem_storage::disk::RealDisk;
+    use tandem_storage::record::{BucketRow, Versioning};
+    use tandem_storage::types::{
+        BucketGuid, BucketName, Epoch, EpochNumber, HoldId, NodeGuid, PathGuid, SnapshotGuid, Timestamp,
+    };
+    use tandem_storage::{EngineKind, Lane, Options};
+
+    use super::*;
+    use crate::role::gate::WriteGate;
+
+    fn open(dir: &std::path::Path) -> Store {
+        let options = Options {
+            engine: EngineKind::Redb,
+            node: NodeGuid::from_bytes([1; 16]),
+            low_watermark_bytes: 1 << 20,
+            reserve_bytes: 0,
+            checkpoint_every_bytes: 16 << 20,
+            cache_bytes: 16 << 20,
+            journal_file_bytes: 64 << 20,
+        };
+        Store::open(Arc::new(RealDisk::new(dir).unwrap()), options).unwrap()
+    }
+
+    fn bucket(store: &Store, number: u32) -> (BucketName, BucketGuid) {
+        let name = BucketName::new(&format!("bucket-{number}")).unwrap();
+        let mut guid = [7; 16];
+        guid[..4].copy_from_slice(&number.to_be_bytes());
+        let guid = BucketGuid::from_bytes(guid);
+        let row = BucketRow {
+            guid,
+            name: name.clone(),
+            created: Timestamp::default(),
+            location: None,
+            versioning: Versioning::Unversioned,
+            object_lock: false,
+            owner: None,
+            creator: None,
+        };
+        let permit = WriteGate::new(store.clone()).permit(&name).unwrap();
+        let _ = store.commit(Lane::Client, Timestamp::default(), CreateBucket { permit, row }).wait().unwrap();
+        (name, guid)
+    }
+
+    #[test]
+    fn a_path_of_many_quiet_buckets_is_seen_to_be_unchanged() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let (path, me) = (PathGuid::from_bytes([2; 16]), NodeGuid::from_bytes([1; 16]));
+        let epoch = Epoch { number: EpochNumber::new(1), writer: me, fork: None };
+        let (scope, access) = (Scope::Endpoint, AccessChange::Writable);
+        let create = PathOp::Create { guid: path, scope, access, epoch, detail: Vec::new() };
+        let feed = PathOp::Cursor { id: HoldId::from_bytes([3; 16]), after: At::ThisCommit };
+        let commit = |ops| store.commit(Lane::Client, Timestamp::default(), UpdatePaths(ops)).wait().unwrap().seq;
+        commit(vec![create, feed]);
+        let buckets: Vec<_> = (0..600).map(|number| bucket(&store, number)).collect();
+        let at = commit(vec![PathOp::Snapshot(SnapshotSpec {
+            path,
+            guid: SnapshotGuid::from_bytes([4; 16]),
+            name: "all".into(),
+            created: Timestamp::default(),
+            creator: CreatorKind::Policy,
+            epoch: epoch.number,
+            expires: None,
+            locked: false,
+            at: At::ThisCommit,
+            digest: None,
+        })]);
+        assert_eq!(equal_at(&store, &Scope::Endpoint, at).unwrap(), Some(store.newest()));
+        let (name, guid) = buckets[599].clone();
+        let permit = WriteGate::new(store.clone()).permit(&name).unwrap();
+        let _ = store.commit(Lane::Client, Timestamp::default(), DeleteBucket { permit, name, guid }).wait().unwrap();
+        assert_eq!(equal_at(&store, &Scope::Endpoint, at).unwrap(), None);
+    }
 }
