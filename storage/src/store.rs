@@ -71,6 +71,11 @@ impl Store {
         Reader::open(self.core())
     }
 
+    /// Whether a reader that began now would see the buckets, settings and paths that `catalogue` is of. Costs no view.
+    pub fn has(&self, catalogue: &Catalogue) -> bool {
+        catalogue.is_of(&self.core().published.state())
+    }
+
     pub fn body_writer(&self) -> BodyWriter {
         self.core().blobs.writer()
     }

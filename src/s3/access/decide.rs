@@ -11,7 +11,7 @@ use tandem_storage::types::{BucketName, ObjectKey};
 use super::audit;
 use super::context::Circumstances;
 use super::known::{BucketPolicy, KnownBucket};
-use super::subject::{Named, Subject};
+use super::subject::{Later, Named, Rows, Subject};
 use super::table::{Need, On, When, needs};
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::operation::{Operation, Resource as Level};
@@ -43,12 +43,12 @@ pub fn reads_document(operation: Operation) -> bool {
 /// # Errors
 /// `AccessDenied`; `NoSuchBucket`, which anonymous requests do not get to hear.
 pub fn authorize(service: &Service, request: &mut Request) -> Result<Granted, S3Error> {
-    let reader = service.store.read()?;
+    let rows = Later::of(&service.store);
     request.known = match &request.bucket {
-        Some(name) if request.operation != Operation::CreateBucket => Some(find(service, &reader, request, name)?),
+        Some(name) if request.operation != Operation::CreateBucket => Some(find(service, &rows, request, name)?),
         _ => None,
     };
-    let asker = Asker::of(service, &reader, request);
+    let asker = Asker::of(service, &rows, request);
     let mut granted = Granted { why: None };
     for need in needs(request.operation) {
         if need.on == On::EachKey || !asker.applies(need.when)? {
@@ -125,8 +125,8 @@ pub fn veil(service: &Service, request: &Request, error: S3Error) -> S3Error {
 }
 
 fn may_hear(service: &Service, request: &Request, action: &'static str) -> Result<Result<(), S3Error>, S3Error> {
-    let reader = service.store.read()?;
-    let asker = Asker::of(service, &reader, request);
+    let rows = Later::of(&service.store);
+    let asker = Asker::of(service, &rows, request);
     let mut buckets = vec![Arc::clone(asker.known_arc()?)];
     if let Some((_, source)) = asker.source()? {
         buckets.push(Arc::clone(source));
@@ -141,13 +141,11 @@ fn may_hear(service: &Service, request: &Request, action: &'static str) -> Resul
     Ok(Ok(()))
 }
 
-fn find(
-    service: &Service,
-    reader: &Reader<'_>,
-    request: &Request,
-    name: &BucketName,
-) -> Result<Arc<KnownBucket>, S3Error> {
-    match (service.buckets.find(reader, name)?, &request.principal) {
+fn find(service: &Service, rows: &dyn Rows, request: &Request, name: &BucketName) -> Result<Arc<KnownBucket>, S3Error> {
+    if let Some(known) = service.buckets.recall(&service.store, name) {
+        return Ok(known);
+    }
+    match (service.buckets.find(rows.reader()?, name)?, &request.principal) {
         (Some(known), _) => Ok(known),
         (None, Principal::Anonymous) => {
             let arn = format!("arn:aws:s3:::{name}");
@@ -168,14 +166,14 @@ struct Denied {
 /// A request, and what its decisions read.
 struct Asker<'a> {
     service: &'a Service,
-    reader: &'a Reader<'a>,
+    rows: &'a dyn Rows,
     request: &'a Request,
     source: OnceCell<Option<(CopySource, Arc<KnownBucket>)>>,
 }
 
 impl<'a> Asker<'a> {
-    fn of(service: &'a Service, reader: &'a Reader<'a>, request: &'a Request) -> Self {
-        Asker { service, reader, request, source: OnceCell::new() }
+    fn of(service: &'a Service, rows: &'a dyn Rows, request: &'a Request) -> Self {
+        Asker { service, rows, request, source: OnceCell::new() }
     }
 
     fn caller(&self) -> &'a Caller {
@@ -200,7 +198,7 @@ impl<'a> Asker<'a> {
             return Ok(found.as_ref());
         }
         let source = documents::copy_source(self.request)?;
-        let known = find(self.service, self.reader, self.request, &source.bucket)?;
+        let known = find(self.service, self.rows, self.request, &source.bucket)?;
         Ok(self.source.get_or_init(|| Some((source, known))).as_ref())
     }
 
@@ -218,14 +216,14 @@ impl<'a> Asker<'a> {
             On::Object => {
                 let version = documents::version(request)?;
                 let named = Named { key: request.object_key()?, version, version_id: request.query.get("versionId") };
-                Ok(Subject::object(self.known()?, self.reader, named))
+                Ok(Subject::object(self.known()?, self.rows, named))
             }
             On::Source => {
                 let Some((source, known)) = self.source()? else {
                     return Err(S3Error::internal("a permission on a source was asked for a request without one"));
                 };
                 let version_id = source.version_id.as_deref();
-                Ok(Subject::object(known, self.reader, Named { key: &source.key, version: source.version, version_id }))
+                Ok(Subject::object(known, self.rows, Named { key: &source.key, version: source.version, version_id }))
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tandem_policy::{Document, Kind, ObjectOwnership, PublicAccessBlock};
 use tandem_storage::types::BucketName;
-use tandem_storage::{BucketView, Catalogue, Reader};
+use tandem_storage::{BucketView, Catalogue, Reader, Store};
 
 use super::DEFAULT_ACCOUNT;
 use super::setting::{self, StoredAcl};
@@ -80,6 +80,11 @@ impl KnownBucket {
         reader.has(&self.catalogue)
     }
 
+    /// Whether a reader that began now would.
+    pub fn is_current(&self, store: &Store) -> bool {
+        store.has(&self.catalogue)
+    }
+
     /// The account that owns it.
     pub fn account(&self) -> &str {
         self.view.row.owner.as_deref().unwrap_or(DEFAULT_ACCOUNT)
@@ -114,6 +119,12 @@ struct Shelf {
 }
 
 impl Buckets {
+    /// The bucket of this name as it is now, if it is remembered.
+    pub fn recall(&self, store: &Store, name: &BucketName) -> Option<Arc<KnownBucket>> {
+        let shelf = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        shelf.entries.get(name).filter(|known| known.is_current(store)).map(Arc::clone)
+    }
+
     /// The bucket of this name as `reader` sees it. Never what another reader saw: an entry holds for its catalogue only.
     ///
     /// # Errors

@@ -3,14 +3,49 @@
 use std::cell::OnceCell;
 
 use tandem_policy::{Bucket, Resource};
-use tandem_storage::Reader;
 use tandem_storage::change::VersionSelector;
 use tandem_storage::record::ObjectRow;
 use tandem_storage::types::ObjectKey;
+use tandem_storage::{Reader, Store};
 
 use super::known::KnownBucket;
 use super::setting::StoredAcl;
 use crate::s3::error::S3Error;
+
+/// Where rows are read, should a decision need any.
+pub trait Rows {
+    /// # Errors
+    /// No view can be opened.
+    fn reader(&self) -> Result<&Reader<'_>, S3Error>;
+}
+
+impl Rows for Reader<'_> {
+    fn reader(&self) -> Result<&Reader<'_>, S3Error> {
+        Ok(self)
+    }
+}
+
+/// Opens its reader at the first need: most decisions have none.
+pub struct Later<'a> {
+    store: &'a Store,
+    opened: OnceCell<Reader<'a>>,
+}
+
+impl<'a> Later<'a> {
+    pub fn of(store: &'a Store) -> Self {
+        Later { store, opened: OnceCell::new() }
+    }
+}
+
+impl Rows for Later<'_> {
+    fn reader(&self) -> Result<&Reader<'_>, S3Error> {
+        if let Some(reader) = self.opened.get() {
+            return Ok(reader);
+        }
+        let reader = self.store.read()?;
+        Ok(self.opened.get_or_init(|| reader))
+    }
+}
 
 /// A version of a key, as the request names it.
 #[derive(Clone, Copy)]
@@ -26,7 +61,7 @@ pub struct Subject<'a> {
     arn: String,
     whose: Whose<'a>,
     named: Option<Named<'a>>,
-    reader: Option<&'a Reader<'a>>,
+    rows: Option<&'a dyn Rows>,
     found: OnceCell<Found>,
 }
 
@@ -68,17 +103,17 @@ impl<'a> Subject<'a> {
         Subject::new(format!("arn:aws:s3:::{}", known.view.row.name), Whose::Known(known))
     }
 
-    pub fn object(known: &'a KnownBucket, reader: &'a Reader<'a>, named: Named<'a>) -> Self {
+    pub fn object(known: &'a KnownBucket, rows: &'a dyn Rows, named: Named<'a>) -> Self {
         let (bucket, key) = (known.view.row.name.as_str(), named.key.as_str());
         let mut arn = String::with_capacity(16 + bucket.len() + key.len());
         for part in ["arn:aws:s3:::", bucket, "/", key] {
             arn.push_str(part);
         }
-        Subject { named: Some(named), reader: Some(reader), ..Subject::new(arn, Whose::Known(known)) }
+        Subject { named: Some(named), rows: Some(rows), ..Subject::new(arn, Whose::Known(known)) }
     }
 
     fn new(arn: String, whose: Whose<'a>) -> Self {
-        Subject { arn, whose, named: None, reader: None, found: OnceCell::new() }
+        Subject { arn, whose, named: None, rows: None, found: OnceCell::new() }
     }
 
     pub fn arn(&self) -> &str {
@@ -151,10 +186,17 @@ impl<'a> Subject<'a> {
     }
 
     fn look(&self) -> Result<Found, S3Error> {
-        let (Some(known), Some(reader), Some(named)) = (self.known(), self.reader, self.named) else {
+        let (Some(known), Some(rows), Some(named)) = (self.known(), self.rows, self.named) else {
             return Ok(Found::default());
         };
-        let row = reader.object(&known.view, named.key, named.version)?;
+        let reader = rows.reader()?;
+        // The reader may have come after a change of buckets or paths: then the bucket is read where it stands now.
+        let row = if known.is_seen_by(reader) {
+            reader.object(&known.view, named.key, named.version)?
+        } else {
+            let now = reader.bucket(&known.view.row.name)?.filter(|now| now.row.guid == known.view.row.guid);
+            now.map(|view| reader.object(&view, named.key, named.version)).transpose()?.flatten()
+        };
         let slot = row.as_ref().and_then(ObjectRow::content).and_then(|content| content.acl.as_deref());
         let acl = slot.map(StoredAcl::decode).transpose()?;
         Ok(Found { row, acl, failed: None })

@@ -251,10 +251,7 @@ mod tests {
     use tandem_policy::Action;
 
     use super::{On, needs};
-    use serde::Serialize;
-
     use crate::s3::operation::{Operation, Resource};
-    use crate::s3::route::{ROWS, Verb};
 
     #[test]
     fn every_operation_needs_something_that_policies_can_name() {
