@@ -10,4 +10,5 @@ mod pairing;
 mod paths;
 mod speed;
 mod sync;
+mod versions;
 mod world;

@@ -17,14 +17,14 @@ use tandem::role::gate::WriteGate;
 use tandem_storage::blob::StagedBody;
 use tandem_storage::change::{
     CreateBucket, CreateUpload, DeleteBucket, DeleteObject, NewObject, Precondition, PutObject, PutOutcome, PutPart,
-    Refusal, VersionSelector,
+    Refusal, VersionSelector, WritePermit,
 };
 use tandem_storage::disk::RealDisk;
 use tandem_storage::record::{
     BucketRow, ContentHeaders, ObjectRow, PartRow, Scope, SnapshotRow, UploadRow, Versioning,
 };
 use tandem_storage::types::{Body, BucketGuid, BucketName, ETag, NodeGuid, ObjectKey, Timestamp, UploadId};
-use tandem_storage::{CommitError, EngineKind, Lane, Options, Pending, Store, Visit};
+use tandem_storage::{Change, CommitError, EngineKind, Lane, Options, Pending, Store, Visit};
 use tokio::sync::watch;
 
 use super::link::CutLink;
@@ -290,7 +290,21 @@ impl Node {
             .map(|_| guid)
     }
 
-    fn permit(&self, name: &str) -> Result<tandem_storage::change::WritePermit, CommitError> {
+    /// A client's change to a bucket, made with a permit of now.
+    pub fn change<C: Change>(
+        &self,
+        name: &str,
+        change: impl FnOnce(WritePermit, BucketGuid) -> C,
+    ) -> Result<C::Output, CommitError> {
+        let change = change(self.permit(name)?, self.bucket_guid(name)?);
+        self.store().commit(Lane::Client, self.clock.now(), change).wait().map(|durable| durable.into_inner())
+    }
+
+    pub fn random(&self) -> u64 {
+        random_u64(&*self.clock)
+    }
+
+    fn permit(&self, name: &str) -> Result<WritePermit, CommitError> {
         let permit = WriteGate::new(self.store().clone()).permit(&bucket(name));
         permit.map_err(|_| CommitError::Refused(Refusal::Fenced))
     }

@@ -3,7 +3,9 @@
 mod bench;
 mod campaign;
 mod clients;
+mod python;
 mod run;
+mod s3_tests;
 mod suite;
 
 use clap::{Parser, Subcommand};
@@ -25,6 +27,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         pytest: Vec<String>,
     },
+    /// ceph/s3-tests from a checkout of its own: fails if a test of `tests/s3-tests/passing.txt` passes no more
+    S3Tests(s3_tests::S3Tests),
     /// Speed and memory of the release binary. Example: `cargo xtask bench gateway`
     Bench {
         /// Without any: gateway and memory.
@@ -38,6 +42,7 @@ fn main() -> std::process::ExitCode {
     let done = match Arguments::parse().command {
         Command::Test => suite::test(),
         Command::Clients { pytest } => clients::test(&pytest),
+        Command::S3Tests(tests) => tests.run(),
         Command::Bench { measurements } => bench::bench(&measurements),
         Command::Campaign(campaign) => campaign.run(),
     };

@@ -1,9 +1,12 @@
 //! What a rejoin set aside, by name.
 
+use std::rc::Rc;
+
+use tandem_storage::change::VersionSelector;
 use tandem_storage::meta::delta::DeltaEntry;
 use tandem_storage::record::{BucketRow, ObjectRow, Record, RetentionMode, RowKey, Scope};
-use tandem_storage::types::{BucketGuid, EpochNumber, Seq, Timestamp};
-use tandem_storage::{ReadError, ReadPoint, Store};
+use tandem_storage::types::{BucketGuid, EpochNumber, ObjectKey, Seq, Timestamp, Version};
+use tandem_storage::{BucketView, ReadError, ReadPoint, Store};
 
 use super::super::report::{DivergedEntry, rfc3339};
 use super::{Control, ControlError};
@@ -24,13 +27,13 @@ impl Control {
     pub(super) async fn manifest(&self, scope: &Scope, epoch: EpochNumber) -> Result<Vec<DivergedEntry>, ControlError> {
         let aside = self.aside(scope, epoch)?;
         self.blocking(move |store| {
-            let mut names = Names { store, aside: &aside, known: Vec::new() };
-            let mut lines = Vec::new();
+            let mut buckets = Buckets { store, aside: &aside, known: Vec::new() };
+            let mut all = Vec::new();
             walk(store, &aside, |entry| {
-                lines.push(line(&mut names, entry)?);
-                Ok(lines.len() < LINES)
+                all.append(&mut lines(&mut buckets, entry)?);
+                Ok(all.len() < LINES)
             })?;
-            Ok(lines)
+            Ok(all)
         })
         .await
     }
@@ -101,40 +104,62 @@ fn is_locked(entry: &DeltaEntry, now: Timestamp) -> Result<bool, ReadError> {
     Ok(lock.is_some_and(|lock| lock.legal_hold || lock.retention.is_some_and(retained)))
 }
 
-/// Names of buckets at either point, looked up once.
-struct Names<'a> {
+/// Buckets at either point, looked up once.
+struct Buckets<'a> {
     store: &'a Store,
     aside: &'a Aside,
-    known: Vec<(BucketGuid, String)>,
+    known: Vec<Rc<Known>>,
 }
 
-impl Names<'_> {
-    fn name(&mut self, guid: BucketGuid) -> Result<String, ReadError> {
-        if let Some((_, name)) = self.known.iter().find(|(known, _)| *known == guid) {
-            return Ok(name.clone());
+struct Known {
+    guid: BucketGuid,
+    name: String,
+    before: Option<BucketView>,
+    after: Option<BucketView>,
+}
+
+impl Buckets<'_> {
+    fn get(&mut self, guid: BucketGuid) -> Result<Rc<Known>, ReadError> {
+        if let Some(known) = self.known.iter().find(|known| known.guid == guid) {
+            return Ok(Rc::clone(known));
         }
         let reader = self.store.read()?;
-        let row = match reader.bucket_by_guid(guid, ReadPoint::At(self.aside.to))? {
-            Some(row) => Some(row),
-            None => reader.bucket_by_guid(guid, ReadPoint::At(self.aside.base))?,
+        let at = |seq| {
+            let point = ReadPoint::At(seq);
+            let row = reader.bucket_by_guid(guid, point)?;
+            Ok::<_, ReadError>(row.map(|row| BucketView { row, point, path: None }))
         };
+        let (before, after) = (at(self.aside.base)?, at(self.aside.to)?);
+        let row = after.as_ref().or(before.as_ref()).map(|view| &view.row);
         let name = row.map_or_else(|| guid.to_string(), |row| row.name.to_string());
-        self.known.push((guid, name.clone()));
-        Ok(name)
+        let known = Rc::new(Known { guid, name, before, after });
+        self.known.push(Rc::clone(&known));
+        Ok(known)
+    }
+
+    /// A version as it was at a point, wherever it stood among its key's.
+    fn version(
+        &self,
+        view: Option<&BucketView>,
+        key: &ObjectKey,
+        version: Version,
+    ) -> Result<Option<ObjectRow>, ReadError> {
+        let Some(view) = view else { return Ok(None) };
+        let selector = match version {
+            Version::Null { .. } => VersionSelector::Null,
+            Version::Id(id) => VersionSelector::Id(id),
+        };
+        self.store.read()?.object(view, key, selector)
     }
 }
 
-fn line(names: &mut Names<'_>, entry: &DeltaEntry) -> Result<DivergedEntry, ReadError> {
-    let guid = entry.key.bucket().unwrap_or(BucketGuid::from_bytes([0; 16]));
-    let gone = entry.new.is_none();
-    let mut out = DivergedEntry {
-        bucket: names.name(guid)?,
-        key: None,
-        version: None,
-        change: if gone { "delete" } else { "put" }.to_owned(),
-        size: None,
-        modified: None,
-    };
+/// What an entry says happened: nothing, where a version only moved behind a newer one, or two things, where one took another's place.
+fn lines(buckets: &mut Buckets<'_>, entry: &DeltaEntry) -> Result<Vec<DivergedEntry>, ReadError> {
+    let known = buckets.get(entry.key.bucket().unwrap_or(BucketGuid::from_bytes([0; 16])))?;
+    if let RowKey::Object(_, key, _) = &entry.key {
+        return object_lines(buckets, &known, key, entry);
+    }
+    let mut out = blank(&known, if entry.new.is_none() { "delete" } else { "put" });
     match &entry.key {
         RowKey::Bucket(_) | RowKey::BucketName(_) => {
             let change = match (&entry.old, &entry.new) {
@@ -150,18 +175,7 @@ fn line(names: &mut Names<'_>, entry: &DeltaEntry) -> Result<DivergedEntry, Read
             out.change = "setting".to_owned();
             out.key = Some(name.to_string());
         }
-        RowKey::Object(_, key, _) => {
-            out.key = Some(key.to_string());
-            let value = entry.new.as_ref().or(entry.old.as_ref());
-            if let Some(row) = value.map(|value| ObjectRow::decode(value)).transpose()? {
-                out.version = Some(row.version.to_string());
-                out.size = row.content().map(|content| content.size);
-                out.modified = Some(rfc3339(row.modified));
-                if !gone && row.content().is_none() {
-                    out.change = "delete".to_owned();
-                }
-            }
-        }
+        RowKey::Object(..) => {}
         RowKey::Upload(_, key, upload) => {
             out.change = "upload".to_owned();
             out.key = Some(key.to_string());
@@ -172,5 +186,49 @@ fn line(names: &mut Names<'_>, entry: &DeltaEntry) -> Result<DivergedEntry, Read
             out.version = Some(format!("{upload} part {number}"));
         }
     }
+    Ok(vec![out])
+}
+
+fn object_lines(
+    buckets: &Buckets<'_>,
+    known: &Known,
+    key: &ObjectKey,
+    entry: &DeltaEntry,
+) -> Result<Vec<DivergedEntry>, ReadError> {
+    let decoded = |value: &Option<Vec<u8>>| value.as_ref().map(|value| ObjectRow::decode(value)).transpose();
+    let (old, new) = (decoded(&entry.old)?, decoded(&entry.new)?);
+    let mut out = Vec::new();
+    if let Some(row) = new
+        && buckets.version(known.before.as_ref(), key, row.version)?.as_ref() != Some(&row)
+    {
+        let change = if row.content().is_some() { "put" } else { "delete" };
+        out.push(of_version(known, key, &row, change));
+    }
+    if let Some(row) = old
+        && buckets.version(known.after.as_ref(), key, row.version)?.is_none()
+    {
+        out.push(of_version(known, key, &row, "delete"));
+    }
     Ok(out)
+}
+
+fn of_version(known: &Known, key: &ObjectKey, row: &ObjectRow, change: &str) -> DivergedEntry {
+    DivergedEntry {
+        key: Some(key.to_string()),
+        version: Some(row.version.to_string()),
+        size: row.content().map(|content| content.size),
+        modified: Some(rfc3339(row.modified)),
+        ..blank(known, change)
+    }
+}
+
+fn blank(known: &Known, change: &str) -> DivergedEntry {
+    DivergedEntry {
+        bucket: known.name.clone(),
+        key: None,
+        version: None,
+        change: change.to_owned(),
+        size: None,
+        modified: None,
+    }
 }

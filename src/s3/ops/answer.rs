@@ -43,6 +43,13 @@ pub(super) fn set_version(headers: &mut HeaderMap, version: Version) {
     set(headers, "x-amz-version-id", &version.to_string());
 }
 
+/// The version that a write made. A null version is not told, also where versioning is suspended, as on AWS.
+pub(super) fn set_new_version(headers: &mut HeaderMap, version: Version) {
+    if version.has_id() {
+        set_version(headers, version);
+    }
+}
+
 /// Whether answers about this bucket's objects name versions.
 pub(super) fn shows_versions(bucket: &BucketView) -> bool {
     bucket.row.versioning != Versioning::Unversioned

@@ -38,10 +38,7 @@ pub async fn handle(service: &Service, request: Authorized<CompleteMultipartUplo
     let plan = Plan::of(&request, *found, &asked)?;
     let change = plan.change(service, permit, &request, precondition).await?;
     match service.store.commit(Lane::Client, service.clock.now(), change).await {
-        Ok(durable) => {
-            let outcome = durable.into_inner();
-            Ok(Made::of(outcome.row, outcome.versioned).respond(&request))
-        }
+        Ok(durable) => Ok(Made::of(durable.into_inner().row).respond(&request)),
         // The same request, sent twice at once: the other one won.
         Err(CommitError::Refused(Refusal::NoSuchUpload)) => match find(service, &request, id)? {
             Found::Completed(made) => Ok(made.respond(&request)),
@@ -88,7 +85,7 @@ fn completed(
     let map = row.as_ref().and_then(ObjectRow::content).and_then(|content| content.parts);
     match (row, map) {
         (Some(row), Some(map)) if PartList::load(&service.store, &map)?.upload == id => {
-            Ok(Found::Completed(Made::of(row, answer::shows_versions(bucket))))
+            Ok(Found::Completed(Made::of(row)))
         }
         _ => Err(upload::no_such(id)),
     }
@@ -160,16 +157,16 @@ impl Plan {
 struct Made {
     etag: Option<ETag>,
     checksum: Option<Checksum>,
-    version: Option<Version>,
+    version: Version,
 }
 
 impl Made {
-    fn of(row: ObjectRow, versioned: bool) -> Self {
+    fn of(row: ObjectRow) -> Self {
         let content = row.content();
         Made {
             etag: content.map(|content| content.etag),
             checksum: content.and_then(|content| content.checksum.clone()),
-            version: versioned.then_some(row.version),
+            version: row.version,
         }
     }
 
@@ -189,9 +186,7 @@ impl Made {
             xml.raw("ChecksumType", checksum::kind_name(sum.kind));
         }
         let mut response = answer::xml(xml.finish());
-        if let Some(version) = self.version {
-            answer::set_version(response.headers_mut(), version);
-        }
+        answer::set_new_version(response.headers_mut(), self.version);
         response
     }
 }

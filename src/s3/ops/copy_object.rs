@@ -175,8 +175,6 @@ fn respond(source: &Source, outcome: &PutOutcome) -> Response {
     if let Some(version) = source.version {
         answer::set(headers, "x-amz-copy-source-version-id", &version.to_string());
     }
-    if outcome.versioned {
-        answer::set_version(headers, outcome.row.version);
-    }
+    answer::set_new_version(headers, outcome.row.version);
     response
 }

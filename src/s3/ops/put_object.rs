@@ -51,8 +51,6 @@ pub async fn handle(service: &Service, request: Authorized<PutObject>) -> Result
     if let Some(checksum) = &verified.checksum {
         answer::set_checksum(headers, checksum);
     }
-    if outcome.versioned {
-        answer::set_version(headers, outcome.row.version);
-    }
+    answer::set_new_version(headers, outcome.row.version);
     Ok(response)
 }

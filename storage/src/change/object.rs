@@ -64,8 +64,6 @@ pub struct PutObject {
 pub struct PutOutcome {
     /// The row as stored, `Last-Modified` and version included.
     pub row: ObjectRow,
-    /// Whether the bucket shows versions (`x-amz-version-id` is sent).
-    pub versioned: bool,
 }
 
 /// Deletes as S3 does: without a version, an unversioned bucket's object goes and a versioned one gets a delete marker; with one,

@@ -63,6 +63,10 @@ pub enum Version {
 }
 
 impl Version {
+    pub fn has_id(&self) -> bool {
+        matches!(self, Version::Id(_))
+    }
+
     pub fn stamp(&self) -> u64 {
         match self {
             Version::Null { stamp } => *stamp,

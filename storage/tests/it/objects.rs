@@ -200,7 +200,7 @@ impl World {
         }
         let stored = Stored { version: outcome.row.version, modified: now, object: Some(object) };
         let bucket = self.bucket_mut(bucket);
-        assert_eq!(outcome.versioned, bucket.versioning != Versioning::Unversioned);
+        assert_eq!(outcome.row.version.has_id(), bucket.versioning == Versioning::Enabled);
         bucket.put(key, stored);
     }
 

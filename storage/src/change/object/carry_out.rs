@@ -34,7 +34,7 @@ impl Change for PutObject {
         let version = versions.next(tx, latest.as_ref(), self.random);
         let row = ObjectRow { version, modified: tx.now(), state: ObjectState::Content(Box::new(content)) };
         versions.insert_newest(tx, latest, &row)?;
-        Ok(PutOutcome { row, versioned: bucket.versioning != Versioning::Unversioned })
+        Ok(PutOutcome { row })
     }
 }
 

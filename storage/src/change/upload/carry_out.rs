@@ -8,7 +8,7 @@ use crate::change::{PutOutcome, Refusal};
 use crate::meta::Tx;
 use crate::meta::engine::Direction;
 use crate::meta::layout::{Span, bucket_prefix};
-use crate::record::{Content, ObjectRow, ObjectState, PartMap, PartRow, RowKey, UploadRow, Versioning, tag};
+use crate::record::{Content, ObjectRow, ObjectState, PartMap, PartRow, RowKey, UploadRow, tag};
 use crate::store::Change;
 use crate::types::{BucketGuid, ObjectKey, UploadId};
 
@@ -70,7 +70,7 @@ impl Change for CompleteUpload {
         // The object first: what parts and object share keeps a reference throughout.
         versions.insert_newest(tx, latest, &row)?;
         remove_upload(tx, self.bucket, &self.key, self.upload)?;
-        Ok(PutOutcome { row, versioned: bucket.versioning != Versioning::Unversioned })
+        Ok(PutOutcome { row })
     }
 }
 
