@@ -240,7 +240,10 @@ mod tests {
             creator: None,
         };
         let permit = WriteGate::new(store.clone()).permit(&name).unwrap();
-        let _ = store.commit(Lane::Client, Timestamp::default(), CreateBucket { permit, row }).wait().unwrap();
+        let _ = store
+            .commit(Lane::Client, Timestamp::default(), CreateBucket { permit, row, settings: Vec::new() })
+            .wait()
+            .unwrap();
         (name, guid)
     }
 
