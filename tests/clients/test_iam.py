@@ -411,6 +411,24 @@ def test_what_is_not_there_says_so(node, sts, iam):
     assert b"MissingAuthenticationToken" in refused(unsigned)
 
 
+def test_calls_and_refusals_are_in_the_audit_log(tmp_path):
+    node = Node(tmp_path, ["--audit-log", str(tmp_path / "audit.log")])
+    access, secret = keys_of(client(node, "iam"), "audited")
+    assert code(client(node, "iam", access, secret).list_roles) == "AccessDenied"
+    assert code(client(node, "sts", access, "a-wrong-secret-key").get_caller_identity) == "SignatureDoesNotMatch"
+    assert node.stop() == 0
+    text = (tmp_path / "audit.log").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    told = {(line["event"], line["face"], line["operation"]) for line in lines}
+    assert told >= {
+        ("identity-changed", "iam", "CreateUser"), ("identity-changed", "iam", "CreateAccessKey"),
+        ("denied", "iam", "ListRoles"), ("unauthenticated", "sts", "Query"),
+    }
+    denied = next(line for line in lines if line["event"] == "denied")
+    assert denied["who"]["arn"].endswith("user/audited") and denied["action"] == "iam:ListRoles"
+    assert secret not in text
+
+
 def test_no_secret_is_in_the_data_or_the_log(node, iam):
     access, secret = keys_of(iam, "canary")
     iam.list_access_keys(UserName="canary")
