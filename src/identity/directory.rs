@@ -241,14 +241,6 @@ impl Directory {
         self.users.get(self.uids.get(&(account, uid))?)
     }
 
-    /// Who a bucket's creator is here: a local user by its uid, any other by its unique id.
-    pub fn creator(&self, id: &str) -> Option<&Arc<User>> {
-        match id.split_once(":uid:") {
-            Some((account, uid)) => self.local_user(AccountId::parse(account)?, uid.parse().ok()?),
-            None => self.get::<User>(id),
-        }
-    }
-
     /// The groups a user is in: those it was added to, and, for a local user, those whose gid it has.
     pub fn groups_of<'a>(&'a self, user: &'a User) -> impl Iterator<Item = &'a Arc<Group>> {
         let added = user.groups.iter().filter_map(|id| self.groups.get(id));

@@ -109,6 +109,9 @@ def test_policies_are_attached_explained_and_detached(cli, tmp_path):
     (tmp_path / "trust.json").write_text(json.dumps(trust))
     role = cli.json("role", "create", "reader", "--trust", str(tmp_path / "trust.json"), "--policy", "readers")
     assert cli.json("policy", "explain", role["arn"], "s3:GetObject", "photos/cat.jpg")["allowed"]
+    cli.run("user", "attach", "carol", "AmazonS3ReadOnlyAccess")
+    assert "AmazonS3ReadOnlyAccess" in cli.json(*explain)["why"]
+    cli.run("user", "detach", "carol", "AmazonS3ReadOnlyAccess")
     cli.run("policy", "delete", "readers", "--yes")
     assert not cli.json("policy", "explain", role["arn"], "s3:GetObject", "photos/cat.jpg")["allowed"]
     cli.run("role", "delete", "reader", "--yes")

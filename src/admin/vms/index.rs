@@ -19,13 +19,20 @@ pub struct Holders {
 pub struct Index<'a> {
     pub directory: &'a Directory,
     gids: OnceLock<HashMap<(AccountId, u32), &'a Arc<Group>>>,
+    uids: OnceLock<HashMap<String, &'a Arc<User>>>,
     members: OnceLock<HashMap<Id, Vec<Value>>>,
     holders: OnceLock<HashMap<Id, Holders>>,
 }
 
 impl<'a> Index<'a> {
     pub fn new(directory: &'a Directory) -> Self {
-        Index { directory, gids: OnceLock::new(), members: OnceLock::new(), holders: OnceLock::new() }
+        Index {
+            directory,
+            gids: OnceLock::new(),
+            uids: OnceLock::new(),
+            members: OnceLock::new(),
+            holders: OnceLock::new(),
+        }
     }
 
     pub fn group_of_gid(&self, account: AccountId, gid: u32) -> Option<&'a Arc<Group>> {
@@ -34,6 +41,15 @@ impl<'a> Index<'a> {
             groups.filter_map(|group| Some(((group.account, group.gid?), group))).collect()
         });
         gids.get(&(account, gid)).copied()
+    }
+
+    /// Who a bucket's creator is here.
+    pub fn creator(&self, id: &str) -> Option<&'a Arc<User>> {
+        let uids = self.uids.get_or_init(|| {
+            let users = self.directory.everywhere::<User>();
+            users.map(|user| (user.creator_id(), user)).collect()
+        });
+        uids.get(id).copied().or_else(|| self.directory.get::<User>(id))
     }
 
     /// The groups of a user: those it was added to, and those whose gid it has.

@@ -26,8 +26,9 @@ pub const SCHEMA: Schema = Schema {
         entity::CREATED,
         both("policy", Kind::Document, "the document, as JSON in a string").required(),
         both("enabled", Kind::Flag, "a policy that is not enabled gives and denies nothing"),
-        field("tenant_id", Kind::Integer, Usage::Create, "its tenant; none: the default one").nullable(),
-        entity::TENANT_NAME,
+        field("tenant_id", Kind::Integer, Usage::Create, "its tenant; none: the default one; null: AWS's own policies")
+            .nullable(),
+        entity::TENANT_NAME.nullable(),
         read("users", Kind::List(&Kind::Text), "names of the users it is attached to"),
         read("groups", Kind::List(&Kind::Text), "names of the groups it is attached to"),
         read("roles", Kind::List(&Kind::Text), "names of the roles it is attached to"),

@@ -11,6 +11,7 @@ use tandem_storage::{BucketView, Change, CommitError, Lane, Visit, change};
 use super::entity;
 use super::error::VmsError;
 use super::face::{Face, derived_id, time};
+use super::index::Index;
 use super::route::{Call, Outcome, Running, not_found};
 use super::schema::{Field, Kind, Schema, Usage, both, field, neutral, read};
 use super::view_rows::{self, EndpointView};
@@ -69,7 +70,8 @@ fn id_of(bucket: &BucketRow) -> u64 {
     derived_id(bucket.guid.as_bytes())
 }
 
-fn show_bucket(face: &Face, directory: &Directory, call: &Call, bucket: &BucketRow) -> Value {
+fn show_bucket(face: &Face, index: &Index<'_>, call: &Call, bucket: &BucketRow) -> Value {
+    let directory = index.directory;
     let account = bucket.owner.as_deref().map_or(Some(AccountId::DEFAULT), AccountId::parse);
     let tenant = account.and_then(|account| entity::tenant_of(directory, account));
     let name = bucket.name.as_str();
@@ -85,7 +87,7 @@ fn show_bucket(face: &Face, directory: &Directory, call: &Call, bucket: &BucketR
         "path": format!("/{name}"),
         "alias": "",
         "bucket": name,
-        "bucket_owner": creator_name(directory, bucket),
+        "bucket_owner": creator_name(index, bucket),
         "bucket_creators": [],
         "protocols": ["S3"],
         "policy_id": viewpolicies::DEFAULT_ID,
@@ -104,9 +106,9 @@ fn show_bucket(face: &Face, directory: &Directory, call: &Call, bucket: &BucketR
 }
 
 /// A bucket may have been made on another node, by a user who does not exist here.
-fn creator_name(directory: &Directory, bucket: &BucketRow) -> Option<String> {
+fn creator_name(index: &Index<'_>, bucket: &BucketRow) -> Option<String> {
     let creator = bucket.creator.as_deref()?;
-    directory.creator(creator).map(|user| user.name.clone())
+    index.creator(creator).map(|user| user.name.clone())
 }
 
 fn show_endpoint(face: &Face, directory: &Directory, call: &Call, view: &EndpointView) -> Value {
@@ -162,8 +164,8 @@ pub fn list(face: &Face, call: &Call) -> Outcome {
     let directory = face.directory();
     let endpoints = view_rows::all(&face.store)?;
     let endpoints = endpoints.iter().map(|view| show_endpoint(face, &directory, call, view));
-    let buckets = buckets(face)?;
-    let buckets = buckets.iter().map(|bucket| show_bucket(face, &directory, call, &bucket.row));
+    let (index, buckets) = (Index::new(&directory), buckets(face)?);
+    let buckets = buckets.iter().map(|bucket| show_bucket(face, &index, call, &bucket.row));
     Ok(endpoints.chain(buckets).collect())
 }
 
@@ -184,7 +186,7 @@ fn at(face: &Face, call: &Call) -> Result<View, VmsError> {
 pub fn get(face: &Face, call: &Call) -> Outcome {
     let directory = face.directory();
     match at(face, call)? {
-        View::Bucket(bucket) => Ok(show_bucket(face, &directory, call, &bucket.row)),
+        View::Bucket(bucket) => Ok(show_bucket(face, &Index::new(&directory), call, &bucket.row)),
         View::Endpoint(view) => Ok(show_endpoint(face, &directory, call, &view)),
     }
 }
@@ -281,7 +283,7 @@ async fn create_bucket(face: &Face, call: &Call) -> Outcome {
     let settings = vec![(Box::from(setting::OWNERSHIP), ownership)];
     let change = change::CreateBucket { permit, row: row.clone(), settings };
     commit(face, change).await?;
-    Ok(show_bucket(face, &directory, call, &row))
+    Ok(show_bucket(face, &Index::new(&directory), call, &row))
 }
 
 async fn commit<C: Change>(face: &Face, change: C) -> Result<C::Output, VmsError> {
@@ -315,7 +317,7 @@ async fn modify_bucket(face: &Face, directory: &Directory, call: &Call, bucket: 
         return Err(VmsError::field("name", "A bucket keeps its name."));
     }
     let owner = call.text("bucket_owner").filter(|owner| !owner.is_empty());
-    if owner.is_some() && owner.map(str::to_owned) != creator_name(directory, &row) {
+    if owner.is_some() && owner.map(str::to_owned) != creator_name(&Index::new(directory), &row) {
         return Err(VmsError::field("bucket_owner", "A bucket keeps its owner."));
     }
     let wanted = match (call.flag("s3_versioning"), row.versioning) {
@@ -331,7 +333,7 @@ async fn modify_bucket(face: &Face, directory: &Directory, call: &Call, bucket: 
         commit(face, change::SetVersioning { permit, bucket: row.guid, versioning: wanted }).await?;
         row.versioning = wanted;
     }
-    Ok(show_bucket(face, directory, call, &row))
+    Ok(show_bucket(face, &Index::new(directory), call, &row))
 }
 
 /// Of a bucket: as DeleteBucket does it. Of an endpoint: the view goes, the buckets stay.
