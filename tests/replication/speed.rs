@@ -19,7 +19,7 @@ fn seed_rate_of_small_objects() {
         writer.write(&dice.bytes(size as usize)).unwrap();
         let put = a.put_body("data", &format!("{:02}/{n:08}", n % 100), writer.finish().unwrap()).unwrap();
         waiting.push_back(put);
-        if waiting.len() >= 64 {
+        if waiting.len() >= 1024 {
             let _ = waiting.pop_front().unwrap().wait().unwrap();
         }
     }
