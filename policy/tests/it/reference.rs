@@ -315,6 +315,7 @@ fn known(case: &Case, key: &str) -> Option<Vec<String>> {
 
 /// Some Allow speaks to everybody, with no condition that names who or from where.
 pub fn public(document: &Value) -> bool {
+    let replaced = document["Version"] == "2012-10-17";
     list(&document["Statement"]).iter().any(|statement| {
         let everybody = match &statement["Principal"] {
             Value::Object(kinds) => kinds.values().flat_map(words).any(|name| name == "*"),
@@ -322,17 +323,25 @@ pub fn public(document: &Value) -> bool {
         };
         let narrow = statement.get("Condition").and_then(Value::as_object).is_some_and(|block| {
             block.iter().any(|(operator, keys)| {
-                keys.as_object().expect("an object").iter().any(|(key, wanted)| narrows(operator, key, &words(wanted)))
+                keys.as_object()
+                    .expect("an object")
+                    .iter()
+                    .any(|(key, wanted)| narrows(operator, key, &words(wanted), replaced))
             })
         });
         statement["Effect"] == "Allow" && everybody && !narrow
     })
 }
 
-fn narrows(operator: &str, key: &str, wanted: &[String]) -> bool {
+fn narrows(operator: &str, key: &str, wanted: &[String], replaced: bool) -> bool {
     let name = operator.trim_start_matches("ForAnyValue:");
     let key = key.to_lowercase();
-    let fixed = |word: &String| !word.contains(['*', '?', '$']);
+    // An escaped sign is one letter; what is left of `${` then is a variable, if the version has them.
+    let plain =
+        |word: &String| ["${*}", "${?}", "${$}"].iter().fold(word.clone(), |word, sign| word.replace(sign, "."));
+    let plain = |word: &String| if replaced { plain(word) } else { word.clone() };
+    let constant = |word: &String| !(replaced && plain(word).contains("${"));
+    let fixed = |word: &String| constant(word) && !plain(word).contains(['*', '?']);
     match key.as_str() {
         "aws:sourceip" => {
             name == "IpAddress"
@@ -349,9 +358,7 @@ fn narrows(operator: &str, key: &str, wanted: &[String]) -> bool {
         | "aws:userid"
         | "aws:username" => {
             ["StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnEquals", "ArnLike"].contains(&name)
-                && wanted
-                    .iter()
-                    .all(|word| if name.starts_with("StringEquals") { !word.contains('$') } else { fixed(word) })
+                && wanted.iter().all(|word| if name.starts_with("StringEquals") { constant(word) } else { fixed(word) })
         }
         _ => false,
     }
