@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ACCESS_KEY, REGION, SECRET_KEY, Node, s3_client
+import urllib3
+from conftest import ACCESS_KEY, REGION, SECRET_KEY, Node, s3_client, wait_until
 from people import ACCOUNT, PASSWORD, Local, Person, arn, code, new_account, policy, statement, unique
 
 ALLOW_ALL_S3 = """{
@@ -231,3 +232,24 @@ def test_the_audit_log_tells_refusals_and_changes_and_no_secret(peopled, root, d
     for secret in (SECRET_KEY, person.secret_key, PASSWORD):
         assert secret not in text
     assert (peopled.directory / "audit.log").stat().st_mode & 0o777 == 0o600
+
+
+def test_policies_and_acls_travel_and_hold_on_the_destination(testbed):
+    a, name = testbed.s3("a"), "travelling"
+    a.create_bucket(Bucket=name, ObjectOwnership="ObjectWriter")
+    a.put_object(Bucket=name, Key="policy", Body=b"x")
+    a.put_object(Bucket=name, Key="acl", Body=b"x", ACL="public-read")
+    a.put_object(Bucket=name, Key="none", Body=b"x")
+    a.put_bucket_policy(Bucket=name, Policy=policy(
+        statement("Allow", ["s3:GetObject", "s3:PutObject"], arn(name, "policy"), Principal="*")))
+    http = urllib3.PoolManager()
+    ask = lambda key, method="GET", **more: http.request(method, f"{testbed.facts['b']['s3']}/{name}/{key}", **more)
+    wait_until("the policy has arrived", lambda: ask("policy").status == 200)
+    assert ask("acl").status == 200 and ask("none").status == 403
+    # Who may write hears of the role; who may not, hears that.
+    refused = ask("policy", "PUT", body=b"y")
+    assert refused.status == 403 and refused.headers.get("x-tandem-role") == "destination"
+    refused = ask("none", "PUT", body=b"y")
+    assert refused.status == 403 and "x-tandem-role" not in refused.headers
+    a.delete_bucket_policy(Bucket=name)
+    wait_until("its end has arrived", lambda: ask("policy").status == 403)

@@ -274,9 +274,12 @@ pub(super) fn write(acl: &Acl) -> bytes::Bytes {
     let mut xml = XmlWriter::document("AccessControlPolicy");
     super::object_listing::write_owner(&mut xml, &acl.owner);
     xml.open("AccessControlList");
-    for grant in &acl.grants {
+    let of_account = |grant: &&Grant| matches!(grant.grantee, Grantee::Account(_));
+    // Groups first: there are clients that look for what is public at the beginning.
+    let groups = acl.grants.iter().filter(|grant| !of_account(grant));
+    for grant in groups.chain(acl.grants.iter().filter(of_account)) {
         xml.open("Grant");
-        let kind = if matches!(grant.grantee, Grantee::Account(_)) { "CanonicalUser" } else { "Group" };
+        let kind = if of_account(&grant) { "CanonicalUser" } else { "Group" };
         xml.open_typed("Grantee", kind);
         match &grant.grantee {
             Grantee::Account(owner) => {

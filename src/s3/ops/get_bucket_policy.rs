@@ -18,6 +18,6 @@ pub async fn handle(service: &Service, request: Authorized<GetBucketPolicy>) -> 
     Ok(response)
 }
 
-pub(super) fn no_policy(bucket: &str) -> S3Error {
+fn no_policy(bucket: &str) -> S3Error {
     S3Error::of(ErrorCode::NoSuchBucketPolicy).detail("BucketName", bucket)
 }
