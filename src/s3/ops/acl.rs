@@ -15,11 +15,11 @@ use crate::s3::xml::{MalformedXml, XmlReader, XmlWriter, set_once};
 pub(super) const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 
 const GRANT_HEADERS: [(&str, Permission); 5] = [
-    ("x-amz-grant-full-control", Permission::FullControl),
     ("x-amz-grant-read", Permission::Read),
-    ("x-amz-grant-read-acp", Permission::ReadAcp),
     ("x-amz-grant-write", Permission::Write),
+    ("x-amz-grant-read-acp", Permission::ReadAcp),
     ("x-amz-grant-write-acp", Permission::WriteAcp),
+    ("x-amz-grant-full-control", Permission::FullControl),
 ];
 
 /// The ACL that a request asks for.

@@ -8,7 +8,7 @@ use super::argument::invalid;
 use super::listing::{Encoding, Parameters};
 use super::time::iso8601;
 use super::{access, answer, object_listing};
-use crate::s3::access::{KnownBucket, Owners};
+use crate::s3::access::{ObjectOwners, Owners};
 use crate::s3::checksum;
 use crate::s3::error::S3Error;
 use crate::s3::operation::ListMultipartUploads;
@@ -39,9 +39,9 @@ pub async fn handle(service: &Service, request: Authorized<ListMultipartUploads>
     encoding.tell(&mut xml);
     xml.raw("MaxUploads", parameters.limit);
     xml.raw("IsTruncated", page.is_truncated());
-    let owners = Owners::of(service);
+    let people = (Owners::of(service), ObjectOwners::of(service, &bucket));
     for (key, row) in &page.rows {
-        write_upload(&mut xml, key, row, encoding, (&owners, &bucket));
+        write_upload(&mut xml, key, row, encoding, &people);
     }
     encoding.write_common_prefixes(&mut xml, &page.common_prefixes);
     Ok(answer::xml(xml.finish()))
@@ -101,17 +101,11 @@ fn write_next(xml: &mut XmlWriter, page: &Page<UploadRow>, encoding: Encoding) {
     }
 }
 
-fn write_upload(
-    xml: &mut XmlWriter,
-    key: &str,
-    row: &UploadRow,
-    encoding: Encoding,
-    (owners, bucket): (&Owners, &KnownBucket),
-) {
+fn write_upload(xml: &mut XmlWriter, key: &str, row: &UploadRow, encoding: Encoding, people: &(Owners, ObjectOwners)) {
     xml.open("Upload");
     encoding.write(xml, "Key", key);
     xml.raw("UploadId", row.id);
-    write_people(xml, row, owners, bucket);
+    write_people(xml, row, people);
     xml.raw("StorageClass", "STANDARD");
     xml.raw("Initiated", iso8601(row.initiated));
     if let Some((algorithm, full_object)) = row.checksum {
@@ -122,13 +116,13 @@ fn write_upload(
 }
 
 /// Who began an upload, and whose its object will be.
-pub(super) fn write_people(xml: &mut XmlWriter, row: &UploadRow, owners: &Owners, bucket: &KnownBucket) {
-    let owner = owners.of_bucket(bucket);
+pub(super) fn write_people(xml: &mut XmlWriter, row: &UploadRow, (accounts, owners): &(Owners, ObjectOwners)) {
+    let owner = owners.of_slot(row.acl.as_deref());
     let initiator = match row.initiator.as_deref() {
         // An account's root is shown as its account.
-        Some(id) if id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()) => owners.account(id),
+        Some(id) if id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()) => accounts.account(id),
         Some(id) => Owner { id: id.to_owned(), display_name: id.to_owned() },
-        None => owner.clone(),
+        None => owners.bucket().clone(),
     };
     object_listing::write_identity(xml, "Initiator", &initiator);
     object_listing::write_owner(xml, &owner);

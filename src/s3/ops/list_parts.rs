@@ -8,7 +8,7 @@ use super::create_multipart_upload::type_name;
 use super::list_multipart_uploads::write_people;
 use super::time::iso8601;
 use super::{access, answer, argument, upload};
-use crate::s3::access::Owners;
+use crate::s3::access::{ObjectOwners, Owners};
 use crate::s3::checksum;
 use crate::s3::error::S3Error;
 use crate::s3::operation::ListParts;
@@ -38,7 +38,7 @@ pub async fn handle(service: &Service, request: Authorized<ListParts>) -> Result
     for (number, part) in &page.parts {
         write_part(&mut xml, *number, part);
     }
-    write_people(&mut xml, &row, &Owners::of(service), &bucket);
+    write_people(&mut xml, &row, &(Owners::of(service), ObjectOwners::of(service, &bucket)));
     xml.raw("StorageClass", "STANDARD");
     if let Some((algorithm, full_object)) = row.checksum {
         xml.raw("ChecksumAlgorithm", checksum::name(algorithm));
