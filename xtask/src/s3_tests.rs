@@ -188,7 +188,8 @@ impl Node {
         command.args(["--s3-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         command.args(["--replication-listen", "127.0.0.1:0", "--log", "error"]);
         command.env("TANDEM_ROOT_ACCESS_KEY", ACCESS_KEY).env("TANDEM_ROOT_SECRET_KEY", SECRET_KEY);
-        let process = command.stdout(log).spawn().map_err(|error| failed(binary, error))?;
+        let errors = log.try_clone().map_err(|error| failed(dir, error))?;
+        let process = command.stdout(log).stderr(errors).spawn().map_err(|error| failed(binary, error))?;
         let mut node = Node { process, endpoint: String::new() };
         for _ in 0..600 {
             let facts = fs::read_to_string(&ready).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
