@@ -42,18 +42,21 @@ def wait_until(what, check, deadline_seconds=DEADLINE_SECONDS):
 class Node:
     """One `tandem server` process on loopback."""
 
-    def __init__(self, directory, extra=(), environment=None):
+    def __init__(self, directory, extra=(), environment=None, data=None, start=True):
         self.directory = pathlib.Path(directory)
+        self.data = data or self.directory / "data"
+        self.ready = self.directory / "ready.json"
         self.extra = list(extra)
         self.environment = environment or {}
         self.process = None
-        self.start()
+        if start:
+            self.start()
 
-    def start(self):
-        ready = self.directory / "ready.json"
-        ready.unlink(missing_ok=True)
+    def launch(self):
+        """Starts the process, and does not wait for it."""
+        self.ready.unlink(missing_ok=True)
         command = [
-            binary(), "server", "--data-dir", str(self.directory / "data"), "--ready-file", str(ready),
+            binary(), "server", "--data-dir", str(self.data), "--ready-file", str(self.ready),
             "--s3-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--replication-listen", "127.0.0.1:0",
             *self.extra,
         ]
@@ -67,15 +70,20 @@ class Node:
         self.log = open(self.directory / "log", "ab")
         self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=self.log)
 
+    def start(self):
+        self.launch()
+
         def started():
             assert self.process.poll() is None, (self.directory / "log").read_text(errors="replace")[-4000:]
-            return ready.exists() and ready.read_text().strip()
+            return self.ready.exists() and self.ready.read_text().strip()
 
         self.addresses = json.loads(wait_until("the node is ready", started))
         self.s3 = self.addresses["s3"]
         return self
 
     def kill(self):
+        if self.process is None:
+            return
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         self.log.close()

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from conftest import Node, s3_client
 
 ROUNDS = int(os.environ.get("TANDEM_KILLS", "30"))
+FIRST = int(os.environ.get("TANDEM_KILL_SEED", "0"))
 WRITERS = 4
 ENGINES = os.environ.get("TANDEM_KILL_ENGINES", "redb,sled").split(",")
 
@@ -67,7 +68,7 @@ def test_acknowledged_changes_survive_kill_9(tmp_path, engine):
     node = Node(tmp_path, extra=["--engine", engine])
     s3_client(node.s3).create_bucket(Bucket="kill")
     ledgers = [Ledger() for _ in range(WRITERS)]
-    for kill in range(ROUNDS):
+    for kill in range(FIRST, FIRST + ROUNDS):
         stop, written = threading.Event(), threading.Semaphore(0)
         threads = [
             threading.Thread(target=write_until_dead, args=(node.s3, writer, ledger, kill * WRITERS + writer, stop, written))

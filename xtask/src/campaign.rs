@@ -1,23 +1,29 @@
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use clap::{Args, ValueEnum};
 
-use crate::run::{Failed, cargo, run, target_dir};
+use crate::clients::{self, binary};
+use crate::run::{Failed, built_test, run, target_dir};
 
 /// Which tests to run with bigger numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
-    /// Random sequences against the model.
+    /// Random sequences against the model: 100,000.
     Model,
-    /// Crash states of the simulated disk.
+    /// Crash states of the simulated disk: 100,000; redb only.
     Crash,
-    /// Random cuts of the replication link.
+    /// Random cuts of the replication link: 1,000.
     Cuts,
-    /// Megabytes in long objects, over a link that is cut: a slice is one object.
+    /// Megabytes in long objects, over a link that is cut: 4,000; a slice is one object.
     Long,
-    /// Decisions of the policy engine against the naive evaluator.
+    /// Decisions of the policy engine against the naive evaluator: 10,000,000.
     Policy,
+    /// kill -9 of the real binary under load: 300.
+    Kills,
+    /// Power cuts of the real binary on ext4, with their positive controls: 20. Needs root and loop devices.
+    Power,
 }
 
 /// A long run, done in slices. A slice that passed is recorded, so a stopped campaign goes on where it was.
@@ -25,15 +31,29 @@ pub enum Kind {
 pub struct Campaign {
     #[arg(value_enum)]
     kind: Kind,
-    /// How many in all.
-    #[arg(long, default_value_t = 100_000)]
-    total: u64,
-    /// How many in one slice.
-    #[arg(long, default_value_t = 2_000)]
-    slice: u64,
+    /// How many in all, instead of the kind's own number.
+    #[arg(long)]
+    total: Option<u64>,
+    /// How many in one slice, instead of the kind's own number.
+    #[arg(long)]
+    slice: Option<u64>,
     /// The engine to run on: redb or sled.
     #[arg(long, default_value = "redb")]
     engine: String,
+}
+
+/// What runs a slice.
+enum Runner {
+    /// A copy of the test binary, so that one build is proved whatever is built meanwhile; and the tests' filter.
+    Rust(PathBuf, String),
+    /// Python tests against a copy of the server: their file, and which of them.
+    Pytest(PathBuf, &'static str, &'static str),
+}
+
+/// The variables that carry a slice's length and first seed.
+struct Variables {
+    number: &'static str,
+    seed: &'static str,
 }
 
 impl Kind {
@@ -44,49 +64,107 @@ impl Kind {
             Kind::Cuts => "cuts",
             Kind::Long => "long",
             Kind::Policy => "policy",
+            Kind::Kills => "kills",
+            Kind::Power => "power",
         }
     }
 
-    /// Package, test filter, and the variables that carry the number and the first seed.
-    fn test(self) -> (&'static str, &'static str, &'static str, &'static str) {
+    /// How many in all, and in a slice.
+    fn size(self) -> (u64, u64) {
         match self {
-            Kind::Model => ("tandem-storage", "model", "TANDEM_MODEL_SEQUENCES", "TANDEM_MODEL_SEED"),
-            Kind::Crash => ("tandem-storage", "crash", "TANDEM_CRASH_STATES", "TANDEM_CRASH_SEED"),
-            Kind::Cuts => ("tandem", "a_link_cut_at_random_bytes_ends", "TANDEM_LINK_CUTS", "TANDEM_LINK_SEED"),
-            Kind::Long => ("tandem", "a_long_object_arrives_whole", "TANDEM_LARGE_MB", "TANDEM_LARGE_SEED"),
-            Kind::Policy => ("tandem-policy", "naive_evaluator", "TANDEM_POLICY_DECISIONS", "TANDEM_POLICY_SEED"),
+            Kind::Model | Kind::Crash => (100_000, 2_000),
+            Kind::Cuts => (1_000, 50),
+            Kind::Long => (4_000, 1_000),
+            Kind::Policy => (10_000_000, 500_000),
+            Kind::Kills => (300, 30),
+            Kind::Power => (20, 5),
         }
+    }
+
+    fn variables(self) -> Variables {
+        let (number, seed) = match self {
+            Kind::Model => ("TANDEM_MODEL_SEQUENCES", "TANDEM_MODEL_SEED"),
+            Kind::Crash => ("TANDEM_CRASH_STATES", "TANDEM_CRASH_SEED"),
+            Kind::Cuts => ("TANDEM_LINK_CUTS", "TANDEM_LINK_SEED"),
+            Kind::Long => ("TANDEM_LARGE_MB", "TANDEM_LARGE_SEED"),
+            Kind::Policy => ("TANDEM_POLICY_DECISIONS", "TANDEM_POLICY_SEED"),
+            Kind::Kills => ("TANDEM_KILLS", "TANDEM_KILL_SEED"),
+            Kind::Power => ("TANDEM_POWER_CUTS", "TANDEM_POWER_SEED"),
+        };
+        Variables { number, seed }
     }
 }
 
 impl Campaign {
     pub fn run(&self) -> Result<(), Failed> {
-        let record = self.record()?;
+        let (total, slice) = self.kind.size();
+        let (total, slice) = (self.total.unwrap_or(total), self.slice.unwrap_or(slice).max(1));
+        let record = self.dir()?.join(format!("{}-{}", self.kind.name(), self.engine));
         let mut done = fs::read_to_string(&record).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-        while done < self.total {
-            let count = self.slice.min(self.total - done);
-            self.slice(done, count)?;
+        let runner = self.runner()?;
+        if done == 0 && self.kind == Kind::Power {
+            // A test that cannot see a missing sync proves nothing.
+            self.slice(&Runner::Pytest(self.server()?, "tests/power", "left_out"), 0, 1)?;
+        }
+        while done < total {
+            let count = slice.min(total - done);
+            self.slice(&runner, done, count)?;
             done += count;
             fs::write(&record, done.to_string()).map_err(|error| Failed(format!("{}: {error}", record.display())))?;
-            eprintln!("campaign {} on {}: {done} of {}", self.kind.name(), self.engine, self.total);
+            eprintln!("campaign {} on {}: {done} of {total}", self.kind.name(), self.engine);
         }
         Ok(())
     }
 
-    fn record(&self) -> Result<PathBuf, Failed> {
+    fn dir(&self) -> Result<PathBuf, Failed> {
         let dir = target_dir().join("campaign");
         fs::create_dir_all(&dir).map_err(|error| Failed(format!("{}: {error}", dir.display())))?;
-        Ok(dir.join(format!("{}-{}", self.kind.name(), self.engine)))
+        Ok(dir)
     }
 
-    fn slice(&self, first: u64, count: u64) -> Result<(), Failed> {
-        let (package, filter, number, seed) = self.kind.test();
-        let mut command = cargo(&["test", "--profile", "ci", "--package", package]);
-        if self.kind != Kind::Policy {
-            command.args(["--features", "sled"]);
-        }
-        let filter = if filter == "model" { format!("on_{}_match_the_model", self.engine) } else { filter.to_owned() };
-        command.args([filter.as_str(), "--", "--nocapture"]);
-        run(command.env(number, count.to_string()).env(seed, first.to_string()))
+    fn runner(&self) -> Result<Runner, Failed> {
+        Ok(match self.kind {
+            Kind::Model => self.rust("storage", format!("on_{}_match_the_model", self.engine))?,
+            Kind::Crash => self.rust("storage", "crash::".into())?,
+            Kind::Cuts => self.rust(".", "a_link_cut_at_random_bytes_ends".into())?,
+            Kind::Long => self.rust(".", "a_long_object_arrives_whole".into())?,
+            Kind::Policy => self.rust("policy", "naive_evaluator".into())?,
+            Kind::Kills => Runner::Pytest(self.server()?, "tests/clients/test_kill.py", "kill_9"),
+            Kind::Power => Runner::Pytest(self.server()?, "tests/power", "survive"),
+        })
+    }
+
+    fn rust(&self, package: &str, filter: String) -> Result<Runner, Failed> {
+        Ok(Runner::Rust(self.keep(built_test(package)?)?, filter))
+    }
+
+    fn server(&self) -> Result<PathBuf, Failed> {
+        clients::build()?;
+        self.keep(binary())
+    }
+
+    /// A copy for this campaign alone.
+    fn keep(&self, built: PathBuf) -> Result<PathBuf, Failed> {
+        let copy = self.dir()?.join(format!("{}-{}.bin", self.kind.name(), self.engine));
+        fs::copy(&built, &copy).map_err(|error| Failed(format!("{}: {error}", built.display())))?;
+        Ok(copy)
+    }
+
+    fn slice(&self, runner: &Runner, first: u64, count: u64) -> Result<(), Failed> {
+        let mut command = match runner {
+            Runner::Rust(binary, filter) => {
+                let mut command = Command::new(binary);
+                command.args([filter, "--nocapture"]);
+                command
+            }
+            Runner::Pytest(server, file, filter) => {
+                let mut command = clients::pytest(server)?;
+                command.args([file, "-s", "-k", filter]);
+                command
+            }
+        };
+        let Variables { number, seed } = self.kind.variables();
+        command.env(number, count.to_string()).env(seed, first.to_string());
+        run(command.env("TANDEM_KILL_ENGINES", &self.engine).env("TANDEM_POWER_ENGINES", &self.engine))
     }
 }

@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
 
 /// A step that did not succeed, as one line for the person who ran it.
 #[derive(Debug)]
@@ -38,4 +40,34 @@ pub fn run(command: &mut Command) -> Result<(), Failed> {
         Ok(status) => Err(Failed(format!("`{shown}` ended with {status}"))),
         Err(error) => Err(Failed(format!("`{shown}` did not start: {error}"))),
     }
+}
+
+/// Builds all tests, and finds the binary of the integration tests of the package in this directory of the repository.
+pub fn built_test(package: &str) -> Result<PathBuf, Failed> {
+    let words = ["test", "--profile", "ci", "--workspace", "--features", "sled", "--no-run", "--message-format=json"];
+    let built = cargo(&words).stderr(Stdio::inherit()).output();
+    let built = built.map_err(|error| Failed(format!("cargo did not start: {error}")))?;
+    if !built.status.success() {
+        return Err(Failed(format!("`cargo {}` ended with {}", words.join(" "), built.status)));
+    }
+    let manifest = root().join(package).components().collect::<PathBuf>().join("Cargo.toml");
+    let artifacts = built.stdout.split(|byte| *byte == b'\n');
+    artifacts
+        .filter_map(|line| serde_json::from_slice::<Artifact>(line).ok())
+        .find(|artifact| artifact.manifest_path == manifest && artifact.target.name == "it")
+        .and_then(|artifact| artifact.executable)
+        .ok_or_else(|| Failed(format!("cargo names no integration tests of {}", manifest.display())))
+}
+
+/// What cargo says of a thing it has built.
+#[derive(Deserialize)]
+struct Artifact {
+    manifest_path: PathBuf,
+    target: Target,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
 }

@@ -136,4 +136,5 @@ fn a_crash_at_any_sync_loses_nothing_acknowledged() {
         seeds(first, round, |seed| workload(seed, &states));
         first += round;
     }
+    println!("{} crash states", states.load(Ordering::Relaxed));
 }
