@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::entity;
 use super::error::VmsError;
-use super::face::{Face, time};
+use super::face::{Face, host_and_port, time};
 use super::route::{Call, Outcome, Running, not_found};
 use super::schema::{Kind, Schema, both, read};
 
@@ -53,7 +53,6 @@ pub const VERSIONS: Schema = Schema {
 fn show(face: &Face, call: &Call) -> Value {
     let facts = &face.facts;
     let admin = facts.admin.split_once("://").map_or(facts.admin.as_str(), |(_, place)| place);
-    let host = admin.rsplit_once(':').map_or(admin, |(host, _)| host);
     json!({
         "id": 1,
         "guid": facts.node,
@@ -61,7 +60,7 @@ fn show(face: &Face, call: &Call) -> Value {
         "title": facts.name,
         "url": call.url("clusters/1"),
         "state": "ONLINE",
-        "ip": host.trim_matches(['[', ']']),
+        "ip": host_and_port(&facts.admin).0,
         "mgmt_address": admin,
         "sw_version": VERSION,
         "build": VERSION,

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::error::VmsError;
 use super::face::{Face, reference};
-use super::route::{Call, not_found};
+use super::index::Index;
+use super::route::{Call, Outcome, not_found};
 use super::schema::{Field, Kind, both, read};
 use crate::identity::{Account, AccountId, Directory, Entity, Grants, Id, Policy, Shelved};
 
@@ -25,13 +26,37 @@ pub const POLICIES: Field =
 pub const POLICIES_IDS: Field = both("s3_policies_ids", Kind::List(&Kind::Integer), "the ids of those policies");
 pub const INLINE: Field = read("inline_policies", Kind::List(&Kind::Text), "names of policies that are its own");
 
+/// An entity that has a collection.
+pub trait Shown: Shelved {
+    fn show(&self, face: &Face, index: &Index<'_>, call: &Call) -> Value;
+}
+
+pub fn list<E: Shown>(face: &Face, call: &Call) -> Outcome {
+    let directory = face.directory();
+    let index = Index::new(&directory);
+    let wanted = directory.everywhere::<E>().filter(|entity| wanted(call, &***entity));
+    Ok(wanted.map(|entity| entity.show(face, &index, call)).collect())
+}
+
+pub fn get<E: Shown>(face: &Face, call: &Call) -> Outcome {
+    let directory = face.directory();
+    Ok(at::<E>(&directory, call)?.show(face, &Index::new(&directory), call))
+}
+
+/// What a change answers: the entity as it is now.
+pub fn shown<E: Shown>(face: &Face, call: &Call, id: &str) -> Outcome {
+    let directory = face.directory();
+    let entity = directory.get::<E>(id).ok_or_else(not_found)?;
+    Ok(entity.show(face, &Index::new(&directory), call))
+}
+
 /// The entity of a call's path.
 pub fn at<E: Shelved>(directory: &Directory, call: &Call) -> Result<Arc<E>, VmsError> {
     directory.numbered::<E>(call.id()?).cloned().ok_or_else(not_found)
 }
 
 /// Whether an entity can be in the list at all, by its name and its id: told before it is written down.
-pub fn wanted<E: Entity>(call: &Call, entity: &E) -> bool {
+fn wanted<E: Entity>(call: &Call, entity: &E) -> bool {
     let named = call.query.get("name").is_none_or(|name| name == entity.name());
     named && call.query.get("id").is_none_or(|id| id.trim().parse() == Ok(entity.number()))
 }
@@ -51,6 +76,12 @@ pub fn common<E: Entity>(face: &Face, directory: &Directory, call: &Call, collec
         "tenant_name": tenant.as_ref().map(|tenant| tenant.name.as_str()),
         "arn": entity.arn(),
     })
+}
+
+pub fn merge(out: &mut Value, more: Value) {
+    if let (Value::Object(out), Value::Object(more)) = (out, more) {
+        out.extend(more);
+    }
 }
 
 pub fn tenant_of(directory: &Directory, account: AccountId) -> Option<Arc<Account>> {

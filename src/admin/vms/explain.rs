@@ -10,6 +10,7 @@ use super::error::VmsError;
 use super::face::Face;
 use super::route::{Call, Outcome, Running};
 use super::schema::{Field, Kind, Schema, Usage, field, read};
+use crate::admin::USER;
 use crate::admin::verdict::{self, Question, Verdict};
 use crate::identity::{AccountId, Directory, Standing, User};
 use crate::s3::access::KnownBucket;
@@ -99,15 +100,16 @@ fn standing(face: &Face, directory: &Directory, principal: &str) -> Result<Optio
     if matches!(principal, "anonymous" | "*") {
         return Ok(None);
     }
-    if principal == "admin" {
-        let administrator = face.identities.credential(&face.identities.administrator_key());
-        return Ok(administrator.map(|credential| credential.standing.clone()));
-    }
     if principal.starts_with("arn:") {
         return Ok(Some(Standing::of_arn(directory, principal)?));
     }
     match directory.find::<User>(AccountId::DEFAULT, principal) {
         Some(user) => Ok(Some(Standing::user(directory, user))),
+        // Unless a user has the name.
+        None if principal == USER => {
+            let administrator = face.identities.credential(&face.identities.administrator_key());
+            Ok(administrator.map(|credential| credential.standing.clone()))
+        }
         None => Err(VmsError::field("principal", format!("There is no user {principal}."))),
     }
 }

@@ -14,6 +14,7 @@ use crate::audit::{Actor, Audit, Event, Kind};
 use crate::clock::SharedClock;
 use crate::identity::{Account, Draft, Identities, IdentityError, Snapshot};
 use crate::role::gate::{Closed, WriteGate};
+use crate::s3::ops::delete_bucket::Kept;
 
 /// What is known of the node itself.
 #[derive(Clone, Debug)]
@@ -64,7 +65,8 @@ impl Face {
         change: impl FnOnce(&mut Draft<'_>) -> Result<T, IdentityError> + Send + 'static,
     ) -> Result<T, VmsError> {
         let changed = self.identities.change(change).await?;
-        let policies = call.path.starts_with("s3policies") || call.body.contains_key("s3_policies_ids");
+        let policies = call.path.starts_with("s3policies")
+            || ["s3_policies_ids", "trust_policy"].iter().any(|field| call.body.contains_key(*field));
         self.record(call, if policies { Kind::PolicyChanged } else { Kind::IdentityChanged });
         Ok(changed)
     }
@@ -136,6 +138,14 @@ pub fn reference(id: u64, name: &str) -> Value {
     json!({"id": id, "name": name})
 }
 
+/// Host and port of a URL, or of `HOST:PORT`.
+pub fn host_and_port(address: &str) -> (&str, Option<u16>) {
+    let place = address.split_once("://").map_or(address, |(_, place)| place);
+    let split = place.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let (host, port) = split.map_or((place, None), |(host, port)| (host, Some(port)));
+    (host.trim_matches(['[', ']']), port)
+}
+
 /// RFC 3339
 pub fn time(at: Timestamp) -> String {
     crate::replication::report::rfc3339(at)
@@ -178,6 +188,15 @@ impl From<CommitError> for VmsError {
 impl From<ReadError> for VmsError {
     fn from(error: ReadError) -> Self {
         VmsError::internal(&error)
+    }
+}
+
+impl From<Kept> for VmsError {
+    fn from(kept: Kept) -> Self {
+        match kept {
+            Kept::Unreadable(error) => error.into(),
+            Kept::Refused(error) => error.into(),
+        }
     }
 }
 

@@ -2,13 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::entity::{self, REFERENCE};
+use super::entity::{self, REFERENCE, Shown};
 use super::error::VmsError;
 use super::face::{Face, time};
 use super::index::Index;
-use super::route::{Call, Outcome, Running, not_found};
+use super::route::{Call, Running};
 use super::schema::{Field, Kind, Schema, Usage, both, field, neutral, read};
-use super::users::merge;
 use crate::identity::{Draft, Group, Holder, NewGroup, User};
 
 const COLLECTION: &str = "groups";
@@ -39,39 +38,22 @@ pub const SCHEMA: Schema = Schema {
 
 pub const MEMBER: &[Field] = &[field("user_id", Kind::Integer, Usage::Write, "which user").required()];
 
-fn show(face: &Face, index: &Index<'_>, call: &Call, group: &Group) -> Value {
-    let directory = index.directory;
-    let mut out = entity::common(face, directory, call, COLLECTION, group);
-    entity::add_grants(directory, &group.grants, &mut out);
-    let tenant = entity::tenant_of(directory, group.account);
-    let facts = json!({
-        "created": time(group.created),
-        "gid": group.gid,
-        "local_provider": tenant.as_ref().map(|tenant| entity::provider(tenant)),
-        "local_provider_id": tenant.as_ref().map(|tenant| tenant.number),
-        "users": index.members(group),
-    });
-    merge(&mut out, facts);
-    out
-}
-
-fn shown(face: &Face, call: &Call, id: &str) -> Outcome {
-    let directory = face.directory();
-    let group = directory.get::<Group>(id).ok_or_else(not_found)?;
-    Ok(show(face, &Index::new(&directory), call, group))
-}
-
-pub fn list(face: &Face, call: &Call) -> Outcome {
-    let directory = face.directory();
-    let index = Index::new(&directory);
-    let wanted = directory.everywhere::<Group>().filter(|group| entity::wanted(call, &***group));
-    Ok(wanted.map(|group| show(face, &index, call, group)).collect())
-}
-
-pub fn get(face: &Face, call: &Call) -> Outcome {
-    let directory = face.directory();
-    let group = entity::at::<Group>(&directory, call)?;
-    Ok(show(face, &Index::new(&directory), call, &group))
+impl Shown for Group {
+    fn show(&self, face: &Face, index: &Index<'_>, call: &Call) -> Value {
+        let directory = index.directory;
+        let mut out = entity::common(face, directory, call, COLLECTION, self);
+        entity::add_grants(directory, &self.grants, &mut out);
+        let tenant = entity::tenant_of(directory, self.account);
+        let facts = json!({
+            "created": time(self.created),
+            "gid": self.gid,
+            "local_provider": tenant.as_ref().map(|tenant| entity::provider(tenant)),
+            "local_provider_id": tenant.as_ref().map(|tenant| tenant.number),
+            "users": index.members(self),
+        });
+        entity::merge(&mut out, facts);
+        out
+    }
 }
 
 pub fn create(face: Face, call: Call) -> Running {
@@ -86,7 +68,7 @@ pub fn create(face: Face, call: Call) -> Running {
             Ok(group.id.clone())
         };
         let id = face.change(&call, making).await?;
-        shown(&face, &call, &id)
+        entity::shown::<Group>(&face, &call, &id)
     })
 }
 
@@ -112,7 +94,7 @@ pub fn change(face: Face, call: Call) -> Running {
             }
         };
         face.change(&call, changing).await?;
-        shown(&face, &call, &group.id)
+        entity::shown::<Group>(&face, &call, &group.id)
     })
 }
 
@@ -138,7 +120,7 @@ pub fn add_member(face: Face, call: Call) -> Running {
         let (user, group) = member(&face, &call)?;
         let inside = group.clone();
         face.change(&call, move |draft| draft.add_to_group(&user, &inside)).await?;
-        shown(&face, &call, &group)
+        entity::shown::<Group>(&face, &call, &group)
     })
 }
 
@@ -147,6 +129,6 @@ pub fn remove_member(face: Face, call: Call) -> Running {
         let (user, group) = member(&face, &call)?;
         let inside = group.clone();
         face.change(&call, move |draft| draft.remove_from_group(&user, &inside)).await?;
-        shown(&face, &call, &group)
+        entity::shown::<Group>(&face, &call, &group)
     })
 }

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::entity::{self, REFERENCE};
+use super::entity::{self, REFERENCE, Shown};
 use super::error::VmsError;
 use super::face::{Face, reference, time};
-use super::route::{Call, Outcome, Running, not_found};
+use super::index::Index;
+use super::route::{Call, Running};
 use super::schema::{Kind, Schema, Usage, both, field, read};
-use super::users::merge;
-use crate::identity::{Directory, Draft, Holder, IdentityError, NewRole, Role, TrustDocument};
+use crate::identity::{Draft, Holder, IdentityError, NewRole, Role, TrustDocument};
 
 const COLLECTION: &str = "iamroles";
 
@@ -36,37 +36,23 @@ pub const SCHEMA: Schema = Schema {
     ],
 };
 
-fn show(face: &Face, directory: &Directory, call: &Call, role: &Role) -> Value {
-    let mut out = entity::common(face, directory, call, COLLECTION, role);
-    entity::add_grants(directory, &role.grants, &mut out);
-    let tenant = entity::tenant_of(directory, role.account);
-    let facts = json!({
-        "created": time(role.created),
-        "description": role.description,
-        "trust_policy": role.trust.text(),
-        "max_session_duration": role.max_session_seconds,
-        "tenant": tenant.map(|tenant| reference(tenant.number, &tenant.name)),
-        "vid": role.number,
-    });
-    merge(&mut out, facts);
-    out
-}
-
-fn shown(face: &Face, call: &Call, id: &str) -> Outcome {
-    let directory = face.directory();
-    let role = directory.get::<Role>(id).ok_or_else(not_found)?;
-    Ok(show(face, &directory, call, role))
-}
-
-pub fn list(face: &Face, call: &Call) -> Outcome {
-    let directory = face.directory();
-    Ok(directory.everywhere::<Role>().map(|role| show(face, &directory, call, role)).collect())
-}
-
-pub fn get(face: &Face, call: &Call) -> Outcome {
-    let directory = face.directory();
-    let role = entity::at::<Role>(&directory, call)?;
-    Ok(show(face, &directory, call, &role))
+impl Shown for Role {
+    fn show(&self, face: &Face, index: &Index<'_>, call: &Call) -> Value {
+        let directory = index.directory;
+        let mut out = entity::common(face, directory, call, COLLECTION, self);
+        entity::add_grants(directory, &self.grants, &mut out);
+        let tenant = entity::tenant_of(directory, self.account);
+        let facts = json!({
+            "created": time(self.created),
+            "description": self.description,
+            "trust_policy": self.trust.text(),
+            "max_session_duration": self.max_session_seconds,
+            "tenant": tenant.map(|tenant| reference(tenant.number, &tenant.name)),
+            "vid": self.number,
+        });
+        entity::merge(&mut out, facts);
+        out
+    }
 }
 
 fn trust(text: &str) -> Result<TrustDocument, VmsError> {
@@ -95,7 +81,7 @@ pub fn create(face: Face, call: Call) -> Running {
             Ok(role.id.clone())
         };
         let id = face.change(&call, making).await?;
-        shown(&face, &call, &id)
+        entity::shown::<Role>(&face, &call, &id)
     })
 }
 
@@ -121,7 +107,7 @@ pub fn change(face: Face, call: Call) -> Running {
             }
         };
         face.change(&call, changing).await?;
-        shown(&face, &call, &role.id)
+        entity::shown::<Role>(&face, &call, &role.id)
     })
 }
 

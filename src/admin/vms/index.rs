@@ -1,12 +1,12 @@
 //! Who belongs to what, worked out once for a whole list: asked object by object, a list would cost its square.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
 use super::face::reference;
-use crate::identity::{AccountId, Directory, Entity, Grants, Group, Id, Role, User};
+use crate::identity::{Directory, Entity, Grants, Group, Id, Role, User};
 
 /// Names of those who have a policy attached.
 #[derive(Default)]
@@ -18,7 +18,6 @@ pub struct Holders {
 
 pub struct Index<'a> {
     pub directory: &'a Directory,
-    gids: OnceLock<HashMap<(AccountId, u32), &'a Arc<Group>>>,
     uids: OnceLock<HashMap<String, &'a Arc<User>>>,
     members: OnceLock<HashMap<Id, Vec<Value>>>,
     holders: OnceLock<HashMap<Id, Holders>>,
@@ -26,21 +25,7 @@ pub struct Index<'a> {
 
 impl<'a> Index<'a> {
     pub fn new(directory: &'a Directory) -> Self {
-        Index {
-            directory,
-            gids: OnceLock::new(),
-            uids: OnceLock::new(),
-            members: OnceLock::new(),
-            holders: OnceLock::new(),
-        }
-    }
-
-    pub fn group_of_gid(&self, account: AccountId, gid: u32) -> Option<&'a Arc<Group>> {
-        let gids = self.gids.get_or_init(|| {
-            let groups = self.directory.everywhere::<Group>();
-            groups.filter_map(|group| Some(((group.account, group.gid?), group))).collect()
-        });
-        gids.get(&(account, gid)).copied()
+        Index { directory, uids: OnceLock::new(), members: OnceLock::new(), holders: OnceLock::new() }
     }
 
     /// Who a bucket's creator is here.
@@ -52,21 +37,12 @@ impl<'a> Index<'a> {
         uids.get(id).copied().or_else(|| self.directory.get::<User>(id))
     }
 
-    /// The groups of a user: those it was added to, and those whose gid it has.
-    pub fn groups_of(&self, user: &User) -> Vec<&'a Arc<Group>> {
-        let added = user.groups.iter().filter_map(|id| self.directory.get::<Group>(id));
-        let gids = user.local.iter().flat_map(|local| local.leading_gid.iter().chain(&local.gids));
-        let by_gid = gids.filter_map(|gid| self.group_of_gid(user.account, *gid));
-        let found: BTreeMap<&Id, &Arc<Group>> = added.chain(by_gid).map(|group| (&group.id, group)).collect();
-        found.into_values().collect()
-    }
-
     /// References to the users of a group.
     pub fn members(&self, group: &Group) -> &[Value] {
         let members = self.members.get_or_init(|| {
             let mut members: HashMap<Id, Vec<Value>> = HashMap::new();
             for user in self.directory.everywhere::<User>() {
-                for group in self.groups_of(user) {
+                for group in self.directory.groups_of(user) {
                     members.entry(group.id.clone()).or_default().push(reference(user.number, &user.name));
                 }
             }

@@ -32,6 +32,8 @@ mod viewpolicies;
 mod views;
 mod vippools;
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::Body as HttpBody;
 use axum::extract::Request;
@@ -52,6 +54,9 @@ const BODY_MAX: usize = 4 << 20;
 
 /// That of somebody who is not logged in yet.
 const LOGIN_MAX: usize = 16 << 10;
+
+/// Connections are few: nobody keeps one by a body that never ends, least of all before a login.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 const TENANT: &str = "x-tenant-name";
 
@@ -96,14 +101,15 @@ async fn answer(face: Face, request: Request) -> Result<Response, VmsError> {
         return Err(VmsError::Method { detail, allow: allowed(&here) });
     };
     let mut query = Query::parse(parts.uri.query().unwrap_or_default())?;
-    let tenant = tenant(&face, &parts.headers)?;
+    // Who is not logged in yet does not learn which tenants there are.
+    let tenant = if route.open { None } else { tenant(&face, &parts.headers)? };
     if let (Answer::List(schema), Some(tenant)) = (&route.answer, tenant)
         && schema.fields.iter().any(|field| field.shown() && field.name == "tenant_id")
     {
         query.set_default("tenant_id", &tenant.to_string());
     }
     let longest = if route.open { LOGIN_MAX } else { BODY_MAX };
-    let body = read(&parts.headers, body, longest).await?;
+    let body = read(&parts.headers, body, longest, BODY_TIMEOUT).await?;
     let (fields, purpose) = route.body.fields();
     let body = schema::check(fields, purpose, body).map_err(VmsError::Fields)?;
     let operator = match (parts.extensions.get::<Operator>(), parts.extensions.get::<auth::From>()) {
@@ -171,7 +177,7 @@ fn options(here: &[&Route]) -> Response {
     let mut actions = Map::new();
     for route in here {
         let (fields, purpose) = route.body.fields();
-        let settable = fields.iter().filter(|field| field.usage != schema::Usage::Read);
+        let settable = fields.iter().filter(|field| field.settable(purpose));
         let described: Map<String, Value> = settable
             .map(|field| {
                 let required = field.required && purpose == schema::Purpose::Create;
@@ -208,9 +214,16 @@ fn tenant(face: &Face, headers: &HeaderMap) -> Result<Option<u64>, VmsError> {
 }
 
 /// The body as an object: absent, empty and chunked without a chunk are all an empty one.
-async fn read(headers: &HeaderMap, body: HttpBody, longest: usize) -> Result<Map<String, Value>, VmsError> {
+async fn read(
+    headers: &HeaderMap,
+    body: HttpBody,
+    longest: usize,
+    within: Duration,
+) -> Result<Map<String, Value>, VmsError> {
     let too_long = || VmsError::Status(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {longest} bytes"));
-    let bytes = axum::body::to_bytes(body, longest).await.map_err(|_| too_long())?;
+    let reading = tokio::time::timeout(within, axum::body::to_bytes(body, longest));
+    let too_slow = |_| VmsError::Status(StatusCode::REQUEST_TIMEOUT, "the body took too long".into());
+    let bytes = reading.await.map_err(too_slow)?.map_err(|_| too_long())?;
     if bytes.is_empty() {
         return Ok(Map::new());
     }

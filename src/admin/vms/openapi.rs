@@ -6,7 +6,7 @@ use super::error::VmsError;
 use super::face::Face;
 use super::query;
 use super::route::{Answer, Call, Route};
-use super::schema::{self, Field, Kind, Purpose, Usage};
+use super::schema::{self, Field, Kind, Purpose};
 use super::table;
 
 pub const PATH: &str = "openapi.json";
@@ -74,11 +74,7 @@ fn operation(route: &Route) -> Value {
 
 fn body(route: &Route) -> Option<Value> {
     let (fields, purpose) = route.body.fields();
-    let settable = |field: &Field| match field.usage {
-        Usage::Read => false,
-        Usage::Create => purpose == Purpose::Create,
-        Usage::Both | Usage::Write | Usage::Neutral => true,
-    };
+    let settable = |field: &Field| field.settable(purpose);
     let any = fields.iter().any(settable);
     any.then(|| schema::document(fields, &settable, purpose == Purpose::Create))
 }

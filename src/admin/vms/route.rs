@@ -102,8 +102,8 @@ pub struct Operator {
     pub from: IpAddr,
 }
 
-/// A request, decoded and checked.
-#[derive(Clone, Debug)]
+/// A request, decoded and checked. Without `Debug`: its body may hold secrets.
+#[derive(Clone)]
 pub struct Call {
     pub verb: Verb,
     /// `users/7/access_keys`

@@ -2,13 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::entity;
+use super::entity::{self, Shown};
 use super::error::VmsError;
 use super::face::{Face, time};
 use super::index::{Holders, Index};
-use super::route::{Call, Outcome, Running, not_found};
+use super::route::{Call, Running};
 use super::schema::{Kind, Schema, Usage, both, field, read};
-use super::users::merge;
 use crate::identity::{Draft, IdentityDocument, NewPolicy, Policy};
 
 const COLLECTION: &str = "s3policies";
@@ -36,40 +35,23 @@ pub const SCHEMA: Schema = Schema {
     ],
 };
 
-fn show(face: &Face, index: &Index<'_>, call: &Call, policy: &Policy) -> Value {
-    let mut out = entity::common(face, index.directory, call, COLLECTION, policy);
-    let none = Holders::default();
-    let holders = index.holders(&policy.id).unwrap_or(&none);
-    let facts = json!({
-        "created": time(policy.created),
-        "policy": policy.in_force().document.text(),
-        "enabled": policy.enabled,
-        "users": holders.users,
-        "groups": holders.groups,
-        "roles": holders.roles,
-        "is_replicated": false,
-    });
-    merge(&mut out, facts);
-    out
-}
-
-fn shown(face: &Face, call: &Call, id: &str) -> Outcome {
-    let directory = face.directory();
-    let policy = directory.get::<Policy>(id).ok_or_else(not_found)?;
-    Ok(show(face, &Index::new(&directory), call, policy))
-}
-
-pub fn list(face: &Face, call: &Call) -> Outcome {
-    let directory = face.directory();
-    let index = Index::new(&directory);
-    let wanted = directory.everywhere::<Policy>().filter(|policy| entity::wanted(call, &***policy));
-    Ok(wanted.map(|policy| show(face, &index, call, policy)).collect())
-}
-
-pub fn get(face: &Face, call: &Call) -> Outcome {
-    let directory = face.directory();
-    let policy = entity::at::<Policy>(&directory, call)?;
-    Ok(show(face, &Index::new(&directory), call, &policy))
+impl Shown for Policy {
+    fn show(&self, face: &Face, index: &Index<'_>, call: &Call) -> Value {
+        let mut out = entity::common(face, index.directory, call, COLLECTION, self);
+        let none = Holders::default();
+        let holders = index.holders(&self.id).unwrap_or(&none);
+        let facts = json!({
+            "created": time(self.created),
+            "policy": self.in_force().document.text(),
+            "enabled": self.enabled,
+            "users": holders.users,
+            "groups": holders.groups,
+            "roles": holders.roles,
+            "is_replicated": false,
+        });
+        entity::merge(&mut out, facts);
+        out
+    }
 }
 
 fn document(text: &str) -> Result<IdentityDocument, VmsError> {
@@ -90,7 +72,7 @@ pub fn create(face: Face, call: Call) -> Running {
             Ok(policy.id.clone())
         };
         let id = face.change(&call, making).await?;
-        shown(&face, &call, &id)
+        entity::shown::<Policy>(&face, &call, &id)
     })
 }
 
@@ -111,7 +93,7 @@ pub fn change(face: Face, call: Call) -> Running {
             Ok(())
         };
         face.change(&call, changing).await?;
-        shown(&face, &call, &policy.id)
+        entity::shown::<Policy>(&face, &call, &policy.id)
     })
 }
 

@@ -82,6 +82,15 @@ impl Field {
     pub const fn shown(&self) -> bool {
         matches!(self.usage, Usage::Read | Usage::Both | Usage::Create)
     }
+
+    /// Whether a body for this purpose may have it.
+    pub fn settable(&self, purpose: Purpose) -> bool {
+        match self.usage {
+            Usage::Read => false,
+            Usage::Create => purpose == Purpose::Create,
+            Usage::Both | Usage::Write | Usage::Neutral => true,
+        }
+    }
 }
 
 /// What a body is for.
@@ -102,15 +111,7 @@ pub fn fault(name: &str, message: impl Into<String>) -> Faults {
 pub fn check(fields: &[Field], purpose: Purpose, mut body: Map<String, Value>) -> Result<Map<String, Value>, Faults> {
     let mut faults = Faults::new();
     let mut taken = Map::new();
-    for field in fields {
-        let settable = match field.usage {
-            Usage::Read => false,
-            Usage::Create => purpose == Purpose::Create,
-            Usage::Both | Usage::Write | Usage::Neutral => true,
-        };
-        if !settable {
-            continue;
-        }
+    for field in fields.iter().filter(|field| field.settable(purpose)) {
         let Some(value) = body.remove(field.name) else {
             if field.required && purpose == Purpose::Create {
                 faults.extend(fault(field.name, "This field is required."));

@@ -2,16 +2,17 @@
 
 use super::route::{Action, Answer, Body, Route, Verb, act, change, create, delete, get, list};
 use super::{
-    apitokens, clusters, explain, groups, iamroles, keys, openapi, s3policies, tenants, token, user_query, users,
-    viewpolicies, views, vippools,
+    apitokens, clusters, entity, explain, groups, iamroles, keys, openapi, s3policies, tenants, token, user_query,
+    users, viewpolicies, views, vippools,
 };
+use crate::identity::{Group, Policy, Role, User};
 
 pub fn routes() -> impl Iterator<Item = &'static Route> {
     IDENTITIES.iter().chain(POLICIES).chain(NODE)
 }
 
 const IDENTITIES: &[Route] = &[
-    list("users", &users::SCHEMA, users::list),
+    list("users", &users::SCHEMA, entity::list::<User>),
     create("users", &users::SCHEMA, users::create),
     list("users/names", &user_query::NAME, user_query::names).with(user_query::NAME_PARAMETERS),
     get("users/query", &users::SCHEMA, user_query::query)
@@ -25,7 +26,7 @@ const IDENTITIES: &[Route] = &[
         Answer::One(&users::SCHEMA),
         user_query::change,
     ),
-    get("users/{id}", &users::SCHEMA, users::get),
+    get("users/{id}", &users::SCHEMA, entity::get::<User>),
     change("users/{id}", &users::SCHEMA, users::change),
     delete("users/{id}", users::delete),
     act(
@@ -40,9 +41,9 @@ const IDENTITIES: &[Route] = &[
     act(Verb::Delete, "users/{id}/access_keys", "delete a key", keys::DELETE, Answer::Nothing, keys::delete),
     get("users/{id}/tenant_data", &users::TENANT_DATA, users::tenant_data),
     change("users/{id}/tenant_data", &users::TENANT_DATA, users::change_tenant_data),
-    list("groups", &groups::SCHEMA, groups::list),
+    list("groups", &groups::SCHEMA, entity::list::<Group>),
     create("groups", &groups::SCHEMA, groups::create),
-    get("groups/{id}", &groups::SCHEMA, groups::get),
+    get("groups/{id}", &groups::SCHEMA, entity::get::<Group>),
     change("groups/{id}", &groups::SCHEMA, groups::change),
     delete("groups/{id}", groups::delete),
     act(
@@ -68,7 +69,7 @@ const IDENTITIES: &[Route] = &[
 ];
 
 const POLICIES: &[Route] = &[
-    list("s3policies", &s3policies::SCHEMA, s3policies::list),
+    list("s3policies", &s3policies::SCHEMA, entity::list::<Policy>),
     create("s3policies", &s3policies::SCHEMA, s3policies::create),
     act(
         Verb::Post,
@@ -78,12 +79,12 @@ const POLICIES: &[Route] = &[
         Answer::One(&explain::VERDICT),
         explain::explain,
     ),
-    get("s3policies/{id}", &s3policies::SCHEMA, s3policies::get),
+    get("s3policies/{id}", &s3policies::SCHEMA, entity::get::<Policy>),
     change("s3policies/{id}", &s3policies::SCHEMA, s3policies::change),
     delete("s3policies/{id}", s3policies::delete),
-    list("iamroles", &iamroles::SCHEMA, iamroles::list),
+    list("iamroles", &iamroles::SCHEMA, entity::list::<Role>),
     create("iamroles", &iamroles::SCHEMA, iamroles::create),
-    get("iamroles/{id}", &iamroles::SCHEMA, iamroles::get),
+    get("iamroles/{id}", &iamroles::SCHEMA, entity::get::<Role>),
     change("iamroles/{id}", &iamroles::SCHEMA, iamroles::change),
     delete("iamroles/{id}", iamroles::delete),
     list("tenants", &tenants::SCHEMA, tenants::list),

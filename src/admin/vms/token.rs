@@ -1,6 +1,6 @@
 //! `/token/`: a password for bearer tokens, and a refresh token for an access token.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::error::VmsError;
 use super::face::Face;
@@ -30,8 +30,7 @@ pub fn login(face: Face, call: Call) -> Running {
         if !face.gate.password_of(user, password) {
             return Err(refuse(&face, &call, "No active account found with the given credentials"));
         }
-        let issue = |token_type| face.gate.signer.issue(token_type, user, &*face.clock);
-        Ok(json!({"access": issue(TokenType::Access), "refresh": issue(TokenType::Refresh)}))
+        Ok(pair(&face, user))
     })
 }
 
@@ -41,9 +40,13 @@ pub fn refresh(face: Face, call: Call) -> Running {
         let Some(user) = face.gate.signer.verify(TokenType::Refresh, token, face.clock.now()) else {
             return Err(refuse(&face, &call, "Token is invalid or expired"));
         };
-        let issue = |token_type| face.gate.signer.issue(token_type, &user, &*face.clock);
-        Ok(json!({"access": issue(TokenType::Access), "refresh": issue(TokenType::Refresh)}))
+        Ok(pair(&face, &user))
     })
+}
+
+fn pair(face: &Face, user: &str) -> Value {
+    let issue = |token_type| face.gate.signer.issue(token_type, user, &*face.clock);
+    json!({"access": issue(TokenType::Access), "refresh": issue(TokenType::Refresh)})
 }
 
 /// Guesses at this door count like those at any other.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::entity::{self, Shown};
 use super::error::VmsError;
 use super::face::Face;
 use super::index::Index;
@@ -65,7 +66,7 @@ pub fn query(face: &Face, call: &Call) -> Outcome {
     let number = call.query.integer("vid")?;
     let tenant = call.query.integer("tenant_id")?.and_then(|tenant| u64::try_from(tenant).ok()).or(call.tenant);
     let user = find(&directory, tenant, uid, name, number)?;
-    Ok(users::show(face, &Index::new(&directory), call, &user))
+    Ok(user.show(face, &Index::new(&directory), call))
 }
 
 pub fn change(face: Face, call: Call) -> Running {
@@ -76,8 +77,10 @@ pub fn change(face: Face, call: Call) -> Running {
         let name = call.text("username").or_else(|| call.text("login_name"));
         let tenant = call.integer::<u64>("tenant_id")?.flatten().or(call.tenant);
         let user = find(&face.directory(), tenant, uid, name, None)?;
+        // The audit log names whom it was.
+        inner.path = format!("users/{}", user.number);
         users::apply(&face, &inner, &user).await?;
-        users::shown(&face, &call, &user.id)
+        entity::shown::<User>(&face, &call, &user.id)
     })
 }
 

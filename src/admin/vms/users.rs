@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::entity::{self, REFERENCE};
+use super::entity::{self, REFERENCE, Shown};
 use super::error::VmsError;
 use super::face::{Face, time};
 use super::index::Index;
 use super::route::{Call, Outcome, Running};
 use super::schema::{Field, Kind, Schema, Usage, both, field, neutral, read};
-use crate::identity::{Directory, Holder, KeyOwner, Local, NewUser, User};
+use crate::identity::{AccessKey, AccountId, Directory, Draft, Holder, IdentityError, KeyOwner, Local, NewUser, User};
 
 const COLLECTION: &str = "users";
 
@@ -72,50 +72,46 @@ pub const TENANT_DATA: Schema = Schema {
     ],
 };
 
-pub fn show(face: &Face, index: &Index<'_>, call: &Call, user: &User) -> Value {
-    let directory = index.directory;
-    let mut out = entity::common(face, directory, call, COLLECTION, user);
-    entity::add_grants(directory, &user.grants, &mut out);
-    let local = user.local.clone().unwrap_or_default();
-    let tenant = entity::tenant_of(directory, user.account);
-    let groups: Vec<&str> = index.groups_of(user).into_iter().map(|group| group.name.as_str()).collect();
-    let leading = local.leading_gid.and_then(|gid| index.group_of_gid(user.account, gid));
-    let facts = json!({
-        "created": time(user.created),
-        "uid": local.uid,
-        "leading_gid": local.leading_gid,
-        "gids": local.gids,
-        "allow_create_bucket": local.allow_create_bucket,
-        "allow_delete_bucket": local.allow_delete_bucket,
-        "s3_superuser": local.superuser,
-        "local": user.local.is_some(),
-        "local_provider": tenant.as_ref().map(|tenant| entity::provider(tenant)),
-        "local_provider_id": tenant.as_ref().map(|tenant| tenant.number),
-        "access_keys": keys(directory, user),
-        "group_count": groups.len(),
-        "groups": groups,
-        "leading_group_name": leading.map(|group| group.name.as_str()),
-        "leading_group_gid": local.leading_gid,
-        "sid": "",
-        "vid": user.number,
-        "password_is_set": false,
-        "is_temporary_password": false,
-        "iam": user.local.is_none(),
-    });
-    merge(&mut out, facts);
-    out
-}
-
-pub fn merge(out: &mut Value, more: Value) {
-    if let (Value::Object(out), Value::Object(more)) = (out, more) {
-        out.extend(more);
+impl Shown for User {
+    fn show(&self, face: &Face, index: &Index<'_>, call: &Call) -> Value {
+        let directory = index.directory;
+        let mut out = entity::common(face, directory, call, COLLECTION, self);
+        entity::add_grants(directory, &self.grants, &mut out);
+        let local = self.local.clone().unwrap_or_default();
+        let tenant = entity::tenant_of(directory, self.account);
+        let groups: Vec<&str> = directory.groups_of(self).map(|group| group.name.as_str()).collect();
+        let leading = local.leading_gid.and_then(|gid| directory.group_of_gid(self.account, gid));
+        let facts = json!({
+            "created": time(self.created),
+            "uid": local.uid,
+            "leading_gid": local.leading_gid,
+            "gids": local.gids,
+            "allow_create_bucket": local.allow_create_bucket,
+            "allow_delete_bucket": local.allow_delete_bucket,
+            "s3_superuser": local.superuser,
+            "local": self.local.is_some(),
+            "local_provider": tenant.as_ref().map(|tenant| entity::provider(tenant)),
+            "local_provider_id": tenant.as_ref().map(|tenant| tenant.number),
+            "access_keys": keys(directory, self),
+            "group_count": groups.len(),
+            "groups": groups,
+            "leading_group_name": leading.map(|group| group.name.as_str()),
+            "leading_group_gid": local.leading_gid,
+            "sid": "",
+            "vid": self.number,
+            "password_is_set": false,
+            "is_temporary_password": false,
+            "iam": self.local.is_none(),
+        });
+        entity::merge(&mut out, facts);
+        out
     }
 }
 
 fn keys(directory: &Directory, user: &User) -> Vec<Value> {
     let owner = KeyOwner::User(user.id.clone());
     let tenant = entity::tenant_of(directory, user.account).map(|tenant| tenant.number);
-    let show = |key: &Arc<crate::identity::AccessKey>| {
+    let show = |key: &Arc<AccessKey>| {
         json!({
             "access_key": key.access_key.as_str(), "creation_time": time(key.created), "enabled": key.enabled,
             "tenant_id": tenant,
@@ -124,39 +120,27 @@ fn keys(directory: &Directory, user: &User) -> Vec<Value> {
     directory.keys_of(&owner).map(show).collect()
 }
 
-pub fn list(face: &Face, call: &Call) -> Outcome {
-    let directory = face.directory();
-    let index = Index::new(&directory);
-    let wanted = directory.everywhere::<User>().filter(|user| entity::wanted(call, &***user));
-    Ok(wanted.map(|user| show(face, &index, call, user)).collect())
-}
-
-pub fn get(face: &Face, call: &Call) -> Outcome {
-    let directory = face.directory();
-    let user = entity::at::<User>(&directory, call)?;
-    Ok(show(face, &Index::new(&directory), call, &user))
-}
-
 pub fn create(face: Face, call: Call) -> Running {
     Box::pin(async move {
         let directory = face.directory();
         let account = tenant(&face, &call)?;
+        let asked = LocalChange::of(&call)?;
         let local = match call.flag("iam") {
             Some(true) => {
-                refuse_local(&call)?;
+                asked.refuse()?;
                 None
             }
-            _ => Some(local(&call, Local::default())?),
+            _ => Some(asked.onto(Local::default())),
         };
         let new = NewUser { name: call.needed("name")?.to_owned(), local, ..NewUser::default() };
         let policies = entity::policies(&directory, &call)?.unwrap_or_default();
-        let making = move |draft: &mut crate::identity::Draft<'_>| {
+        let making = move |draft: &mut Draft<'_>| {
             let user = draft.create_user(account, new)?;
             draft.set_attached(&Holder::User(user.id.clone()), &policies)?;
             Ok(user.id.clone())
         };
         let id = face.change(&call, making).await?;
-        shown(&face, &call, &id)
+        entity::shown::<User>(&face, &call, &id)
     })
 }
 
@@ -164,24 +148,24 @@ pub fn change(face: Face, call: Call) -> Running {
     Box::pin(async move {
         let user = entity::at::<User>(&face.directory(), &call)?;
         apply(&face, &call, &user).await?;
-        shown(&face, &call, &user.id)
+        entity::shown::<User>(&face, &call, &user.id)
     })
 }
 
 /// Sets what a body has of a user's fields.
 pub async fn apply(face: &Face, call: &Call, user: &User) -> Result<(), VmsError> {
     let directory = face.directory();
-    let local = match &user.local {
-        Some(known) => Some(local(call, known.clone())?),
-        None => {
-            refuse_local(call)?;
-            None
-        }
-    };
+    let asked = LocalChange::of(call)?;
+    if user.local.is_none() {
+        asked.refuse()?;
+    }
     let name = call.text("name").filter(|name| *name != user.name).map(str::to_owned);
     let policies = entity::policies(&directory, call)?;
-    let (id, before) = (user.id.clone(), user.local.clone());
-    let changing = move |draft: &mut crate::identity::Draft<'_>| {
+    let id = user.id.clone();
+    let changing = move |draft: &mut Draft<'_>| {
+        let user = draft.get::<User>(&id).ok_or_else(|| IdentityError::missing("user", &*id))?;
+        let before = user.local.clone();
+        let local = before.clone().map(|local| asked.onto(local));
         if name.is_some() {
             draft.update_user(&id, name, None)?;
         }
@@ -222,19 +206,13 @@ pub fn change_tenant_data(face: Face, call: Call) -> Running {
 }
 
 fn tenant_part(face: &Face, directory: &Directory, call: &Call, user: &User) -> Value {
-    let mut whole = show(face, &Index::new(directory), call, user);
+    let mut whole = user.show(face, &Index::new(directory), call);
     let names = TENANT_DATA.fields.iter().map(|field| field.name);
     Value::Object(names.map(|name| (name.to_owned(), whole[name].take())).collect())
 }
 
-pub fn shown(face: &Face, call: &Call, id: &str) -> Outcome {
-    let directory = face.directory();
-    let user = directory.get::<User>(id).ok_or_else(super::route::not_found)?;
-    Ok(show(face, &Index::new(&directory), call, user))
-}
-
 /// By `tenant_id`, else by the local provider, which every tenant has one of.
-pub fn tenant(face: &Face, call: &Call) -> Result<crate::identity::AccountId, VmsError> {
+pub fn tenant(face: &Face, call: &Call) -> Result<AccountId, VmsError> {
     let named = call.integer::<u64>("tenant_id")?.flatten();
     let provider = call.integer::<u64>("local_provider_id")?.flatten();
     let directory = face.directory();
@@ -254,44 +232,53 @@ pub fn tenant(face: &Face, call: &Call) -> Result<crate::identity::AccountId, Vm
     }
 }
 
-/// What makes a local user, as the body changes it.
-fn local(call: &Call, mut local: Local) -> Result<Local, VmsError> {
-    if let Some(uid) = call.integer("uid")? {
-        local.uid = uid;
-    }
-    if let Some(gid) = call.integer("leading_gid")? {
-        local.leading_gid = gid;
-    }
-    if let Some(gids) = call.integers("gids")? {
-        local.gids = gids;
-    }
-    for (name, place) in [
-        ("allow_create_bucket", &mut local.allow_create_bucket),
-        ("allow_delete_bucket", &mut local.allow_delete_bucket),
-        ("s3_superuser", &mut local.superuser),
-    ] {
-        if let Some(flag) = call.flag(name) {
-            *place = flag;
-        }
-    }
-    Ok(local)
+/// What a body sets of what makes a user a local one. The rest stays as it is when the change is made, not as it was when the
+/// change was asked for: two changes at the same time do not undo each other.
+struct LocalChange {
+    uid: Option<Option<u32>>,
+    leading_gid: Option<Option<u32>>,
+    gids: Option<Vec<u32>>,
+    allow_create_bucket: Option<bool>,
+    allow_delete_bucket: Option<bool>,
+    superuser: Option<bool>,
 }
 
-/// An IAM user has what policies give: nothing else can be set.
-fn refuse_local(call: &Call) -> Result<(), VmsError> {
-    let message = "Only a local user has this.";
-    for name in ["uid", "leading_gid"] {
-        if call.body.get(name).is_some_and(|value| !value.is_null()) {
-            return Err(VmsError::field(name, message));
+impl LocalChange {
+    fn of(call: &Call) -> Result<Self, VmsError> {
+        Ok(LocalChange {
+            uid: call.integer("uid")?,
+            leading_gid: call.integer("leading_gid")?,
+            gids: call.integers("gids")?,
+            allow_create_bucket: call.flag("allow_create_bucket"),
+            allow_delete_bucket: call.flag("allow_delete_bucket"),
+            superuser: call.flag("s3_superuser"),
+        })
+    }
+
+    fn onto(self, local: Local) -> Local {
+        Local {
+            uid: self.uid.unwrap_or(local.uid),
+            leading_gid: self.leading_gid.unwrap_or(local.leading_gid),
+            gids: self.gids.unwrap_or(local.gids),
+            allow_create_bucket: self.allow_create_bucket.unwrap_or(local.allow_create_bucket),
+            allow_delete_bucket: self.allow_delete_bucket.unwrap_or(local.allow_delete_bucket),
+            superuser: self.superuser.unwrap_or(local.superuser),
         }
     }
-    if call.integers::<u32>("gids")?.is_some_and(|gids| !gids.is_empty()) {
-        return Err(VmsError::field("gids", message));
-    }
-    for name in ["allow_create_bucket", "allow_delete_bucket", "s3_superuser"] {
-        if call.flag(name) == Some(true) {
-            return Err(VmsError::field(name, message));
+
+    /// An IAM user has what policies give: nothing else can be set.
+    fn refuse(&self) -> Result<(), VmsError> {
+        let set = [
+            ("uid", self.uid.flatten().is_some()),
+            ("leading_gid", self.leading_gid.flatten().is_some()),
+            ("gids", self.gids.as_ref().is_some_and(|gids| !gids.is_empty())),
+            ("allow_create_bucket", self.allow_create_bucket == Some(true)),
+            ("allow_delete_bucket", self.allow_delete_bucket == Some(true)),
+            ("s3_superuser", self.superuser == Some(true)),
+        ];
+        match set.into_iter().find(|(_, set)| *set) {
+            Some((name, _)) => Err(VmsError::field(name, "Only a local user has this.")),
+            None => Ok(()),
         }
     }
-    Ok(())
 }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use serde_json::{Value, json};
 use tandem_storage::record::{BucketRow, Versioning};
 use tandem_storage::types::{BucketGuid, BucketName};
-use tandem_storage::{BucketView, Change, CommitError, Lane, Visit, change};
+use tandem_storage::{BucketView, Change, Lane, change};
 
 use super::entity;
 use super::error::VmsError;
@@ -19,9 +19,7 @@ use super::viewpolicies;
 use crate::clock::random_guid;
 use crate::identity::{AccountId, Directory, User};
 use crate::s3::access::setting;
-
-/// Uploads aborted in one go.
-const UPLOADS_PAGE: usize = 1000;
+use crate::s3::ops::delete_bucket;
 
 pub const SCHEMA: Schema = Schema {
     name: "View",
@@ -349,33 +347,7 @@ pub fn delete(face: Face, call: Call) -> Running {
 
 async fn delete_bucket(face: &Face, bucket: &BucketView) -> Result<(), VmsError> {
     let permit = face.writes.permit(&bucket.row.name)?;
-    let mut empty = true;
-    face.store.read()?.versions(bucket, b"", &mut |_, _, _| {
-        empty = false;
-        Visit::Stop
-    })?;
-    if !empty {
-        return Err(VmsError::conflict("bucket_not_empty", "the bucket is not empty"));
-    }
-    loop {
-        let mut uploads = Vec::new();
-        face.store.read()?.uploads(bucket, b"", &mut |row| {
-            uploads.push(row);
-            if uploads.len() < UPLOADS_PAGE { Visit::Next } else { Visit::Stop }
-        })?;
-        if uploads.is_empty() {
-            break;
-        }
-        for row in uploads {
-            let abort = change::AbortUpload { permit, bucket: bucket.row.guid, key: row.key, upload: row.id };
-            match face.store.commit(Lane::Client, face.clock.now(), abort).await {
-                // Completed or aborted by someone else: the bucket's own check decides.
-                Ok(_) | Err(CommitError::Refused(change::Refusal::NoSuchUpload)) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-    commit(face, change::DeleteBucket { permit, name: bucket.row.name.clone(), guid: bucket.row.guid }).await
+    Ok(delete_bucket::remove(&face.store, &face.clock, permit, bucket).await?)
 }
 
 pub const DELETE_PARAMETERS: &[Field] = &[read("force", Kind::Flag, "has no meaning here: a bucket must be empty")];

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::entity;
-use super::face::Face;
+use super::face::{Face, host_and_port};
 use super::route::{Call, Outcome, not_found};
 use super::schema::{Kind, Schema, read};
 
@@ -35,12 +35,7 @@ fn show(face: &Face, call: &Call, id: u64) -> Option<Value> {
         2 => ("protocols", "PROTOCOLS", face.facts.s3.as_str()),
         _ => return None,
     };
-    let place = address.split_once("://").map_or(address, |(_, place)| place);
-    let (host, port) = match place.rsplit_once(':') {
-        Some((host, port)) if port.parse::<u16>().is_ok() => (host, port.parse::<u16>().ok()),
-        _ => (place, None),
-    };
-    let host = host.trim_matches(['[', ']']);
+    let (host, port) = host_and_port(address);
     Some(json!({
         "id": id,
         "guid": face.guid("vippools", name),

@@ -1,6 +1,10 @@
 use serde_json::{Value, json};
 
 use super::{Bench, allow_all, trust};
+use crate::admin::vms::query::Query;
+use crate::admin::vms::route::{Call, Operator, Verb};
+use crate::admin::vms::users;
+use crate::identity::User;
 use axum::http::Method;
 
 #[tokio::test]
@@ -41,6 +45,28 @@ async fn a_user_with_its_numbers_flags_and_policies_reads_back_as_it_was_sent() 
     assert_eq!(bench.get("users/names/?prefix=b").await.1, json!([]));
     assert_eq!(bench.delete(&format!("users/{id}/")).await.0, 204);
     assert_eq!(bench.get("users/?name=alice").await.1, json!([]));
+}
+
+#[tokio::test]
+async fn a_change_leaves_alone_what_another_one_set_meanwhile() {
+    let bench = Bench::new().await;
+    let id = bench.made("users", json!({"name": "alice", "s3_superuser": true, "gids": [5]})).await;
+    let before = bench.face.directory().numbered::<User>(id).cloned().unwrap();
+    bench.patch(&format!("users/{id}/"), json!({"s3_superuser": false})).await;
+    let Value::Object(body) = json!({"uid": 1001}) else { unreachable!() };
+    let call = Call {
+        verb: Verb::Patch,
+        path: format!("users/{id}"),
+        places: vec![id.to_string()],
+        query: Query::default(),
+        body,
+        operator: Operator { name: "admin".into(), from: [127, 0, 0, 1].into() },
+        tenant: None,
+        base: "/api/".into(),
+    };
+    users::apply(&bench.face, &call, &before).await.unwrap();
+    let (_, user) = bench.get(&format!("users/{id}/")).await;
+    assert_eq!((&user["uid"], &user["s3_superuser"], &user["gids"]), (&json!(1001), &json!(false), &json!([5])));
 }
 
 #[tokio::test]
@@ -228,6 +254,8 @@ async fn decisions_are_explained_by_the_statement_that_makes_them() {
     assert_eq!(ask("arn:aws:iam::000000000000:user/bob", json!({})).await.1["decision"], "implicitDeny");
     assert_eq!(ask("admin", json!({})).await.1["source"], "superuser");
     assert_eq!(ask("anonymous", json!({})).await.1["allowed"], false);
+    bench.made("users", json!({"name": "admin", "iam": true})).await;
+    assert_eq!(ask("admin", json!({})).await.1["decision"], "implicitDeny");
     let deny = json!({"Version": "2012-10-17", "Statement": [
         {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::photos/*"}]});
     let (_, denied) = ask("alice", json!({"bucket_policy": deny})).await;

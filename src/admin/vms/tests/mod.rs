@@ -177,6 +177,28 @@ async fn bodies_may_be_absent_and_must_be_json_objects() {
     assert_eq!(post(Some("application/json; charset=utf-8"), r#"{"name": "alice"}"#).await.0, 201);
 }
 
+/// Says that more comes, and nothing comes.
+struct Endless;
+
+impl http_body::Body for Endless {
+    type Data = bytes::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
+        std::task::Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_keeps_no_connection() {
+    let within = std::time::Duration::from_millis(1);
+    let failed = super::read(&header::HeaderMap::new(), Body::new(Endless), 16, within).await.unwrap_err();
+    assert_eq!(failed.status(), StatusCode::REQUEST_TIMEOUT);
+}
+
 #[tokio::test]
 async fn options_tell_what_is_taken() {
     let bench = Bench::new().await;
@@ -185,6 +207,10 @@ async fn options_tell_what_is_taken() {
     assert_eq!((status.as_u16(), headers[header::ALLOW].to_str().unwrap()), (200, "GET, HEAD, OPTIONS, POST"));
     assert_eq!(document["actions"]["POST"]["name"]["required"], true);
     assert!(document["actions"]["POST"].get("access_keys").is_none());
+    assert!(document["actions"]["POST"]["tenant_id"].is_object());
+    let request = Request::builder().method(Method::OPTIONS).uri("/api/users/1/").body(Body::empty()).unwrap();
+    let (_, _, document) = bench.send(request).await;
+    assert!(document["actions"]["PATCH"]["uid"].is_object() && document["actions"]["PATCH"].get("tenant_id").is_none());
 }
 
 #[tokio::test]
@@ -202,6 +228,18 @@ async fn a_tenant_by_header_is_where_things_are_made_and_listed() {
     assert_eq!(names(send(Method::GET, "backup", "").await.2), ["bob"]);
     assert_eq!(names(send(Method::GET, "default", "").await.2), ["alice"]);
     assert_eq!(send(Method::GET, "nobody", "").await.0.as_u16(), 400);
+}
+
+#[tokio::test]
+async fn who_is_not_logged_in_does_not_learn_which_tenants_there_are() {
+    let bench = Bench::new().await;
+    let guess = |tenant: &'static str| {
+        let request = Request::builder().method(Method::POST).uri("/api/token/").header("X-Tenant-Name", tenant);
+        bench.send(request.body(Body::from(r#"{"username": "admin", "password": "a wrong one"}"#)).unwrap())
+    };
+    let (there, nowhere) = (guess("default").await, guess("nobody").await);
+    assert_eq!((there.0, there.2), (StatusCode::UNAUTHORIZED, nowhere.2));
+    assert_eq!(nowhere.0, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
