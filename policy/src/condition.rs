@@ -103,20 +103,6 @@ impl Condition {
 }
 
 impl Operands {
-    /// The texts that variables may stand in.
-    pub(crate) fn texts(&self) -> impl Iterator<Item = &Text> {
-        let (texts, arns): (&[Text], &[ArnPattern]) = match self {
-            Operands::Text(texts) | Operands::Folded(texts) => (texts, &[]),
-            Operands::Arns(arns) => (&[], arns),
-            _ => (&[], &[]),
-        };
-        let templates = arns.iter().filter_map(|arn| match arn {
-            ArnPattern::Template(text) => Some(text),
-            ArnPattern::Every | ArnPattern::Parts(_) => None,
-        });
-        texts.iter().chain(templates)
-    }
-
     fn meet(&self, value: &str, scope: &Scope<'_>) -> bool {
         match self {
             Operands::Text(texts) => texts.iter().any(|text| text.matches(value, scope)),

@@ -1,5 +1,5 @@
-//! Condition keys: which there are, what their values are, and where they come from. Validation, the engine and the
-//! server's context builder all read this one table.
+//! Condition keys: which there are, what their values are, and where they come from. Validation and the engine both read
+//! this one table.
 
 mod table;
 
@@ -47,7 +47,6 @@ impl Group {
     pub const OWNERSHIP: Group = Group(1 << 10);
     pub const CONDITIONAL: Group = Group(1 << 11);
     pub const REDIRECT: Group = Group(1 << 12);
-    pub const CREATION_DATE: Group = Group(1 << 13);
     pub const REPLICATION: Group = Group(1 << 14);
     pub const ACCESS_POINT: Group = Group(1 << 15);
     /// Goes with actions of services other than S3.

@@ -19,28 +19,21 @@ impl Kind<'_> {
         matches!(self, Kind::Bucket { .. } | Kind::Trust | Kind::Key)
     }
 
-    /// The most bytes a document of this kind may have; none where the sum over an entity's documents counts ([`Limit`]).
-    pub(crate) fn bytes_max(self) -> Option<usize> {
+    /// The most bytes a document of this kind may have.
+    pub(crate) fn bytes_max(self) -> usize {
         match self {
-            Kind::Bucket { .. } => Some(Limit::BUCKET),
-            Kind::Key => Some(Limit::KEY),
-            Kind::Identity | Kind::Session | Kind::Trust => None,
+            Kind::Bucket { .. } => Limit::BUCKET,
+            Kind::Key => Limit::KEY,
+            Kind::Identity | Kind::Session | Kind::Trust => Limit::ANY,
         }
     }
 }
 
-/// AWS's limits. Those of identities count characters that are not white space ([`crate::Document::counted_size`]), the
-/// inline ones over all documents of the entity; whoever attaches documents holds them.
+/// How many bytes a document may have. What an entity's documents may have together, whoever attaches them holds.
 pub struct Limit;
 
 impl Limit {
     pub const BUCKET: usize = 20_480;
-    pub const MANAGED: usize = 6_144;
-    pub const USER_INLINE: usize = 2_048;
-    pub const GROUP_INLINE: usize = 5_120;
-    pub const ROLE_INLINE: usize = 10_240;
-    pub const TRUST: usize = 2_048;
-    pub const SESSION: usize = 2_048;
     pub const KEY: usize = 32_768;
     /// No document is parsed beyond this, whatever its kind.
     pub const ANY: usize = 131_072;

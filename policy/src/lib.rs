@@ -34,6 +34,5 @@ pub use evaluate::{Attached, Bucket, Match, Policies, Request, Resource, evaluat
 pub use kind::{Kind, Limit};
 pub use malformed::Malformed;
 pub use ownership::ObjectOwnership;
-pub use principal::Named;
 pub use public::PublicAccessBlock;
 pub use statement::Effect;

@@ -8,7 +8,7 @@ mod statement;
 
 use json::Json;
 
-use crate::kind::{Kind, Limit};
+use crate::kind::Kind;
 use crate::malformed::Malformed;
 use crate::statement::Statement;
 use crate::text::Variables;
@@ -16,7 +16,7 @@ use crate::text::Variables;
 type Parsed = (Option<Box<str>>, Box<[Statement]>);
 
 pub(crate) fn document(bytes: &[u8], kind: Kind<'_>) -> Result<Parsed, Malformed> {
-    if bytes.len() > kind.bytes_max().unwrap_or(Limit::ANY) {
+    if bytes.len() > kind.bytes_max() {
         return Err(Malformed::new("Policy exceeds the maximum allowed document size."));
     }
     if bytes.first() != Some(&b'{') && (kind.has_principals() || bytes.trim_ascii_start().first() != Some(&b'{')) {
@@ -44,7 +44,7 @@ pub(crate) fn document(bytes: &[u8], kind: Kind<'_>) -> Result<Parsed, Malformed
     let parsed: Result<Box<[Statement]>, Malformed> =
         list.iter().map(|value| statement::parse(value, kind, version)).collect();
     let parsed = parsed?;
-    check::unique_sids(&parsed, kind)?;
+    check::unique_sids(&parsed)?;
     Ok((id, parsed))
 }
 

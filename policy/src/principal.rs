@@ -28,20 +28,6 @@ pub(crate) enum Principal {
     GroupName(Box<str>),
 }
 
-/// A principal as a document names it, for a server that knows which ones exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named<'a> {
-    Everybody,
-    Account(&'a str),
-    Arn(&'a str),
-    UniqueId(&'a str),
-    Canonical(&'a str),
-    Service(&'a str),
-    Federated(&'a str),
-    UserName(&'a str),
-    GroupName(&'a str),
-}
-
 impl Principal {
     /// `account` owns the resource that the policy hangs on.
     pub(crate) fn meets(&self, caller: &Caller, account: &str) -> Option<Nearness> {
@@ -77,20 +63,6 @@ impl Principal {
                 ),
                 _ => None,
             },
-        }
-    }
-
-    pub(crate) fn named(&self) -> Named<'_> {
-        match self {
-            Principal::Everybody => Named::Everybody,
-            Principal::Account(id) => Named::Account(id),
-            Principal::Arn(arn) => Named::Arn(arn),
-            Principal::UniqueId(id) => Named::UniqueId(id),
-            Principal::Canonical(id) => Named::Canonical(id),
-            Principal::Service(name) => Named::Service(name),
-            Principal::Federated(name) => Named::Federated(name),
-            Principal::UserName(name) => Named::UserName(name),
-            Principal::GroupName(name) => Named::GroupName(name),
         }
     }
 }
@@ -132,13 +104,6 @@ impl Principals {
                 let named = list.iter().any(|principal| principal.meets(caller, account).is_some());
                 (!named).then_some(Nearness::Wide)
             }
-        }
-    }
-
-    pub(crate) fn list(&self) -> &[Principal] {
-        match self {
-            Principals::Holder => &[],
-            Principals::Of(list) | Principals::Not(list) => list,
         }
     }
 }

@@ -21,7 +21,7 @@ pub struct PublicAccessBlock {
     pub restrict_public_buckets: bool,
 }
 
-/// Keys whose fixed values say who, or from where: a statement narrowed by one is not public.
+/// Keys whose fixed values say who, from where, or (AWS has it so) under which key: a statement narrowed by one is not public.
 const NARROWING: &[&str] = &[
     "aws:principalarn",
     "aws:principalaccount",
@@ -42,6 +42,7 @@ const NARROWING: &[&str] = &[
     "aws:username",
     "s3:dataaccesspointarn",
     "s3:dataaccesspointaccount",
+    "s3:x-amz-server-side-encryption-aws-kms-key-id",
 ];
 
 pub(crate) fn is_public(statements: &[Statement]) -> bool {

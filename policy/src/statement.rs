@@ -27,13 +27,6 @@ impl Resources {
             Resources::Not(patterns) => !patterns.iter().any(|pattern| pattern.matches(resource, scope)),
         }
     }
-
-    pub(crate) fn patterns(&self) -> &[Text] {
-        match self {
-            Resources::Itself => &[],
-            Resources::Of(patterns) | Resources::Not(patterns) => patterns,
-        }
-    }
 }
 
 /// One statement, compiled.

@@ -108,18 +108,6 @@ impl Text {
     pub(crate) fn is_fixed(&self) -> bool {
         matches!(self, Text::Fixed(glob) if !glob.is_wild())
     }
-
-    /// The keys whose values it needs.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
-        let parts: &[Part] = match self {
-            Text::Fixed(_) => &[],
-            Text::Template(template) => &template.parts,
-        };
-        parts.iter().filter_map(|part| match part {
-            Part::Variable { key, .. } => Some(key),
-            Part::Tokens(_) => None,
-        })
-    }
 }
 
 impl Template {

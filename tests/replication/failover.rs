@@ -129,7 +129,7 @@ fn refusals_say_what_to_do_next() {
 fn a_bucket_made_again_is_another_bucket_across_a_failover_too() {
     let mut world = filled();
     agree(&world.a, &world.b, &ALL);
-    let remake = |node: &super::world::Node, key: &str| {
+    let remake = |node: &super::node::Node, key: &str| {
         for (name, key) in node.contents().into_keys().filter(|(_, key)| !key.is_empty()) {
             node.delete(&name, &key).unwrap();
         }
@@ -138,7 +138,7 @@ fn a_bucket_made_again_is_another_bucket_across_a_failover_too() {
         node.put("data", key, b"new").unwrap();
         guid
     };
-    let guid = |node: &super::world::Node| node.contents()[&("data".to_owned(), String::new())].0.clone();
+    let guid = |node: &super::node::Node| node.contents()[&("data".to_owned(), String::new())].0.clone();
     let (a, b) = (&world.a, &world.b);
     b.ask(b.control().failover(&ALL, FailoverMode::Graceful)).unwrap();
     wait_role(b, &ALL, "Source", "Active");

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use super::link::CutLink;
-use super::world::{ALL, Dice, Node, World, agree, converge, instant, number, pause, wait};
+use super::node::Node;
+use super::world::{ALL, Dice, World, agree, converge, instant, number, pause, wait};
 
 fn behind_a_link() -> (World, CutLink) {
     let dir = tempfile::tempdir().unwrap();

@@ -1,10 +1,12 @@
 //! Two nodes in one process: two stores, real TLS on loopback, and clients that write to the stores.
 
 mod cap;
+mod client;
 mod conflict;
 mod failover;
 mod faults;
 mod link;
+mod node;
 mod objects;
 mod pairing;
 mod paths;

@@ -1,6 +1,7 @@
 use tandem::replication::control::ControlError;
 
-use super::world::{Node, World, pause, wait};
+use super::node::Node;
+use super::world::{World, pause, wait};
 
 fn peers(node: &Node) -> Vec<(String, String)> {
     node.control().report().peers.into_iter().map(|peer| (peer.name, peer.state)).collect()

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tandem::replication::control::FailoverMode;
 use tandem_storage::record::Scope;
 
-use super::world::{World, agree, bucket, converge, wait_role};
+use super::client::bucket;
+use super::world::{World, agree, converge, wait_role};
 
 #[test]
 fn paths_of_one_pair_of_nodes_go_both_ways_and_each_its_own() {

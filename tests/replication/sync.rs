@@ -3,7 +3,8 @@ use std::time::Duration;
 use tandem::replication::control::{ControlError, CreatePath};
 use tandem_storage::record::Scope;
 
-use super::world::{ALL, World, agree, bucket, converge, instant, wait, wait_role};
+use super::client::bucket;
+use super::world::{ALL, World, agree, converge, instant, wait, wait_role};
 use tandem::clock::Clock;
 
 #[test]
@@ -212,7 +213,7 @@ fn the_destinations_snapshots_are_the_sources_and_end_with_their_time() {
         converge(a, b, &ALL);
     }
     agree(a, b, &ALL);
-    let kept = |node: &super::world::Node| {
+    let kept = |node: &super::node::Node| {
         let path = node.store().paths()[0].guid;
         node.store().snapshots(path).unwrap().into_iter().map(|row| row.meta.guid).collect::<Vec<_>>()
     };

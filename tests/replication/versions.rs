@@ -12,7 +12,8 @@ use tandem_storage::change::{
 use tandem_storage::record::Versioning;
 use tandem_storage::types::{ObjectKey, Version};
 
-use super::world::{ALL, DEADLINE, Node, World, agree, instant, pause, wait, wait_role};
+use super::node::Node;
+use super::world::{ALL, DEADLINE, World, agree, instant, pause, wait, wait_role};
 
 const BUCKET: &str = "versions";
 
@@ -32,7 +33,7 @@ fn put(node: &Node, name: &str, content: &str) -> Version {
 
 fn latest(node: &Node, name: &str) -> Version {
     let reader = node.store().read().unwrap();
-    let view = reader.bucket(&super::world::bucket(BUCKET)).unwrap().unwrap();
+    let view = reader.bucket(&super::client::bucket(BUCKET)).unwrap().unwrap();
     reader.object(&view, &key(name), VersionSelector::Latest).unwrap().unwrap().version
 }
 
@@ -149,7 +150,7 @@ fn versions_markers_tags_and_settings_travel_by_delta() {
     for name in ["k", "other"] {
         while let Some(version) = {
             let reader = a.store().read().unwrap();
-            let view = reader.bucket(&super::world::bucket(BUCKET)).unwrap().unwrap();
+            let view = reader.bucket(&super::client::bucket(BUCKET)).unwrap().unwrap();
             reader.object(&view, &key(name), VersionSelector::Latest).unwrap().map(|row| row.version)
         } {
             delete(a, name, selector(version));

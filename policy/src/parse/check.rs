@@ -10,7 +10,7 @@ use crate::kind::Kind;
 use crate::malformed::Malformed;
 use crate::statement::Statement;
 
-pub(super) fn unique_sids(statements: &[Statement], _kind: Kind<'_>) -> Result<(), Malformed> {
+pub(super) fn unique_sids(statements: &[Statement]) -> Result<(), Malformed> {
     let mut seen = HashSet::new();
     for sid in statements.iter().filter_map(|statement| statement.sid.as_deref()) {
         if !seen.insert(sid) {

@@ -7,7 +7,7 @@ fn is_public(statement: Value) -> bool {
     let mut statement = statement;
     let fields = statement.as_object_mut().expect("an object");
     fields.entry("Effect").or_insert(json!("Allow"));
-    fields.insert("Action".to_owned(), json!("s3:GetObject"));
+    fields.entry("Action").or_insert(json!("s3:GetObject"));
     fields.insert("Resource".to_owned(), json!("arn:aws:s3:::bucket/*"));
     let policy = json!({ "Version": "2012-10-17", "Statement": [statement] });
     Document::parse(policy.to_string().as_bytes(), Kind::Bucket { name: "bucket" }).expect("well formed").is_public()
@@ -42,4 +42,6 @@ fn a_policy_is_public_unless_fixed_values_narrow_every_allow() {
     ] {
         assert_eq!(is_public(json!({ "Principal": "*", "Condition": condition })), public, "{condition}");
     }
+    let key = json!({ "StringEquals": { "s3:x-amz-server-side-encryption-aws-kms-key-id": "arn:aws:kms:us-east-1:111111111111:key/one" } });
+    assert!(!is_public(json!({ "Principal": "*", "Action": "s3:PutObject", "Condition": key })));
 }

@@ -39,7 +39,19 @@ pub(super) fn snapshot(state: &PathState, facts: &Facts<'_>, wanted: Wanted<'_>)
         at,
         digest: None,
     };
-    Ok(Step { state: state.clone(), persist: vec![PathOp::Snapshot(spec)], then: Vec::new(), removed: false })
+    let mut persist = vec![PathOp::Snapshot(spec)];
+    if is_baseless(state, facts) {
+        persist.push(PathOp::Cursor { id: Purpose::SharedFeed.id(state.guid), after: At::ThisCommit });
+    }
+    Ok(Step { state: state.clone(), persist, then: Vec::new(), removed: false })
+}
+
+/// Whether a Source keeps nothing that its peer may build on: what comes next is a seed, and the feed below a new snapshot serves nobody. It would
+/// grow for as long as the peer stays away.
+fn is_baseless(state: &PathState, facts: &Facts<'_>) -> bool {
+    let Life::Source(source) = &state.detail.life else { return false };
+    let fork = state.epoch.fork.filter(|fork| has(facts.snapshots, *fork));
+    source.acked.or(fork).is_none() && source.in_flight.is_none() && source.asked.is_empty()
 }
 
 fn as_source(state: &PathState) -> Result<&Source, Refused> {

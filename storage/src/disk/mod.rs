@@ -41,7 +41,7 @@ pub trait Disk: Send + Sync + 'static {
 pub trait DiskFile: Send + Sync {
     /// Reads up to `buffer.len()` bytes; fewer only at the end of the file.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
-    /// The same without waiting for the medium; none: that cannot be had, ask [`read_at`](Self::read_at).
+    /// The same without waiting for the medium; none: that cannot be had, or it may be the end: ask [`read_at`](Self::read_at).
     fn read_at_once(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>>;
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     fn set_len(&self, len: u64) -> io::Result<()>;

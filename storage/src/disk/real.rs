@@ -105,7 +105,8 @@ impl DiskFile for RealFile {
         while read < buffer.len() {
             let rest = &mut [IoSliceMut::new(&mut buffer[read..])];
             match preadv2(&self.0, rest, offset + read as u64, ReadWriteFlags::NOWAIT) {
-                Ok(0) => break,
+                // The end; but Linux 5.9 and 5.10 say so too of what is not in memory, and only a read that waits can tell.
+                Ok(0) => return Ok(None),
                 Ok(bytes) => read += bytes,
                 Err(Errno::INTR) => {}
                 // Not in memory, or a file system that cannot say.

@@ -15,6 +15,8 @@ fn conforms(disk: &dyn Disk) {
     assert_eq!(file.read_at(&mut buffer, 0).unwrap(), 8);
     assert_eq!(&buffer[..8], b"\0\0\0hello");
     assert_eq!(file.read_at(&mut buffer, 100).unwrap(), 0);
+    assert!(file.read_at_once(&mut buffer, 0).unwrap().is_none_or(|read| read == 8));
+    assert!(file.read_at_once(&mut buffer[..8], 0).unwrap().is_none_or(|read| read == 8));
     file.set_len(4).unwrap();
     file.sync_data().unwrap();
     assert_eq!(file.len().unwrap(), 4);

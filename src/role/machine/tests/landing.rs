@@ -115,6 +115,24 @@ fn space_takes_the_base_and_the_peer_gets_a_seed() {
 }
 
 #[test]
+fn without_a_base_the_feed_begins_with_the_newest_snapshot() {
+    let here = Here::usual();
+    let takes = Event::Snapshot { name: "s", by: CreatorKind::Policy, expires: None, locked: false };
+    let moved = |state: &PathState| {
+        let ops = here.step(state, takes).expect("a snapshot").persist;
+        ops.iter().any(|op| matches!(op, PathOp::Cursor { after: At::ThisCommit, .. }))
+    };
+    let acked = named("S:active");
+    assert!(!moved(&acked));
+    let mut baseless = here.step(&acked, Event::DropForSpace(snapshot(1))).expect("taken").state;
+    assert!(moved(&baseless));
+    let flight = InFlight { transfer: TRANSFER, epoch: EpochNumber::new(2), base: None, to: snapshot(2) };
+    assert!(!moved(&here.step(&baseless, Event::Ship(flight)).expect("ships").state), "a seed is on its way");
+    baseless.epoch.fork = Some(snapshot(2));
+    assert!(!moved(&baseless), "the peer may rejoin from the fork");
+}
+
+#[test]
 fn what_is_kept_for_the_peer_alone_is_all_that_the_cap_takes() {
     let here = Here { snapshots: metas(&[5, 4, 3, 2, 1]), ..Here::usual() };
     let flight =
