@@ -136,7 +136,8 @@ fn respond(route: &Route, call: &Call, found: Value, here: &str) -> Result<Respo
     let status = route.answer.status();
     let document = match (route.answer, found) {
         (Answer::Nothing, _) => return Ok(status.into_response()),
-        (Answer::List(schema), Value::Array(objects)) => {
+        // What was just made is answered whole: a filter that is wrong must not look as if nothing was made.
+        (Answer::List(schema), Value::Array(objects)) if route.verb == Verb::Get => {
             query::answer(&call.query, route.parameters, schema.fields, objects, here)?
         }
         (Answer::Document, document) => document,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::error::VmsError;
 use super::face::Face;
 use super::query;
-use super::route::{Answer, Call, Route};
+use super::route::{Answer, Call, Route, Verb};
 use super::schema::{self, Field, Kind, Purpose};
 use super::table;
 
@@ -115,7 +115,7 @@ fn parameters(route: &Route) -> Vec<Value> {
         .collect();
     let in_query = |name: &str, kind: &str, what: &str| json!({"name": name, "in": "query", "required": false, "schema": {"type": kind}, "description": what});
     out.extend(route.parameters.iter().map(|field| in_query(field.name, kind_name(&field.kind), field.what)));
-    if let Answer::List(schema) = route.answer {
+    if let (Verb::Get, Answer::List(schema)) = (route.verb, route.answer) {
         out.extend(query::PARAMETERS.iter().map(|(name, kind, what)| in_query(name, kind, what)));
         let scalar = |field: &&Field| field.shown() && !matches!(field.kind, Kind::Object(_) | Kind::Map | Kind::Any);
         let own = |field: &&Field| route.parameters.iter().all(|other| other.name != field.name);

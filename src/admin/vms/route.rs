@@ -66,7 +66,7 @@ impl Body {
 /// What a route answers when it succeeds.
 #[derive(Clone, Copy, Debug)]
 pub enum Answer {
-    /// 200 with a list, filtered and paged as asked.
+    /// 200 with a list: of a GET, filtered and paged as asked.
     List(&'static Schema),
     /// 200 with an object.
     One(&'static Schema),
