@@ -72,6 +72,8 @@ pub const ALL: &[Known] = &[
     request("aws:CalledViaFirst", Text),
     request("aws:CalledViaLast", Text),
     request("aws:ViaAWSService", Bool),
+    request("aws:ViaAWSMCPService", Bool),
+    request("aws:CalledViaAWSMCP", Text),
     request("aws:CurrentTime", Date),
     request("aws:EpochTime", Date),
     request("aws:Referer", Text),

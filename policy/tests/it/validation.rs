@@ -262,6 +262,59 @@ fn conditions_name_operators_keys_and_values_that_exist() {
 }
 
 #[test]
+fn a_buckets_policy_may_ask_for_what_aws_documents_with_an_action() {
+    const ANY: &[&str] = &[
+        "aws:SourceVpce aws:SourceVpc aws:SecureTransport aws:PrincipalOrgID aws:PrincipalOrgPaths aws:PrincipalTag/team",
+        "aws:SourceArn aws:SourceAccount aws:SourceOrgID aws:CalledVia aws:CalledViaFirst aws:CalledViaLast",
+        "aws:ViaAWSService aws:ViaAWSMCPService aws:CalledViaAWSMCP aws:RequestedRegion aws:ResourceTag/team",
+        "aws:MultiFactorAuthPresent aws:MultiFactorAuthAge aws:userid aws:username aws:VpcSourceIp aws:ResourceOrgID",
+        "s3:authType s3:signatureAge s3:signatureversion s3:TlsVersion s3:x-amz-content-sha256 s3:ResourceAccount",
+        "s3:DataAccessPointArn s3:DataAccessPointAccount s3:AccessPointNetworkOrigin",
+    ];
+    const ACL: &str = "s3:x-amz-acl s3:x-amz-grant-read s3:x-amz-grant-write-acp s3:x-amz-grant-full-control";
+    let taken = |action: &str, keys: &str| {
+        let resource = ["s3:ListBucket", "s3:ListBucketVersions", "s3:PutBucketAcl"].contains(&action);
+        let resource = if resource { "arn:aws:s3:::bucket" } else { "arn:aws:s3:::bucket/*" };
+        for key in keys.split(' ') {
+            let condition = json!({ "Null": { key: "false" } });
+            let changes = json!({ "Action": action, "Resource": resource, "Condition": condition });
+            assert_eq!(refused(BUCKET, changes), "", "{action} with {key}");
+        }
+    };
+    for (action, keys) in [
+        ("s3:ListBucket", "s3:prefix s3:delimiter s3:max-keys"),
+        ("s3:ListBucketVersions", "s3:prefix s3:delimiter s3:max-keys"),
+        ("s3:PutBucketAcl", ACL),
+        ("s3:GetObject", "s3:ExistingObjectTag/team s3:if-match s3:if-none-match"),
+        ("s3:GetObjectVersion", "s3:ExistingObjectTag/team s3:VersionId"),
+        ("s3:DeleteObject", "s3:if-match"),
+        ("s3:DeleteObjectVersion", "s3:VersionId"),
+        ("s3:PutObject", ACL),
+        (
+            "s3:PutObject",
+            "s3:RequestObjectTag/team s3:RequestObjectTagKeys s3:x-amz-copy-source s3:x-amz-metadata-directive",
+        ),
+        ("s3:PutObject", "s3:x-amz-server-side-encryption s3:x-amz-server-side-encryption-aws-kms-key-id"),
+        ("s3:PutObject", "s3:x-amz-server-side-encryption-customer-algorithm s3:x-amz-storage-class s3:if-none-match"),
+        ("s3:PutObject", "s3:object-lock-mode s3:object-lock-retain-until-date s3:object-lock-legal-hold"),
+        (
+            "s3:PutObject",
+            "s3:object-lock-remaining-retention-days s3:x-amz-website-redirect-location s3:ObjectCreationOperation",
+        ),
+        ("s3:PutObjectAcl", ACL),
+        ("s3:PutObjectAcl", "s3:ExistingObjectTag/team s3:x-amz-storage-class"),
+        ("s3:PutObjectTagging", "s3:ExistingObjectTag/team s3:RequestObjectTag/team s3:RequestObjectTagKeys"),
+        ("s3:PutObjectVersionTagging", "s3:RequestObjectTag/team s3:VersionId"),
+        ("s3:PutObjectRetention", "s3:object-lock-mode s3:object-lock-remaining-retention-days"),
+        ("s3:PutObjectLegalHold", "s3:object-lock-legal-hold"),
+        ("s3:ReplicateObject", "s3:x-amz-server-side-encryption s3:x-amz-server-side-encryption-aws-kms-key-id"),
+    ] {
+        taken(action, keys);
+        ANY.iter().for_each(|keys| taken(action, keys));
+    }
+}
+
+#[test]
 fn sids_come_once() {
     for kind in [BUCKET, Kind::Identity] {
         let twice = statement(kind, &json!({ "Sid": "one" }));
