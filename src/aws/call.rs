@@ -62,7 +62,6 @@ impl<'a> Call<'a> {
         &self,
         change: impl FnOnce(&mut Draft<'_>) -> Result<T, IdentityError>,
     ) -> Result<T, QueryError> {
-        let output = self.identities.change(change).await?;
         let action = self.action();
         let kind = if action.contains("Polic") || action.contains("Boundary") {
             Kind::PolicyChanged
@@ -71,22 +70,28 @@ impl<'a> Call<'a> {
         };
         let named = ["UserName", "GroupName", "RoleName", "PolicyArn", "PolicyName", "AccessKeyId"];
         let resource = named.iter().find_map(|field| self.form.given(field));
-        self.tell(kind, None, resource, "allowed");
-        Ok(output)
+        let audit = self.faces.audit.clone();
+        let event = audit.is_on().then(|| self.event(kind, None, resource, "allowed"));
+        let told = move || event.into_iter().for_each(|event| audit.record(event));
+        Ok(self.identities.change_and_tell(change, told).await?)
     }
 
-    fn action(&self) -> &str {
+    /// The operation's name.
+    pub fn action(&self) -> &str {
         self.form.given("Action").unwrap_or_default()
     }
 
     /// Tells the audit log.
     pub fn tell(&self, kind: Kind, action: Option<&str>, resource: Option<&str>, decided_by: &str) {
         let audit = &self.faces.audit;
-        if !audit.is_on() {
-            return;
+        if audit.is_on() {
+            audit.record(self.event(kind, action, resource, decided_by));
         }
+    }
+
+    fn event(&self, kind: Kind, action: Option<&str>, resource: Option<&str>, decided_by: &str) -> Event {
         let caller = self.caller.caller();
-        audit.record(Event {
+        Event {
             time: self.received,
             event: kind,
             face: self.service.name(),
@@ -108,7 +113,7 @@ impl<'a> Call<'a> {
             resource: resource.map(str::to_owned),
             decided_by: decided_by.to_owned(),
             request: Some(self.id.clone()),
-        });
+        }
     }
 
     /// `<ROOT><RESULT>...</RESULT><ResponseMetadata>...</ResponseMetadata></ROOT>`; without a result where nothing is written.

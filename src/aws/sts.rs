@@ -1,5 +1,7 @@
 //! STS: who am I, and credentials for a while.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::Response;
 use tandem_policy::{Action, Caller, Request, Resource, evaluate};
@@ -95,18 +97,19 @@ fn assume_role(call: &Call<'_>) -> Result<Response<Bytes>, QueryError> {
         return Err(QueryError::validation("roleSessionName must have length greater than or equal to 2"));
     }
     let (tags, transitive) = session_tags(call)?;
-    let source_identity = call.form.given("SourceIdentity").map(str::to_owned);
-    if let Some(source) = &source_identity {
-        check_name("sourceIdentity", source, 64)?;
-    }
+    let source_identity = source_identity(call)?;
     // A role that is not there is answered as one that may not be assumed: nobody learns which there are.
     let role = call.directory.by_arn::<Role>(arn).map_err(|_| call.not_authorized("sts:AssumeRole", arn, false))?;
-    may_assume(call, role, "sts:AssumeRole")?;
+    let mut context = Circumstances::of(call).about(call, "sts:AssumeRole", &**role);
+    if let Some(source) = &source_identity {
+        context = context.with("sts:SourceIdentity", source);
+    }
+    may_assume(call, role, "sts:AssumeRole", &context)?;
     if tags.len() > call.caller.standing.transitive.len() {
-        may_assume(call, role, "sts:TagSession")?;
+        may_assume(call, role, "sts:TagSession", &context)?;
     }
     if source_identity.is_some() {
-        may_assume(call, role, "sts:SetSourceIdentity")?;
+        may_assume(call, role, "sts:SetSourceIdentity", &context)?;
     }
     let seconds = duration(call, role)?;
     let new = NewSession {
@@ -130,6 +133,24 @@ fn assume_role(call: &Call<'_>) -> Result<Response<Bytes>, QueryError> {
         xml.raw("PackedPolicySize", issued.packed_percent);
         xml.optional("SourceIdentity", source_identity.as_deref());
     }))
+}
+
+/// On whose behalf the session is. What the caller's own session says of that goes on, and cannot be said otherwise.
+fn source_identity(call: &Call<'_>) -> Result<Option<String>, QueryError> {
+    let asked = call.form.given("SourceIdentity");
+    if let Some(source) = asked {
+        check_name("sourceIdentity", source, 64)?;
+    }
+    let handed_on = match call.caller.caller() {
+        Caller::Session(session) => session.source_identity.as_deref(),
+        _ => None,
+    };
+    match (handed_on, asked) {
+        (Some(held), Some(asked)) if held != asked => {
+            Err(QueryError::denied("The source identity of a session cannot be changed by assuming a further role."))
+        }
+        (held, asked) => Ok(held.or(asked).map(str::to_owned)),
+    }
 }
 
 /// The tags of a new session, those included that its caller's session hands on; and the keys of those that it hands on itself.
@@ -172,27 +193,22 @@ fn duration(call: &Call<'_>, role: &Role) -> Result<u32, QueryError> {
 fn session_policies(call: &Call<'_>, role: &Role) -> Result<Vec<Id>, QueryError> {
     let named = call.form.structures("PolicyArns", "arn").map(|member| {
         let arn = member.text("arn");
-        let policy = call.directory.by_arn::<Policy>(&arn)?;
-        if policy.account != role.account && policy.account != AccountId::AWS {
-            return Err(IdentityError::invalid("Session policies are managed policies of the role's account.").into());
-        }
-        Ok(policy.id.clone())
+        let own = |policy: &&Arc<Policy>| policy.account == role.account || policy.account == AccountId::AWS;
+        // What is of other accounts is answered as what is not there.
+        let policy = call.directory.by_arn::<Policy>(&arn).ok().filter(own);
+        Ok(policy.ok_or_else(|| IdentityError::missing("policy", arn))?.id.clone())
     });
     named.collect()
 }
 
 /// The trust policy lets the caller in, and, unless it names the caller itself in its own account, the caller's own policies
 /// do too.
-fn may_assume(call: &Call<'_>, role: &Role, action: &str) -> Result<(), QueryError> {
+fn may_assume(call: &Call<'_>, role: &Role, action: &str, context: &Circumstances) -> Result<(), QueryError> {
     let standing = &call.caller.standing;
     let (account, arn) = (role.account.to_string(), role.arn());
     let guarded = Resource::Guarded { account: &account, policy: role.trust.compiled() };
-    let mut context = Circumstances::of(call);
-    for tag in &role.tags {
-        context = context.with(&format!("aws:ResourceTag/{}", tag.key), &tag.value);
-    }
     let policies = standing.policies(guarded);
-    let request = Request { caller: &standing.caller, action: Action::of(action), resource: &arn, context: &context };
+    let request = Request { caller: &standing.caller, action: Action::of(action), resource: &arn, context };
     let decision = evaluate(&policies, &request);
     if decision.allowed {
         return Ok(());

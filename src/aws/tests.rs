@@ -184,7 +184,9 @@ async fn each_call_asks_for_the_action_of_its_own_name() {
     let bench = Bench::new().await;
     for action in calls() {
         bench.furnish().await;
-        let only = ALLOW_ALL.replace(r#""*","R"#, &format!(r#""iam:{action}","R"#));
+        // What is made with tags is tagged.
+        let tagging = action.strip_prefix("Create").map_or(String::new(), |what| format!(r#","iam:Tag{what}""#));
+        let only = ALLOW_ALL.replace(r#""*","R"#, &format!(r#"["iam:{action}"{tagging}],"R"#));
         let caller = bench.caller(AccountId::DEFAULT, &format!("only-{action}"), Some(&only), None).await;
         let (status, answer) = bench.ask(&caller, parameters(action)).await;
         assert!(status != 403 && !answer.contains("ValidationError"), "{action}: {answer}");
@@ -218,5 +220,107 @@ async fn another_accounts_root_reaches_nothing_of_this_one() {
         assert!(!shows, "{action}: {answer}");
         assert_eq!(names(&bench), before, "{action}");
     }
+    bench.store.close().expect("closed");
+}
+
+/// What `caller` is answered to a call on the user named `user` with these further fields.
+async fn status(bench: &Bench, caller: &Arc<Credential>, call: &str, fields: &str) -> u16 {
+    bench.ask(caller, format!("Action={call}&UserName=user&{fields}")).await.0
+}
+
+const BOUND: &str = "arn%3Aaws%3Aiam%3A%3A000000000000%3Apolicy%2Fpolicy";
+
+/// Allowed everything of IAM on these terms.
+fn on_terms(terms: &str) -> String {
+    ALLOW_ALL.replace(r#""*","Resource""#, &format!(r#""iam:*","Condition":{{{terms}}},"Resource""#))
+}
+
+#[tokio::test]
+async fn a_boundary_that_is_asked_for_is_the_users_and_not_the_forms() {
+    let bench = Bench::new().await;
+    bench.furnish().await;
+    let terms = on_terms(r#""ArnEquals":{"iam:PermissionsBoundary":"arn:aws:iam::000000000000:policy/policy"}"#);
+    let delegate = bench.caller(AccountId::DEFAULT, "delegate", Some(&terms), None).await;
+    let put =
+        format!("PolicyName=p&PermissionsBoundary={BOUND}&PolicyDocument={}", crate::s3::xml::url_encode(ALLOW_ALL));
+    let attach = format!("PolicyArn={BOUND}&PermissionsBoundary={BOUND}");
+    for (call, fields) in [("PutUserPolicy", &put), ("AttachUserPolicy", &attach), ("CreateAccessKey", &attach)] {
+        assert_eq!(status(&bench, &delegate, call, fields).await, 403, "{call}");
+    }
+    let bound = format!("PermissionsBoundary={BOUND}");
+    assert_eq!(status(&bench, &delegate, "PutUserPermissionsBoundary", &bound).await, 200);
+    assert_eq!(status(&bench, &delegate, "PutUserPolicy", &put).await, 200);
+    assert_eq!(status(&bench, &delegate, "AttachUserPolicy", &attach).await, 200);
+    let fresh = |more: &str| format!("Action=CreateUser&UserName=fresh{more}");
+    assert_eq!(bench.ask(&delegate, fresh("")).await.0, 403);
+    assert_eq!(bench.ask(&delegate, fresh(&format!("&{bound}"))).await.0, 200);
+    bench.store.close().expect("closed");
+}
+
+#[tokio::test]
+async fn fields_that_a_call_does_not_have_pose_as_no_condition_key() {
+    let bench = Bench::new().await;
+    bench.furnish().await;
+    let terms = on_terms(r#""ArnEquals":{"iam:PolicyARN":"arn:aws:iam::000000000000:policy/policy"}"#);
+    let attacher = bench.caller(AccountId::DEFAULT, "attacher", Some(&terms), None).await;
+    let fields = format!("PolicyArn={BOUND}&PolicyName=p&PolicyDocument={}", crate::s3::xml::url_encode(ALLOW_ALL));
+    assert_eq!(status(&bench, &attacher, "PutUserPolicy", &fields).await, 403);
+    assert_eq!(status(&bench, &attacher, "AttachUserPolicy", &fields).await, 200);
+    let terms = on_terms(r#""StringEquals":{"aws:RequestTag/k":"v"}"#);
+    let tagger = bench.caller(AccountId::DEFAULT, "tagger", Some(&terms), None).await;
+    let tags = "Tags.member.1.Key=k&Tags.member.1.Value=v";
+    assert_eq!(status(&bench, &tagger, "CreateAccessKey", tags).await, 403);
+    assert_eq!(status(&bench, &tagger, "TagUser", tags).await, 200);
+    bench.store.close().expect("closed");
+}
+
+#[tokio::test]
+async fn tags_guard_the_users_that_have_them() {
+    let bench = Bench::new().await;
+    bench.furnish().await;
+    let administrator = bench.administrator();
+    let tags = "Tags.member.1.Key=guarded&Tags.member.1.Value=yes";
+    assert_eq!(status(&bench, &administrator, "TagUser", tags).await, 200);
+    let deny = |action: &str, terms: &str| {
+        let deny = format!(r#",{{"Effect":"Deny","Action":"{action}","Resource":"*","Condition":{{{terms}}}}}]}}"#);
+        ALLOW_ALL.replace("]}", &deny)
+    };
+    let terms = r#""StringEquals":{"aws:ResourceTag/guarded":"yes"}"#;
+    let guard = bench.caller(AccountId::DEFAULT, "guard", Some(&deny("iam:CreateAccessKey", terms)), None).await;
+    assert_eq!(status(&bench, &guard, "CreateAccessKey", "").await, 403);
+    let terms = r#""ForAnyValue:StringEquals":{"aws:TagKeys":"guarded"}"#;
+    let keeper = bench.caller(AccountId::DEFAULT, "keeper", Some(&deny("iam:UntagUser", terms)), None).await;
+    assert_eq!(status(&bench, &keeper, "UntagUser", "TagKeys.member.1=guarded").await, 403);
+    // Whoever may make users and not tag them makes none with tags.
+    let maker = ALLOW_ALL.replace(r#""*","R"#, r#""iam:CreateUser","R"#);
+    let maker = bench.caller(AccountId::DEFAULT, "maker", Some(&maker), None).await;
+    assert_eq!(bench.ask(&maker, format!("Action=CreateUser&UserName=tagged&{tags}")).await.0, 403);
+    assert_eq!(bench.ask(&maker, "Action=CreateUser&UserName=plain".into()).await.0, 200);
+    bench.store.close().expect("closed");
+}
+
+#[tokio::test]
+async fn a_superuser_of_the_node_is_not_its_accounts_to_change() {
+    let bench = Bench::new().await;
+    let new = NewAccount { name: "tenant".into(), ..NewAccount::default() };
+    let made = bench.faces.identities.change(|draft| {
+        let account = draft.create_account(new)?.id;
+        Ok((account, draft.create_key(KeyOwner::Root(account))?.key))
+    });
+    let (account, key) = made.await.expect("made");
+    let root = bench.faces.identities.credential(&key.access_key).expect("its key");
+    let superuser = Local { superuser: true, ..Local::default() };
+    let itself = bench.caller(account, "user", None, Some(superuser)).await;
+    let before = bench.generation();
+    for call in ["CreateAccessKey", "UpdateUser", "PutUserPolicy", "TagUser", "DeleteUser"] {
+        assert_eq!(status(&bench, &root, call, "").await, 403, "{call}");
+    }
+    let fields = format!("AccessKeyId={}&Status=Inactive", itself.access_key);
+    for call in ["UpdateAccessKey", "DeleteAccessKey"] {
+        assert_eq!(status(&bench, &root, call, &fields).await, 403, "{call}");
+    }
+    assert_eq!(bench.generation(), before);
+    assert_eq!(status(&bench, &root, "GetUser", "").await, 200);
+    assert_eq!(status(&bench, &itself, "CreateAccessKey", "").await, 200);
     bench.store.close().expect("closed");
 }

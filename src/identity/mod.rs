@@ -96,6 +96,19 @@ impl Identities {
         &self,
         change: impl FnOnce(&mut Draft<'_>) -> Result<T, IdentityError>,
     ) -> Result<T, IdentityError> {
+        self.change_and_tell(change, || {}).await
+    }
+
+    /// The same; `told` is called when the change is in force, also when nobody waits for it any more: whoever goes at once
+    /// changes nothing in secret.
+    ///
+    /// # Errors
+    /// As of [`change`](Self::change).
+    pub async fn change_and_tell<T>(
+        &self,
+        change: impl FnOnce(&mut Draft<'_>) -> Result<T, IdentityError>,
+        told: impl FnOnce() + Send + 'static,
+    ) -> Result<T, IdentityError> {
         let one = Arc::clone(&self.changing).lock_owned().await;
         let now = self.clock.now();
         let before = self.register.directory();
@@ -109,6 +122,7 @@ impl Identities {
         };
         let output = change(&mut draft)?;
         if draft.writes.is_empty() {
+            told();
             return Ok(output);
         }
         let (after, writes) = draft.finish(&before.counters);
@@ -119,6 +133,7 @@ impl Identities {
             let committed = pending.await;
             if committed.is_ok() {
                 register.publish(after);
+                told();
             }
             drop(one);
             committed.map(|_| ())

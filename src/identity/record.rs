@@ -248,13 +248,27 @@ pub trait Entity: Record + Clone + Send + Sync + 'static {
     fn name(&self) -> &str;
     fn path(&self) -> &str;
 
+    fn tags(&self) -> &[Tag] {
+        &[]
+    }
+
+    /// The managed policy that bounds it.
+    fn boundary(&self) -> Option<&Id> {
+        None
+    }
+
+    /// Whether it is allowed everything in the node, beyond its account.
+    fn is_superuser(&self) -> bool {
+        false
+    }
+
     fn arn(&self) -> String {
         super::id::arn(self.account(), Self::WHAT, self.path(), self.name())
     }
 }
 
 macro_rules! entities {
-    ($($type:ident)*) => {
+    ($($type:ident { $($own:item)* })*) => {
         $(impl Entity for $type {
             const WHAT: Kind = Kind::$type;
 
@@ -277,7 +291,38 @@ macro_rules! entities {
             fn path(&self) -> &str {
                 &self.path
             }
+
+            $($own)*
         })*
     };
 }
-entities!(User Group Role Policy);
+entities! {
+    User {
+        fn tags(&self) -> &[Tag] {
+            &self.tags
+        }
+
+        fn boundary(&self) -> Option<&Id> {
+            self.boundary.as_ref()
+        }
+
+        fn is_superuser(&self) -> bool {
+            self.local.as_ref().is_some_and(|local| local.superuser)
+        }
+    }
+    Group {}
+    Role {
+        fn tags(&self) -> &[Tag] {
+            &self.tags
+        }
+
+        fn boundary(&self) -> Option<&Id> {
+            self.boundary.as_ref()
+        }
+    }
+    Policy {
+        fn tags(&self) -> &[Tag] {
+            &self.tags
+        }
+    }
+}

@@ -166,6 +166,38 @@ async fn a_change_that_fails_half_way_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_change_is_told_of_also_when_its_maker_goes_away() {
+    let bench = Bench::new().await;
+    let (told, tells) = tokio::sync::oneshot::channel();
+    let new = NewUser { name: "alice".into(), ..NewUser::default() };
+    let create = |draft: &mut Draft<'_>| draft.create_user(AccountId::DEFAULT, new);
+    let mut change = Box::pin(bench.identities.change_and_tell(create, move || told.send(()).unwrap_or_default()));
+    // Begun, and left alone at once.
+    let began =
+        std::future::poll_fn(|context| std::task::Poll::Ready(change.as_mut().poll(context).is_pending())).await;
+    drop(change);
+    assert!(began);
+    tokio::time::timeout(std::time::Duration::from_secs(20), tells).await.expect("in time").expect("told");
+    assert!(bench.identities.directory().find::<User>(AccountId::DEFAULT, "alice").is_some());
+    bench.store.close().expect("closed");
+}
+
+#[tokio::test]
+async fn the_key_of_a_tag_is_one_whatever_its_case() {
+    let bench = Bench::new().await;
+    let user = bench.user("alice").await;
+    let tag = |key: &str, value: &str| Tag { key: key.into(), value: value.into() };
+    for (key, value) in [("Team", "a"), ("team", "b")] {
+        bench.identities.change(|draft| draft.tag_user(&user.id, &[tag(key, value)])).await.expect("tagged");
+    }
+    let tags = bench.identities.directory().get::<User>(&user.id).expect("there").tags.clone();
+    assert_eq!(tags, [tag("team", "b")]);
+    let twice = bench.identities.change(|draft| draft.tag_user(&user.id, &[tag("k", "1"), tag("K", "2")])).await;
+    assert!(matches!(twice, Err(IdentityError::InvalidInput(_))));
+    bench.store.close().expect("closed");
+}
+
+#[tokio::test]
 async fn accounts_are_made_in_bulk_in_one_commit() {
     let bench = Bench::new().await;
     let before = bench.store.newest();

@@ -322,6 +322,24 @@ def test_session_tags_are_the_sessions(node, iam):
     assert code(as_role.get_user, UserName="assumer") == "AccessDenied"
 
 
+def test_a_source_identity_stays_through_further_roles(node, iam):
+    access, secret = keys_of(iam, "sourced", ALLOW_ALL)
+    document = trust({"AWS": ACCOUNT}, "sts:AssumeRole", "sts:SetSourceIdentity")
+    arn = iam.create_role(RoleName="sourced", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    own = f"arn:aws:iam::{ACCOUNT}:user/${{aws:SourceIdentity}}"
+    both = json.loads(allow("sts:*"))
+    both["Statement"].extend(json.loads(allow("iam:GetUser", resource=own))["Statement"])
+    iam.put_role_policy(RoleName="sourced", PolicyName="own", PolicyDocument=json.dumps(both))
+    ask = {"RoleArn": arn, "RoleSessionName": "sourced"}
+    first = client(node, "sts", access, secret).assume_role(**ask, SourceIdentity="sourced")
+    assert first["SourceIdentity"] == "sourced"
+    chained = by_session(node, "sts", first["Credentials"])
+    assert code(chained.assume_role, **ask, SourceIdentity="another") == "AccessDenied"
+    second = chained.assume_role(**ask)
+    assert second["SourceIdentity"] == "sourced"
+    by_session(node, "iam", second["Credentials"]).get_user(UserName="sourced")
+
+
 def test_session_tokens_stand_for_their_makers(node, iam, sts):
     access, secret = keys_of(iam, "tokens", allow("iam:ListUsers"))
     mine = client(node, "sts", access, secret).get_session_token(DurationSeconds=900)["Credentials"]

@@ -64,20 +64,19 @@ impl Face {
         call: &Call,
         change: impl FnOnce(&mut Draft<'_>) -> Result<T, IdentityError> + Send + 'static,
     ) -> Result<T, VmsError> {
-        let changed = self.identities.change(change).await?;
         let policies = call.path.starts_with("s3policies")
             || ["s3_policies_ids", "trust_policy"].iter().any(|field| call.body.contains_key(*field));
-        self.record(call, if policies { Kind::PolicyChanged } else { Kind::IdentityChanged });
-        Ok(changed)
+        let kind = if policies { Kind::PolicyChanged } else { Kind::IdentityChanged };
+        let audit = self.audit.clone();
+        let event = audit.is_on().then(|| self.event(call, kind));
+        let told = move || event.into_iter().for_each(|event| audit.record(event));
+        Ok(self.identities.change_and_tell(change, told).await?)
     }
 
-    /// Tells the audit log what was changed, by the place where it was asked for.
-    fn record(&self, call: &Call, kind: Kind) {
-        if !self.audit.is_on() {
-            return;
-        }
+    /// What the audit log is told of a change: the place where it was asked for.
+    fn event(&self, call: &Call, kind: Kind) -> Event {
         let who = Actor { kind: "Manager", arn: Some(call.operator.name.clone()), ..Actor::default() };
-        self.audit.record(Event {
+        Event {
             time: self.clock.now(),
             event: kind,
             face: "admin",
@@ -88,7 +87,7 @@ impl Face {
             resource: call.text("name").or_else(|| call.text("access_key")).map(str::to_owned),
             decided_by: "administrator".into(),
             request: None,
-        });
+        }
     }
 
     /// The same id at every start, unlike those of other nodes.

@@ -1,5 +1,5 @@
 use super::page::{Page, write_end};
-use super::{Answered, done, users};
+use super::{Answered, allowed, done, users};
 use crate::aws::answer::{date, members};
 use crate::aws::call::Call;
 use crate::aws::error::QueryError;
@@ -8,11 +8,11 @@ use crate::identity::{AccountId, Directory, Entity, IdentityError, KeyOwner, Sub
 /// Whose keys a call is about: the named user's, or the caller's own.
 fn owner(call: &Call<'_>, action: &str) -> Result<KeyOwner, QueryError> {
     if call.form.given("UserName").is_some() {
-        return Ok(KeyOwner::User(users::allowed(call, action)?.id.clone()));
+        return Ok(KeyOwner::User(allowed::<User>(call, action)?.id.clone()));
     }
     match (&call.caller.standing.subject, users::caller(call)) {
         (_, Some(user)) => {
-            call.require(action, &user.arn())?;
+            call.require_of(action, &user.arn(), Some(&*user))?;
             Ok(KeyOwner::User(user.id.clone()))
         }
         (Subject::Administrator | Subject::Root(_), None) => {

@@ -13,13 +13,15 @@ mod simulate;
 mod tags;
 mod users;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::Response;
 
 use super::Service;
 use super::call::Call;
 use super::error::QueryError;
-use crate::identity::{Entity, Group, Holder, Kind, Role, User, arn};
+use crate::identity::{Group, Holder, Kind, Role, Shelved, User, arn};
 
 /// What a call answers: it writes the inside of the result.
 type Write = Box<dyn FnOnce(&mut crate::s3::xml::XmlWriter) + Send>;
@@ -137,35 +139,34 @@ async fn policy_calls(call: &Call<'_>, action: &str) -> Result<Response<Bytes>, 
     }
 }
 
-/// The ARN of what a call names, or will make: policies are asked about it before it is looked up.
-fn arn_of<E: Entity>(call: &Call<'_>, found: Option<&E>, name: &str) -> String {
-    match found {
-        Some(entity) => entity.arn(),
-        None => arn(call.account(), E::WHAT, call.form.given("Path").unwrap_or("/"), name),
-    }
+/// The user, group or role that its name parameter names, after the caller was found to be allowed `action` on it: policies
+/// are asked before anything is said of whether it is there.
+fn allowed<E: Shelved>(call: &Call<'_>, action: &str) -> Result<Arc<E>, QueryError> {
+    let (name, account) = (call.form.required(name_parameter(E::WHAT))?, call.account());
+    let found = call.directory.find::<E>(account, name);
+    let arn = found.map_or_else(|| arn(account, E::WHAT, "/", name), |entity| entity.arn());
+    call.require_of(action, &arn, found.map(|entity| &**entity))?;
+    Ok(Arc::clone(call.directory.named::<E>(account, name)?))
 }
 
-/// A user, group or role by its name parameter, after the caller was found to be allowed `action` on it.
-fn holder(call: &Call<'_>, kind: Kind, action: &str) -> Result<Holder, QueryError> {
-    let (parameter, account) = (name_parameter(kind), call.account());
-    let name = call.form.required(parameter)?;
-    match kind {
-        Kind::User => {
-            let found = call.directory.find::<User>(account, name);
-            call.require(action, &arn_of::<User>(call, found.map(|user| &**user), name))?;
-            Ok(Holder::User(call.directory.named::<User>(account, name)?.id.clone()))
-        }
-        Kind::Group => {
-            let found = call.directory.find::<Group>(account, name);
-            call.require(action, &arn_of::<Group>(call, found.map(|group| &**group), name))?;
-            Ok(Holder::Group(call.directory.named::<Group>(account, name)?.id.clone()))
-        }
-        Kind::Role | Kind::Policy => {
-            let found = call.directory.find::<Role>(account, name);
-            call.require(action, &arn_of::<Role>(call, found.map(|role| &**role), name))?;
-            Ok(Holder::Role(call.directory.named::<Role>(account, name)?.id.clone()))
-        }
+/// The name of what a call is to make, after the caller was found to be allowed to make it, and to tag it if it has tags.
+fn makes<'c, E: Shelved>(call: &'c Call<'_>) -> Result<&'c str, QueryError> {
+    let name = call.form.required(name_parameter(E::WHAT))?;
+    let arn = arn(call.account(), E::WHAT, call.form.given("Path").unwrap_or("/"), name);
+    call.require(&action("Create", E::WHAT, ""), &arn)?;
+    if E::WHAT != Kind::Group && !call.form.tags().is_empty() {
+        call.require(&action("Tag", E::WHAT, ""), &arn)?;
     }
+    Ok(name)
+}
+
+/// Whose policies a call is about, after the caller was found to be allowed `action` on it.
+fn holder(call: &Call<'_>, kind: Kind, action: &str) -> Result<Holder, QueryError> {
+    Ok(match kind {
+        Kind::User => Holder::User(allowed::<User>(call, action)?.id.clone()),
+        Kind::Group => Holder::Group(allowed::<Group>(call, action)?.id.clone()),
+        Kind::Role | Kind::Policy => Holder::Role(allowed::<Role>(call, action)?.id.clone()),
+    })
 }
 
 const fn name_parameter(kind: Kind) -> &'static str {

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use super::page::{Page, write_end};
-use super::{Answered, arn_of, done, shape};
+use super::{Answered, done, makes, shape};
+use crate::aws::access::looks;
 use crate::aws::answer::members;
 use crate::aws::call::Call;
 use crate::aws::error::QueryError;
@@ -12,14 +13,12 @@ use crate::identity::{
 /// The policy of an ARN of the caller's account. AWS's own can be looked at.
 pub fn allowed(call: &Call<'_>, action: &str) -> Result<Arc<Policy>, QueryError> {
     let arn = call.form.required("PolicyArn")?;
-    call.require(action, arn)?;
-    let policy = call.directory.by_arn::<Policy>(arn)?;
-    let look = action.starts_with("iam:Get") || action.starts_with("iam:List");
-    if policy.account == AccountId::AWS && !look {
+    let own = |policy: &&Arc<Policy>| policy.account == call.account() || policy.account == AccountId::AWS;
+    let found = call.directory.by_arn::<Policy>(arn).ok().filter(own);
+    call.require_of(action, arn, found.map(|policy| &**policy))?;
+    let policy = found.ok_or_else(|| IdentityError::missing("policy", arn))?;
+    if policy.account == AccountId::AWS && !looks(action) {
         return Err(call.not_authorized(action, arn, false));
-    }
-    if policy.account != call.account() && policy.account != AccountId::AWS {
-        return Err(IdentityError::missing("policy", arn).into());
     }
     Ok(Arc::clone(policy))
 }
@@ -40,8 +39,7 @@ fn shown(call: &Call<'_>, policy: Arc<Policy>) -> super::Write {
 }
 
 pub async fn create(call: &Call<'_>) -> Answered {
-    let name = call.form.required("PolicyName")?;
-    call.require("iam:CreatePolicy", &arn_of::<Policy>(call, None, name))?;
+    let name = makes::<Policy>(call)?;
     let document = IdentityDocument::parse(call.form.required("PolicyDocument")?)?;
     let new = NewPolicy {
         path: call.form.given("Path").unwrap_or_default().to_owned(),

@@ -1,24 +1,14 @@
 use std::sync::Arc;
 
 use super::page::{Page, write_end};
-use super::{Answered, arn_of, done, shape, users};
+use super::{Answered, allowed, done, makes, shape, users};
 use crate::aws::answer::members;
 use crate::aws::call::Call;
-use crate::aws::error::QueryError;
 use crate::identity::{Kind, NewRole, Role, TrustDocument, arn};
 
-fn allowed(call: &Call<'_>, action: &str) -> Result<Arc<Role>, QueryError> {
-    let name = call.form.required("RoleName")?;
-    let found = call.directory.find::<Role>(call.account(), name);
-    call.require(action, &arn_of::<Role>(call, found.map(|role| &**role), name))?;
-    Ok(Arc::clone(call.directory.named::<Role>(call.account(), name)?))
-}
-
 pub async fn create(call: &Call<'_>) -> Answered {
-    let name = call.form.required("RoleName")?;
-    call.require("iam:CreateRole", &arn_of::<Role>(call, None, name))?;
     let new = NewRole {
-        name: name.to_owned(),
+        name: makes::<Role>(call)?.to_owned(),
         path: call.form.given("Path").unwrap_or_default().to_owned(),
         description: call.form.given("Description").unwrap_or_default().to_owned(),
         trust: TrustDocument::parse(call.form.required("AssumeRolePolicyDocument")?)?,
@@ -40,7 +30,7 @@ fn shown(call: &Call<'_>, role: Arc<Role>) -> super::Write {
 }
 
 pub fn get(call: &Call<'_>) -> Answered {
-    let role = allowed(call, "iam:GetRole")?;
+    let role = allowed::<Role>(call, "iam:GetRole")?;
     Ok(shown(call, role))
 }
 
@@ -57,7 +47,7 @@ pub fn list(call: &Call<'_>) -> Answered {
 }
 
 pub async fn update(call: &Call<'_>) -> Answered {
-    let role = allowed(call, "iam:UpdateRole")?;
+    let role = allowed::<Role>(call, "iam:UpdateRole")?;
     let description = call.form.get("Description").map(str::to_owned);
     let seconds = call.form.number("MaxSessionDuration")?;
     call.change(|draft| draft.update_role(&role.id, description, seconds)).await?;
@@ -65,7 +55,7 @@ pub async fn update(call: &Call<'_>) -> Answered {
 }
 
 pub async fn update_description(call: &Call<'_>) -> Answered {
-    let role = allowed(call, "iam:UpdateRoleDescription")?;
+    let role = allowed::<Role>(call, "iam:UpdateRoleDescription")?;
     let description = call.form.get("Description").unwrap_or_default().to_owned();
     call.change(|draft| draft.update_role(&role.id, Some(description), None)).await?;
     let fresh = call.identities.directory();
@@ -74,14 +64,14 @@ pub async fn update_description(call: &Call<'_>) -> Answered {
 }
 
 pub async fn update_trust(call: &Call<'_>) -> Answered {
-    let role = allowed(call, "iam:UpdateAssumeRolePolicy")?;
+    let role = allowed::<Role>(call, "iam:UpdateAssumeRolePolicy")?;
     let trust = TrustDocument::parse(call.form.required("PolicyDocument")?)?;
     call.change(|draft| draft.set_trust(&role.id, trust)).await?;
     Ok(done())
 }
 
 pub async fn delete(call: &Call<'_>) -> Answered {
-    let role = allowed(call, "iam:DeleteRole")?;
+    let role = allowed::<Role>(call, "iam:DeleteRole")?;
     call.change(|draft| draft.delete_role(&role.id)).await?;
     Ok(done())
 }

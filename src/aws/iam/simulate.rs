@@ -14,6 +14,8 @@ use crate::s3::xml::XmlWriter;
 
 /// Decisions that one call may ask for.
 const DECISIONS_MAX: usize = 1_000;
+const ACTION_MAX: usize = 128;
+const ARN_MAX: usize = 2_048;
 
 struct Simulated {
     action: String,
@@ -70,6 +72,9 @@ fn simulate(call: &Call<'_>, mut standing: Standing) -> Answered {
     };
     if actions.is_empty() {
         call.form.required("ActionNames")?;
+    }
+    if actions.iter().any(|action| action.len() > ACTION_MAX) || resources.iter().any(|arn| arn.len() > ARN_MAX) {
+        return Err(QueryError::validation("Actions have at most 128, resources at most 2048 characters."));
     }
     if actions.len() * resources.len() > DECISIONS_MAX {
         return Err(QueryError::validation("Fewer actions and resources, please: at most 1000 decisions a call."));

@@ -1,7 +1,7 @@
 use super::page::write_end;
-use super::{Answered, done, holder, policies, shape, users};
+use super::{Answered, allowed, done, policies, shape};
 use crate::aws::call::Call;
-use crate::identity::{Holder, Kind, Role, Tag};
+use crate::identity::{Role, Tag, User};
 
 fn keys(call: &Call<'_>) -> Vec<String> {
     call.form.list("TagKeys").into_iter().map(str::to_owned).collect()
@@ -15,49 +15,41 @@ fn listed(tags: Vec<Tag>) -> super::Write {
 }
 
 pub async fn tag_user(call: &Call<'_>) -> Answered {
-    let user = users::allowed(call, "iam:TagUser")?;
+    let user = allowed::<User>(call, "iam:TagUser")?;
     let tags = call.form.tags();
     call.change(|draft| draft.tag_user(&user.id, &tags)).await?;
     Ok(done())
 }
 
 pub async fn untag_user(call: &Call<'_>) -> Answered {
-    let user = users::allowed(call, "iam:UntagUser")?;
+    let user = allowed::<User>(call, "iam:UntagUser")?;
     let keys = keys(call);
     call.change(|draft| draft.untag_user(&user.id, &keys)).await?;
     Ok(done())
 }
 
 pub fn list_user_tags(call: &Call<'_>) -> Answered {
-    let user = users::allowed(call, "iam:ListUserTags")?;
+    let user = allowed::<User>(call, "iam:ListUserTags")?;
     Ok(listed(user.tags.clone()))
 }
 
-/// The role that a call names.
-fn role(call: &Call<'_>, action: &str) -> Result<String, crate::aws::error::QueryError> {
-    Ok(match holder(call, Kind::Role, action)? {
-        Holder::Role(id) | Holder::User(id) | Holder::Group(id) => id.to_string(),
-    })
-}
-
 pub async fn tag_role(call: &Call<'_>) -> Answered {
-    let id = role(call, "iam:TagRole")?;
+    let role = allowed::<Role>(call, "iam:TagRole")?;
     let tags = call.form.tags();
-    call.change(|draft| draft.tag_role(&id, &tags)).await?;
+    call.change(|draft| draft.tag_role(&role.id, &tags)).await?;
     Ok(done())
 }
 
 pub async fn untag_role(call: &Call<'_>) -> Answered {
-    let id = role(call, "iam:UntagRole")?;
+    let role = allowed::<Role>(call, "iam:UntagRole")?;
     let keys = keys(call);
-    call.change(|draft| draft.untag_role(&id, &keys)).await?;
+    call.change(|draft| draft.untag_role(&role.id, &keys)).await?;
     Ok(done())
 }
 
 pub fn list_role_tags(call: &Call<'_>) -> Answered {
-    let id = role(call, "iam:ListRoleTags")?;
-    let tags = call.directory.get::<Role>(&id).map(|role| role.tags.clone());
-    Ok(listed(tags.unwrap_or_default()))
+    let role = allowed::<Role>(call, "iam:ListRoleTags")?;
+    Ok(listed(role.tags.clone()))
 }
 
 pub async fn tag_policy(call: &Call<'_>) -> Answered {

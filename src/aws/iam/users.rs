@@ -1,19 +1,11 @@
 use std::sync::Arc;
 
 use super::page::{Page, write_end};
-use super::{Answered, arn_of, attached, done, shape};
+use super::{Answered, allowed, attached, done, makes, shape};
 use crate::aws::answer::members;
 use crate::aws::call::Call;
 use crate::aws::error::QueryError;
 use crate::identity::{Entity, Id, IdentityError, NewUser, Subject, User, arn, root_arn};
-
-/// The user that `UserName` names, after the caller was found to be allowed `action` on it.
-pub fn allowed(call: &Call<'_>, action: &str) -> Result<Arc<User>, QueryError> {
-    let name = call.form.required("UserName")?;
-    let found = call.directory.find::<User>(call.account(), name);
-    call.require(action, &arn_of::<User>(call, found.map(|user| &**user), name))?;
-    Ok(Arc::clone(call.directory.named::<User>(call.account(), name)?))
-}
 
 /// The caller itself, if it is a user.
 pub fn caller(call: &Call<'_>) -> Option<Arc<User>> {
@@ -32,10 +24,8 @@ pub fn boundary(call: &Call<'_>) -> Result<Option<Id>, QueryError> {
 }
 
 pub async fn create(call: &Call<'_>) -> Answered {
-    let name = call.form.required("UserName")?;
-    call.require("iam:CreateUser", &arn_of::<User>(call, None, name))?;
     let new = NewUser {
-        name: name.to_owned(),
+        name: makes::<User>(call)?.to_owned(),
         path: call.form.given("Path").unwrap_or_default().to_owned(),
         tags: call.form.tags(),
         boundary: boundary(call)?,
@@ -54,7 +44,7 @@ pub fn get(call: &Call<'_>) -> Answered {
     let user = match (call.form.given("UserName"), caller(call)) {
         (Some(_), _) => allowed(call, "iam:GetUser")?,
         (None, Some(user)) => {
-            call.require("iam:GetUser", &user.arn())?;
+            call.require_of("iam:GetUser", &user.arn(), Some(&*user))?;
             user
         }
         (None, None) => return get_root(call),
@@ -97,7 +87,7 @@ pub fn list(call: &Call<'_>) -> Answered {
 }
 
 pub async fn update(call: &Call<'_>) -> Answered {
-    let user = allowed(call, "iam:UpdateUser")?;
+    let user = allowed::<User>(call, "iam:UpdateUser")?;
     let name = call.form.given("NewUserName").map(str::to_owned);
     let path = call.form.given("NewPath").map(str::to_owned);
     if name.is_some() || path.is_some() {
@@ -107,14 +97,14 @@ pub async fn update(call: &Call<'_>) -> Answered {
             path.as_deref().unwrap_or(&user.path),
             name.as_deref().unwrap_or(&user.name),
         );
-        call.require("iam:UpdateUser", &new)?;
+        call.require_of("iam:UpdateUser", &new, Some(&*user))?;
     }
     call.change(|draft| draft.update_user(&user.id, name, path)).await?;
     Ok(done())
 }
 
 pub async fn delete(call: &Call<'_>) -> Answered {
-    let user = allowed(call, "iam:DeleteUser")?;
+    let user = allowed::<User>(call, "iam:DeleteUser")?;
     if user.local.is_some() {
         let message = "A local user is deleted at the admin port, where it was made.";
         return Err(IdentityError::conflict(message).into());

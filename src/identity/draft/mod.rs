@@ -169,19 +169,20 @@ fn within(count: usize, most: usize, quota: &str) -> Result<(), IdentityError> {
     Err(IdentityError::limit(format!("Cannot exceed quota for {quota}: {most}")))
 }
 
-/// Adds tags, or replaces their values.
+/// Adds tags, or replaces those of the same key: without regard to case, as policies find them.
 fn tag(tags: &mut Vec<Tag>, fresh: &[Tag]) -> Result<(), IdentityError> {
     within(fresh.len(), limits::TAGS, "TagsPerResource")?;
     for (at, Tag { key, value }) in fresh.iter().enumerate() {
         check_tag(key, value)?;
-        if fresh[..at].iter().any(|earlier| earlier.key == *key) {
+        if fresh[..at].iter().any(|earlier| earlier.key.eq_ignore_ascii_case(key)) {
             return Err(IdentityError::invalid(
                 "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
             ));
         }
-        match tags.iter_mut().find(|tag| tag.key == *key) {
-            Some(known) => known.value.clone_from(value),
-            None => tags.push(Tag { key: key.clone(), value: value.clone() }),
+        let tag = Tag { key: key.clone(), value: value.clone() };
+        match tags.iter_mut().find(|known| known.key.eq_ignore_ascii_case(key)) {
+            Some(known) => *known = tag,
+            None => tags.push(tag),
         }
     }
     within(tags.len(), limits::TAGS, "TagsPerResource")

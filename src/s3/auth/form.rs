@@ -36,7 +36,7 @@ impl Claimed<'_> {
 /// None: the request is not signed.
 ///
 /// # Errors
-/// Any flaw of the claim, and a key that is unknown: nobody's body is read.
+/// Any flaw of the claim. A key that is unknown is told of with the signature's flaws, after the same work.
 pub fn claim_form<'a>(headers: &'a HeaderMap, judge: Judge<'_>) -> Result<Option<Claimed<'a>>, S3Error> {
     let Some(claim) = claim(headers, NO_QUERY, Face::Query, judge.settings, judge.now)? else { return Ok(None) };
     check_signed(headers, claim.signed_headers)?;
