@@ -54,6 +54,8 @@ pub struct Request {
     /// The bucket that authorization decided about, and a copy's source.
     pub known: Option<Arc<KnownBucket>>,
     pub source: Option<Arc<KnownBucket>>,
+    /// Rows had a say in the decision: who reads the object later, by a view of its own, has to ask again.
+    pub decided_by_rows: bool,
     /// The document, where policies speak of what is in it.
     pub document: Option<Bytes>,
 }
@@ -76,9 +78,10 @@ impl Signed {
 }
 
 impl Request {
-    /// A header's value as text; none when it is absent or not visible ASCII.
+    /// A header's value as text; none when it is absent or not UTF-8. Policies see by it what handlers take: a value that only one of
+    /// them could read would slip past a condition.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
+        self.headers.get(name).and_then(|value| str::from_utf8(value.as_bytes()).ok())
     }
 
     /// The bucket of an operation on one.

@@ -1,7 +1,10 @@
 """Section E of the security table: what each row promises, by users made for it. Names begin with the row's."""
 
+import base64
+import hashlib
 import json
 import pathlib
+import socket
 import sys
 import time
 import urllib.parse
@@ -175,6 +178,87 @@ def test_e14_e15_what_a_client_says_of_itself_is_not_believed(node, root, person
         header = name.replace(":", "-").replace("/", "-")
         assert ask(node, person, path=f"/{data}/public/k", add_headers=[[header, value], [header.lower(), value]]).status == 403
     assert ask(node, person, path=f"/{data}/public/k", query="prefix=public/").status == 400
+
+
+def test_a_condition_sees_what_the_write_takes(node, root, person, data):
+    """Values that only the handler could read, or that it does not use, slip past no policy."""
+    root.put_bucket_ownership_controls(Bucket=data, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]})
+
+    def put(*headers):
+        return ask(node, person, method="PUT", path=f"/{data}/w", headers=[list(pair) for pair in headers]).status
+
+    red = {"StringEquals": {"s3:RequestObjectTag/team": "red"}}
+    person.hold(policy(statement("Allow", "s3:*"), statement("Deny", "s3:PutObject", Condition=red)))
+    assert put(("x-amz-tagging", "team=blue&x=%C3%A9")) == put(("x-amz-tagging", "team=blue&x=\u00e9")) == 200
+    assert put(("x-amz-tagging", "team=red&x=%C3%A9")) == put(("x-amz-tagging", "team=red&x=\u00e9")) == 403
+    everybody = 'uri="http://acs.amazonaws.com/groups/global/AllUsers"'
+    public = {"StringLike": {"s3:x-amz-grant-read": "*AllUsers*"}}
+    person.hold(policy(statement("Allow", "s3:*"), statement("Deny", "s3:PutObject", Condition=public)))
+    assert put(("x-amz-grant-read", everybody)) == put(("x-amz-grant-read", everybody + "\u00a0")) == 403
+    blue = {"StringEquals": {"s3:RequestObjectTag/team": "blue"}}
+    person.hold(policy(
+        statement("Allow", ["s3:Get*", "s3:PutObjectTagging"]), statement("Allow", "s3:PutObject", Condition=blue)))
+    root.put_object(Bucket=data, Key="public/k", Body=b"x", Tagging="team=red")
+    assert copy_tagged(person, data, "COPY") == "AccessDenied", "a copy takes its source's tags, whatever it says besides"
+    assert copy_tagged(person, data, "REPLACE") is None
+
+
+def copy_tagged(person, data, directive):
+    return code(
+        person.s3.copy_object, Bucket=data, Key="target", CopySource={"Bucket": data, "Key": "public/k"}, Tagging="team=blue",
+        TaggingDirective=directive)
+
+
+def test_a_version_is_the_same_however_it_is_written(root, person, data):
+    root.put_bucket_versioning(Bucket=data, VersioningConfiguration={"Status": "Enabled"})
+    version = root.put_object(Bucket=data, Key="v", Body=b"y")["VersionId"]
+    kept = {"StringEquals": {"s3:VersionId": version}}
+    person.hold(policy(statement("Allow", "s3:*"), statement("Deny", "s3:*", Condition=kept)))
+    for written in (version, version.upper()):
+        assert code(person.s3.get_object, Bucket=data, Key="v", VersionId=written) == "AccessDenied"
+        assert code(person.s3.delete_object, Bucket=data, Key="v", VersionId=written) == "AccessDenied"
+        answer = person.s3.delete_objects(Bucket=data, Delete={"Objects": [{"Key": "v", "VersionId": written}]})
+        assert [entry["Code"] for entry in answer["Errors"]] == ["AccessDenied"]
+
+
+def test_an_acl_is_not_put_on_what_came_meanwhile(node, root, person, data):
+    """Who may change the ACL of one object may not, by a slow body, change that of the one which replaced it."""
+    root.put_bucket_ownership_controls(Bucket=data, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]})
+    person.hold(policy(statement(
+        "Allow", "s3:PutObjectAcl", arn(data, "*"), Condition={"StringEquals": {"s3:ExistingObjectTag/team": "red"}})))
+    everybody = "<Grantee><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee>"
+    body = (f"<AccessControlPolicy><AccessControlList><Grant>{everybody}<Permission>READ</Permission></Grant>"
+            "</AccessControlList></AccessControlPolicy>")
+    checksum = base64.b64encode(hashlib.md5(body.encode()).digest()).decode()
+    address = urllib.parse.urlsplit(node.s3)
+    target = Target(address.hostname, address.port, person.access_key, person.secret_key, REGION, "unused")
+    for came, status in (("red", 200), ("blue", 403)):
+        root.put_object(Bucket=data, Key="k", Body=b"x", Tagging="team=red")
+        head, method = signed(
+            target, method="PUT", path=f"/{data}/k", query="acl=", headers=[["Content-MD5", checksum]], body=body, expect_100=True)
+        with socket.create_connection((target.host, target.port), timeout=20) as connection, connection.makefile("rb") as stream:
+            connection.sendall(head)
+            # The body is asked for when the request has been allowed.
+            assert stream.readline().startswith(b"HTTP/1.1 100") and stream.readline() == b"\r\n"
+            root.put_object(Bucket=data, Key="k", Body=b"y", Tagging=f"team={came}")
+            connection.sendall(body.encode())
+            assert wire.read_answer(stream, method).status == status, came
+        public = HTTP.request("GET", f"{node.s3}/{data}/k").status
+        assert public == (200 if came == "red" else 403)
+
+
+def test_an_etag_is_compared_for_who_may_read(root, person, data):
+    """By a condition one learns what an object is: of a list of deletes and of a copy too."""
+    tag = root.head_object(Bucket=data, Key="secret/k")["ETag"]
+    acts = ["s3:PutObject", "s3:DeleteObject"]
+    one = {"Objects": [{"Key": "secret/k", "ETag": tag}]}
+    source = {"Bucket": data, "Key": "public/k"}
+    person.hold(policy(statement("Allow", acts), statement("Allow", "s3:GetObject", arn(data, "public/*"))))
+    assert [entry["Code"] for entry in person.s3.delete_objects(Bucket=data, Delete=one)["Errors"]] == ["AccessDenied"]
+    assert code(person.s3.copy_object, Bucket=data, Key="secret/k", CopySource=source, IfMatch=tag) == "AccessDenied"
+    person.hold(policy(statement("Allow", [*acts, "s3:GetObject"])))
+    assert code(person.s3.copy_object, Bucket=data, Key="secret/k", CopySource=source, IfMatch=tag) is None
+    assert "Errors" not in person.s3.delete_objects(Bucket=data, Delete=one)
 
 
 def test_e16_a_users_name_is_no_pattern(node, root, data):

@@ -28,6 +28,7 @@ SAMPLES = {
     "x-amz-object-lock-retain-until-date": "2099-01-01T00:00:00Z", "x-amz-object-lock-legal-hold": "ON",
 }
 DELETE = "<Delete><Object><Key>present</Key></Object></Delete>"
+DELETE_ETAG = "<Delete><Object><Key>present</Key><ETag>*</ETag></Object></Delete>"
 DELETE_VERSION = "<Delete><Object><Key>present</Key><VersionId>null</VersionId></Object></Delete>"
 
 
@@ -110,7 +111,7 @@ def request_of(route, when):
     query += [(route["parameter"], "1")]
     headers, body = [], ""
     if route["operation"] == "DeleteObjects":
-        body = DELETE_VERSION if when == "Version" else DELETE
+        body = {"Version": DELETE_VERSION, "ETag": DELETE_ETAG}.get(when if isinstance(when, str) else None, DELETE)
     elif when == "Version":
         query.append(("versionId", "null"))
     if route["copies"]:

@@ -49,19 +49,24 @@ pub fn authorize(service: &Service, request: &mut Request) -> Result<Granted, S3
         _ => None,
     };
     let asker = Asker::of(service, &rows, request);
-    let mut granted = Granted { why: None };
-    for need in needs(request.operation) {
-        if need.on == On::EachKey || !asker.applies(need.when)? {
-            continue;
-        }
-        let subject = asker.subject(need.on)?;
-        let why = asker.require(need, &subject)?;
-        granted.why = granted.why.or(why);
-    }
+    let granted = Granted { why: asker.require_all()? };
     let source = asker.source()?.map(|(_, known)| Arc::clone(known));
     drop(asker);
     request.source = source;
+    request.decided_by_rows = rows.is_open();
     Ok(granted)
+}
+
+/// Decides again by what the handler's own reader sees, if rows had a say: since then, and be it while a slow body came in, the object may
+/// have been replaced by one that is somebody else's.
+///
+/// # Errors
+/// As [`authorize`].
+pub fn confirm(service: &Service, reader: &Reader<'_>, request: &Request) -> Result<(), S3Error> {
+    match request.decided_by_rows {
+        true => Asker::of(service, reader, request).require_all().map(drop),
+        false => Ok(()),
+    }
 }
 
 /// Whether the caller may do `action` on the request's own object, or on its bucket. For what a handler shows or leaves out.
@@ -83,7 +88,7 @@ pub fn may_list(service: &Service, reader: &Reader<'_>, request: &Request, name:
     Ok(Asker::of(service, reader, request).decide("s3:ListBucket", &Subject::bucket(&known))?.is_ok())
 }
 
-/// Decides on one key of a DeleteObjects.
+/// Decides on one key of a DeleteObjects; `by_etag`: it is to be deleted only if it has a given ETag.
 ///
 /// # Errors
 /// `AccessDenied`.
@@ -92,15 +97,16 @@ pub fn may_delete(
     reader: &Reader<'_>,
     request: &Request,
     key: &ObjectKey,
-    version: (VersionSelector, Option<&str>),
+    version: VersionSelector,
+    by_etag: bool,
 ) -> Result<(), S3Error> {
     let asker = Asker::of(service, reader, request);
-    let (version, version_id) = version;
-    let subject = Subject::object(asker.known()?, reader, Named { key, version, version_id });
+    let subject = Subject::object(asker.known()?, reader, Named { key, version });
     for need in needs(request.operation) {
         let applies = match need.when {
             When::Version => version != VersionSelector::Latest,
             When::Newest => version == VersionSelector::Latest,
+            When::ETag => by_etag,
             other => asker.applies(other)?,
         };
         if need.on == On::EachKey && applies {
@@ -215,15 +221,14 @@ impl<'a> Asker<'a> {
             On::Object if request.operation.resource() == Level::Bucket => Ok(Subject::bucket(self.known()?)),
             On::Object => {
                 let version = documents::version(request)?;
-                let named = Named { key: request.object_key()?, version, version_id: request.query.get("versionId") };
+                let named = Named { key: request.object_key()?, version };
                 Ok(Subject::object(self.known()?, self.rows, named))
             }
             On::Source => {
                 let Some((source, known)) = self.source()? else {
                     return Err(S3Error::internal("a permission on a source was asked for a request without one"));
                 };
-                let version_id = source.version_id.as_deref();
-                Ok(Subject::object(known, self.rows, Named { key: &source.key, version: source.version, version_id }))
+                Ok(Subject::object(known, self.rows, Named { key: &source.key, version: source.version }))
             }
         }
     }
@@ -239,6 +244,8 @@ impl<'a> Asker<'a> {
             When::Always => Ok(true),
             When::Version => Ok(request.query.has("versionId")),
             When::Newest => Ok(!request.query.has("versionId")),
+            // Of each key by itself.
+            When::ETag => Ok(false),
             When::SourceVersion => source_version(true),
             When::SourceNewest => source_version(false),
             When::Header(name) => Ok(header(name)),
@@ -250,8 +257,7 @@ impl<'a> Asker<'a> {
     }
 
     fn copies_tags(&self) -> Result<bool, S3Error> {
-        let request = self.request;
-        if request.header("x-amz-tagging-directive") == Some("REPLACE") {
+        if documents::replaces_tags(self.request) {
             return Ok(false);
         }
         let subject = self.subject(On::Source)?;
@@ -286,12 +292,24 @@ impl<'a> Asker<'a> {
         })
     }
 
+    /// All that the request needs as a whole.
+    fn require_all(&self) -> Result<Option<String>, S3Error> {
+        let mut allowed_by = None;
+        for need in needs(self.request.operation) {
+            if need.on == On::EachKey || !self.applies(need.when)? {
+                continue;
+            }
+            let why = self.require(need, &self.subject(need.on)?)?;
+            allowed_by = allowed_by.or(why);
+        }
+        Ok(allowed_by)
+    }
+
     fn require(&self, need: &Need, subject: &Subject<'_>) -> Result<Option<String>, S3Error> {
         match self.decide(need.action, subject)? {
             Ok(why) => Ok(why),
             Err(denied) if !denied.explicit && self.is_told_absent(need.action, subject)? => {
-                let key = self.request.key.as_ref().map(ObjectKey::as_str).unwrap_or_default();
-                Err(S3Error::of(ErrorCode::NoSuchKey).detail("Key", key))
+                Err(S3Error::of(ErrorCode::NoSuchKey).detail("Key", subject.key().unwrap_or_default()))
             }
             Err(denied) => {
                 audit::denied(self.service, self.request, need.action, subject.arn(), &denied.why);

@@ -35,6 +35,11 @@ impl<'a> Later<'a> {
     pub fn of(store: &'a Store) -> Self {
         Later { store, opened: OnceCell::new() }
     }
+
+    /// Whether anything was read.
+    pub fn is_open(&self) -> bool {
+        self.opened.get().is_some()
+    }
 }
 
 impl Rows for Later<'_> {
@@ -52,8 +57,6 @@ impl Rows for Later<'_> {
 pub struct Named<'a> {
     pub key: &'a ObjectKey,
     pub version: VersionSelector,
-    /// As the request has it.
-    pub version_id: Option<&'a str>,
 }
 
 /// What is asked for, with its ARN.
@@ -61,6 +64,7 @@ pub struct Subject<'a> {
     arn: String,
     whose: Whose<'a>,
     named: Option<Named<'a>>,
+    version_id: Option<String>,
     rows: Option<&'a dyn Rows>,
     found: OnceCell<Found>,
 }
@@ -109,11 +113,16 @@ impl<'a> Subject<'a> {
         for part in ["arn:aws:s3:::", bucket, "/", key] {
             arn.push_str(part);
         }
-        Subject { named: Some(named), rows: Some(rows), ..Subject::new(arn, Whose::Known(known)) }
+        let version_id = match named.version {
+            VersionSelector::Latest => None,
+            VersionSelector::Null => Some("null".to_owned()),
+            VersionSelector::Id(id) => Some(id.to_string()),
+        };
+        Subject { named: Some(named), version_id, rows: Some(rows), ..Subject::new(arn, Whose::Known(known)) }
     }
 
     fn new(arn: String, whose: Whose<'a>) -> Self {
-        Subject { arn, whose, named: None, rows: None, found: OnceCell::new() }
+        Subject { arn, whose, named: None, version_id: None, rows: None, found: OnceCell::new() }
     }
 
     pub fn arn(&self) -> &str {
@@ -127,8 +136,13 @@ impl<'a> Subject<'a> {
         }
     }
 
+    pub fn key(&self) -> Option<&str> {
+        self.named.map(|named| named.key.as_str())
+    }
+
+    /// The id of the version that is named, however the request wrote it: so that no way of writing it slips past a policy.
     pub fn version_id(&self) -> Option<&str> {
-        self.named.and_then(|named| named.version_id)
+        self.version_id.as_deref()
     }
 
     /// A tag of the object that is there.

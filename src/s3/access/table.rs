@@ -36,6 +36,8 @@ pub enum When {
     /// The copy's source is named with a version.
     SourceVersion,
     SourceNewest,
+    /// The document names an ETag beside the key.
+    ETag,
     /// This header is there.
     Header(&'static str),
     /// This header is `true`.
@@ -89,6 +91,7 @@ const COPY: &[Need] = &[
     need("s3:PutObjectAcl", On::Object, When::Acl),
     need("s3:PutObjectRetention", On::Object, When::Header(RETENTION)),
     need("s3:PutObjectLegalHold", On::Object, When::Header(LEGAL_HOLD)),
+    need("s3:GetObject", On::Object, When::Header("if-match")),
 ];
 
 const COPY_PART: &[Need] = &[
@@ -116,6 +119,7 @@ const DELETE_EACH: &[Need] = &[
     need("s3:DeleteObject", On::EachKey, When::Newest),
     need("s3:DeleteObjectVersion", On::EachKey, When::Version),
     need("s3:BypassGovernanceRetention", On::EachKey, When::True(BYPASS)),
+    need("s3:GetObject", On::EachKey, When::ETag),
 ];
 
 const ATTRIBUTES: &[Need] = &[

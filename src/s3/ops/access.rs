@@ -6,7 +6,7 @@ use tandem_storage::change::{Refusal, WritePermit};
 use tandem_storage::types::BucketName;
 use tandem_storage::{Change, CommitError, Lane, Reader};
 
-use crate::s3::access::KnownBucket;
+use crate::s3::access::{self, KnownBucket};
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::request::Request;
 use crate::s3::service::Service;
@@ -17,6 +17,17 @@ pub(super) fn bucket(reader: &Reader<'_>, request: &Request) -> Result<Arc<Known
     let known = request.known.as_ref().ok_or_else(|| S3Error::internal("a handler without its bucket"))?;
     let known = still(reader, known)?;
     check_owner(&request.headers, "x-amz-expected-bucket-owner", &known)?;
+    Ok(known)
+}
+
+/// The same for who goes on to read an object: the request is allowed for the one that `reader` sees, too.
+pub(super) fn bucket_of_object(
+    service: &Service,
+    reader: &Reader<'_>,
+    request: &Request,
+) -> Result<Arc<KnownBucket>, S3Error> {
+    let known = bucket(reader, request)?;
+    access::confirm(service, reader, request)?;
     Ok(known)
 }
 

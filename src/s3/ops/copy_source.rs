@@ -8,7 +8,7 @@ use crate::s3::request::Request;
 
 /// What `x-amz-copy-source` names: `/bucket/key?versionId=id`, the leading slash and the version optional, percent-encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CopySource {
+pub(in crate::s3) struct CopySource {
     pub bucket: BucketName,
     pub key: ObjectKey,
     pub version: VersionSelector,

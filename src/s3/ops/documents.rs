@@ -2,10 +2,10 @@
 //! form: what cannot be read is as if it were not there.
 
 use tandem_storage::change::VersionSelector;
-use tandem_storage::types::{BucketName, ObjectKey};
 
+pub(in crate::s3) use super::copy_source::CopySource;
 use super::tagging::{self, Holder};
-use super::{argument, copy_source, create_bucket};
+use super::{argument, attributes, create_bucket};
 use crate::s3::error::S3Error;
 use crate::s3::operation::Operation;
 use crate::s3::request::Request;
@@ -21,21 +21,8 @@ pub(in crate::s3) const ACL_HEADERS: [&str; 6] = [
 ];
 
 /// What a copy reads.
-pub(in crate::s3) struct CopySource {
-    pub bucket: BucketName,
-    pub key: ObjectKey,
-    pub version: VersionSelector,
-    pub version_id: Option<String>,
-}
-
 pub(in crate::s3) fn copy_source(request: &Request) -> Result<CopySource, S3Error> {
-    let source = copy_source::CopySource::of(request)?;
-    let version_id = match source.version {
-        VersionSelector::Latest => None,
-        VersionSelector::Null => Some("null".to_owned()),
-        VersionSelector::Id(id) => Some(id.to_string()),
-    };
-    Ok(CopySource { bucket: source.bucket, key: source.key, version: source.version, version_id })
+    CopySource::of(request)
 }
 
 /// The version that `versionId` names; none: the latest.
@@ -48,9 +35,16 @@ pub(in crate::s3) fn request_tags(request: &Request) -> Vec<(String, String)> {
     let tags = match (&request.document, request.operation) {
         (Some(document), Operation::PutObjectTagging) => tagging::parse_document(document, Holder::Object),
         (Some(document), Operation::PutBucketTagging) => tagging::parse_document(document, Holder::Bucket),
-        _ => tagging::parse_header(request.header("x-amz-tagging").unwrap_or_default()),
+        // What a copy takes along is its source's, whatever the header says.
+        (_, Operation::CopyObject) if !replaces_tags(request) => return Vec::new(),
+        _ => attributes::tags(&request.headers),
     };
     tags.unwrap_or_default()
+}
+
+/// Whether a copy gets the request's tags and not its source's.
+pub(in crate::s3) fn replaces_tags(request: &Request) -> bool {
+    request.header("x-amz-tagging-directive") == Some("REPLACE")
 }
 
 /// The `LocationConstraint` of a bucket to be made.

@@ -9,16 +9,16 @@ use crate::s3::request::Authorized;
 use crate::s3::response::Response;
 use crate::s3::service::Service;
 
-/// The owner stays who it is.
+/// The owner stays who it is; so the ACL is set only on the object whose owner was looked up.
 pub async fn handle(service: &Service, request: Authorized<PutObjectAcl>) -> Result<Response, S3Error> {
     let (request, payload) = request.into_parts();
     access::permit(service, request.bucket_name()?)?;
     let document = payload.collect(acl::DOCUMENT_BYTES_MAX).await?;
     let asked = argument::version(&request)?;
     let owners = Owners::of(service);
-    let slot = {
+    let slots = {
         let reader = service.store.read()?;
-        let bucket = access::bucket(&reader, &request)?;
+        let bucket = access::bucket_of_object(service, &reader, &request)?;
         let row = version::find(&reader, &bucket, &request, asked)?;
         let content = version::content(&row, &bucket, &request, asked)?;
         let held = content.acl.as_deref().filter(|_| bucket.ownership.acls_count());
@@ -31,9 +31,10 @@ pub async fn handle(service: &Service, request: Authorized<PutObjectAcl>) -> Res
         let acl = acl::replacement(&owners, &request, &document, owner, Some(&bucket_owner))?;
         acl::refuse_where_off(&bucket, &bucket_owner, &acl)?;
         acl::refuse_public(&bucket, &acl)?;
-        bucket.ownership.acls_count().then(|| StoredAcl { account, acl }.encode())
+        let slot = bucket.ownership.acls_count().then(|| StoredAcl { account, acl }.encode());
+        Slots::Acl { held: content.acl.clone(), acl: slot }
     };
-    let version = slots::replace(service, &request, Slots::Acl(slot)).await?;
+    let version = slots::replace(service, &request, slots).await?;
     let mut response = answer::empty(StatusCode::OK);
     if let Some(version) = version {
         answer::set_version(response.headers_mut(), version);

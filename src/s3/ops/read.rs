@@ -34,7 +34,7 @@ pub(super) fn read(
     refuse_encryption(&request.headers)?;
     let version = argument::version(request)?;
     let part = argument::part_number(request)?;
-    let bucket = access::bucket(reader, request)?;
+    let bucket = access::bucket_of_object(service, reader, request)?;
     let row = version::find(reader, &bucket, request, version)?;
     let content = version::content(&row, &bucket, request, version)?;
     let etag = content.etag.to_string();

@@ -150,6 +150,7 @@ async fn handle(
         principal: authenticated.principal().clone(),
         known: None,
         source: None,
+        decided_by_rows: false,
         document: None,
     };
     let source = Source::wire(body, service.settings.body_idle_timeout, Arc::clone(&connection.activity));

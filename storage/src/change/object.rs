@@ -90,7 +90,7 @@ pub enum Deleted {
 }
 
 /// Replaces a version's tags, ACL or lock without touching its bytes or `Last-Modified`. Output: the row as stored.
-/// Refusals: `NoSuchKey`, `NoSuchVersion`, `Fenced`.
+/// Refusals: `NoSuchKey`, `NoSuchVersion`, `Fenced`; `Stale`: another ACL is held.
 #[derive(Clone, Debug)]
 pub struct ReplaceObjectSlots {
     pub permit: WritePermit,
@@ -103,6 +103,10 @@ pub struct ReplaceObjectSlots {
 #[derive(Clone, Debug)]
 pub enum Slots {
     Tags(Vec<(String, String)>),
-    Acl(Option<Vec<u8>>),
+    /// A compare-and-set: an ACL says whose the object is, which the next writer of the key need not be.
+    Acl {
+        held: Option<Vec<u8>>,
+        acl: Option<Vec<u8>>,
+    },
     Lock(Option<Lock>),
 }

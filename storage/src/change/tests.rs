@@ -263,11 +263,18 @@ fn slots_change_and_bytes_and_time_stay() {
     let row = client.commit(slots(VersionSelector::Latest, Slots::Tags(tags.clone()))).unwrap();
     assert_eq!(row.content().unwrap().tags, tags);
     assert_eq!((row.modified, row.version), (before.modified, before.version));
-    client.commit(slots(VersionSelector::Null, Slots::Acl(Some(vec![1])))).unwrap();
+    let acl = |held: Option<u8>, acl: Option<u8>| Slots::Acl {
+        held: held.map(|byte| vec![byte]),
+        acl: acl.map(|byte| vec![byte]),
+    };
+    client.commit(slots(VersionSelector::Null, acl(None, Some(1)))).unwrap();
+    assert_eq!(client.refused(slots(VersionSelector::Latest, acl(None, Some(2)))), Refusal::Stale);
+    let row = client.commit(slots(VersionSelector::Latest, acl(Some(1), Some(2)))).unwrap();
+    assert_eq!(row.content().unwrap().acl, Some(vec![2]));
     let other = VersionSelector::Id(crate::types::VersionId::new(1, 1));
-    assert_eq!(client.refused(slots(other, Slots::Acl(None))), Refusal::NoSuchVersion);
+    assert_eq!(client.refused(slots(other, acl(None, None))), Refusal::NoSuchVersion);
     client.delete("k", VersionSelector::Latest);
-    assert_eq!(client.refused(slots(VersionSelector::Latest, Slots::Acl(None))), Refusal::NoSuchKey);
+    assert_eq!(client.refused(slots(VersionSelector::Latest, acl(None, None))), Refusal::NoSuchKey);
     client.check();
 }
 

@@ -226,6 +226,7 @@ impl Ask {
             principal: self.principal.unwrap_or_else(|| administrator(service)),
             known: None,
             source: None,
+            decided_by_rows: false,
             document: reads_document(M::OPERATION).then(|| self.body.clone()),
         };
         let granted = authorize(service, &mut request)?;

@@ -81,7 +81,8 @@ impl Change for ReplaceObjectSlots {
         let ObjectState::Content(content) = &mut row.state else { return Err(absent) };
         match self.slots {
             Slots::Tags(tags) => content.tags = tags,
-            Slots::Acl(acl) => content.acl = acl,
+            Slots::Acl { held, .. } if held != content.acl => return Err(Refusal::Stale),
+            Slots::Acl { acl, .. } => content.acl = acl,
             Slots::Lock(lock) => content.lock = lock,
         }
         tx.put_record(&versions.row_key(place), &row)?;
