@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Admin, AdminState, vms};
-use crate::audit::{Audit, AuditThread};
+use crate::audit::Audit;
 use crate::aws::Faces;
 use crate::clock::{SharedClock, random_guid};
 use crate::config::Config;
@@ -86,7 +86,6 @@ pub struct Node {
     runner: Runner,
     replication: Replication,
     audit: Audit,
-    audit_thread: AuditThread,
     drain: Duration,
 }
 
@@ -116,7 +115,7 @@ impl Node {
         let key_file = config.identity_key_file.clone().unwrap_or_else(|| config.data_dir.join("identity.key"));
         let identities = Identities::open(store.clone(), &key_file, administrator, clock.clone()).await?;
         let metrics = Metrics::new();
-        let (audit, audit_thread) = Audit::start(&config.audit_target(), Arc::clone(&metrics))
+        let audit = Audit::start(&config.audit_target(), Arc::clone(&metrics))
             .map_err(|source| NodeError::Audit { target: config.audit_log.clone(), source })?;
         let name = config.name.clone().unwrap_or_else(|| store.node().to_string()[..8].to_owned());
         let listeners = listen(&config).await?;
@@ -178,7 +177,7 @@ impl Node {
         };
         let s3 = tokio::spawn(server::serve(listeners.s3, s3_tls, Arc::new(service), stops.faces.subscribe()));
         tracing::info!(node = ready.node, s3 = ready.s3, admin = ready.admin, replication = ready.replication, "ready");
-        Ok(Node { ready, store, stops, s3, admin, runner, replication, audit, audit_thread, drain })
+        Ok(Node { ready, store, stops, s3, admin, runner, replication, audit, drain })
     }
 
     /// Opens the audit log's file anew, after it was renamed.
@@ -204,11 +203,8 @@ impl Node {
         if tokio::time::timeout(deadline, self.replication.task).await.is_err() {
             tracing::warn!("replication was still running at the deadline");
         }
-        let (audit, audit_thread) = (self.audit, self.audit_thread);
-        let told = tokio::task::spawn_blocking(move || {
-            audit.flush();
-            drop((audit, audit_thread));
-        });
+        let audit = self.audit;
+        let told = tokio::task::spawn_blocking(move || audit.flush());
         if tokio::time::timeout(GRACE, told).await.is_err() {
             tracing::warn!("the audit log was not written to its end");
         }

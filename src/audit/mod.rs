@@ -11,7 +11,6 @@ mod writer;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
 
 pub use event::{Actor, Event, Kind};
 use writer::{Out, write_lines};
@@ -48,30 +47,25 @@ struct Inner {
     metrics: Arc<Metrics>,
 }
 
-/// The thread. It ends when the last handle has gone.
-pub struct AuditThread(Option<JoinHandle<()>>);
-
 impl Audit {
     pub fn off() -> Self {
         Audit { inner: None }
     }
 
-    /// Starts the thread that writes.
+    /// Starts the thread that writes. It ends when the last handle has gone.
     ///
     /// # Errors
     /// The file cannot be opened, or no thread be started.
-    pub fn start(target: &Target, metrics: Arc<Metrics>) -> std::io::Result<(Audit, AuditThread)> {
+    pub fn start(target: &Target, metrics: Arc<Metrics>) -> std::io::Result<Audit> {
         let out = match target {
-            Target::Off => return Ok((Audit::off(), AuditThread(None))),
+            Target::Off => return Ok(Audit::off()),
             Target::Stderr => Out::stderr(),
             Target::File(path) => Out::file(path.clone())?,
         };
         let (sender, receiver): (_, Receiver<Message>) = sync_channel(QUEUE_EVENTS);
         let counts = Arc::clone(&metrics);
-        let thread = std::thread::Builder::new()
-            .name("tandem-audit".into())
-            .spawn(move || write_lines(out, &receiver, &counts))?;
-        Ok((Audit { inner: Some(Arc::new(Inner { sender, metrics })) }, AuditThread(Some(thread))))
+        std::thread::Builder::new().name("tandem-audit".into()).spawn(move || write_lines(out, &receiver, &counts))?;
+        Ok(Audit { inner: Some(Arc::new(Inner { sender, metrics })) })
     }
 
     /// Whether events are kept at all, so that nobody need make one in vain.
@@ -102,17 +96,6 @@ impl Audit {
         let (done, wait) = sync_channel(1);
         if inner.sender.send(Message::Flush(done)).is_ok() {
             let _ = wait.recv();
-        }
-    }
-}
-
-impl AuditThread {
-    /// Blocks until the thread has ended: every handle must have gone.
-    pub fn join(self) {
-        if let Some(thread) = self.0
-            && thread.join().is_err()
-        {
-            tracing::error!("the audit log's thread panicked");
         }
     }
 }

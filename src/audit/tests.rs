@@ -24,7 +24,7 @@ fn event(operation: &str) -> Event {
 fn a_line_an_event_whatever_names_hold() {
     let (dir, metrics) = (tempfile::tempdir().unwrap(), Metrics::new());
     let path = dir.path().join("audit.log");
-    let (audit, thread) = Audit::start(&Target::File(path.clone()), metrics.clone()).unwrap();
+    let audit = Audit::start(&Target::File(path.clone()), metrics.clone()).unwrap();
     audit.record(event("GetObject"));
     audit.record(event("HeadObject"));
     audit.flush();
@@ -37,15 +37,13 @@ fn a_line_an_event_whatever_names_hold() {
     assert_eq!(lines[1]["resource"], "arn:aws:s3:::b/line\nbreak\"");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(metrics.encode().contains("tandem_audit_events_total 2"), "{}", metrics.encode());
-    drop(audit);
-    thread.join();
 }
 
 #[test]
 fn a_log_that_was_renamed_is_made_anew() {
     let dir = tempfile::tempdir().unwrap();
     let (path, old) = (dir.path().join("audit.log"), dir.path().join("audit.log.1"));
-    let (audit, thread) = Audit::start(&Target::File(path.clone()), Metrics::new()).unwrap();
+    let audit = Audit::start(&Target::File(path.clone()), Metrics::new()).unwrap();
     audit.record(event("One"));
     audit.flush();
     std::fs::rename(&path, &old).unwrap();
@@ -55,15 +53,12 @@ fn a_log_that_was_renamed_is_made_anew() {
     audit.flush();
     assert_eq!(std::fs::read_to_string(&old).unwrap().lines().count(), 2);
     assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
-    drop(audit);
-    thread.join();
 }
 
 #[test]
 fn a_log_that_is_off_takes_everything_and_keeps_nothing() {
-    let (audit, thread) = Audit::start(&Target::Off, Metrics::new()).unwrap();
+    let audit = Audit::start(&Target::Off, Metrics::new()).unwrap();
     assert!(!audit.is_on());
     audit.record(event("One"));
     audit.flush();
-    thread.join();
 }
