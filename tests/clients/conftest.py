@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.parse
 
 import boto3
 import pytest
 from botocore.config import Config
+from vastpy import VASTClient
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
@@ -37,6 +39,11 @@ def wait_until(what, check, deadline_seconds=DEADLINE_SECONDS):
         if time.monotonic() > end:
             raise AssertionError(f"not within {deadline_seconds} s: {what}")
         time.sleep(0.05)
+
+
+def address(url):
+    """host:port"""
+    return urllib.parse.urlsplit(url).netloc
 
 
 class Node:
@@ -147,6 +154,14 @@ class Testbed:
     def s3(self, side, **config):
         facts = self.facts
         return s3_client(facts[side]["s3"], facts["access_key"], facts["secret_key"], facts["region"], **config)
+
+    def vms(self, side):
+        """vastpy as the administrator of one node."""
+        facts = self.facts
+        return VASTClient(
+            user=facts["admin_user"], password=facts["admin_password"], address=address(facts[side]["admin"]),
+            cert_file=facts["admin_ca"], cert_server_name="localhost",
+        )
 
     def tandem(self, side, *words, check=True):
         """Runs an operator's command against one node's admin port."""

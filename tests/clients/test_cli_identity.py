@@ -92,6 +92,7 @@ def test_policies_are_attached_explained_and_detached(cli, tmp_path):
     assert cli.json(*explain)["decision"] == "implicitDeny"
     cli.run("group", "add-member", "staff", "carol")
     verdict = cli.json(*explain)
+    assert cli.json("policy", "explain", "user/carol", *explain[3:])["decision"] == verdict["decision"]
     assert verdict["allowed"] and verdict["sid"] == "read" and "readers" in verdict["why"]
     assert "readers" in cli.run(*explain).stdout
     cli.run("group", "remove-member", "staff", "carol")
@@ -108,7 +109,8 @@ def test_policies_are_attached_explained_and_detached(cli, tmp_path):
         {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:root"}, "Action": "sts:AssumeRole"}]}
     (tmp_path / "trust.json").write_text(json.dumps(trust))
     role = cli.json("role", "create", "reader", "--trust", str(tmp_path / "trust.json"), "--policy", "readers")
-    assert cli.json("policy", "explain", role["arn"], "s3:GetObject", "photos/cat.jpg")["allowed"]
+    for principal in (role["arn"], f"role/{role['name']}"):
+        assert cli.json("policy", "explain", principal, "s3:GetObject", "photos/cat.jpg")["allowed"]
     cli.run("user", "attach", "carol", "AmazonS3ReadOnlyAccess")
     assert "AmazonS3ReadOnlyAccess" in cli.json(*explain)["why"]
     cli.run("user", "detach", "carol", "AmazonS3ReadOnlyAccess")

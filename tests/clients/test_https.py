@@ -8,7 +8,7 @@ import boto3
 import botocore.exceptions
 import pytest
 from botocore.config import Config
-from conftest import ACCESS_KEY, REGION, SECRET_KEY, Node
+from conftest import ACCESS_KEY, REGION, SECRET_KEY, Node, address
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_a_client_that_does_not_trust_the_authority_does_not_talk(secure):
 
 def test_plain_http_to_the_https_port_gets_nothing(secure):
     node, _ = secure
-    connection = http.client.HTTPConnection(urllib.parse.urlsplit(node.s3).netloc, timeout=30)
+    connection = http.client.HTTPConnection(address(node.s3), timeout=30)
     with pytest.raises((http.client.HTTPException, OSError)):
         connection.request("GET", "/")
         connection.getresponse().read()

@@ -5,20 +5,15 @@ import os
 import pathlib
 import subprocess
 import sys
-import urllib.parse
 
 import pytest
 import urllib3
 from botocore.exceptions import ClientError
-from conftest import ACCESS_KEY, Node, s3_client, wait_until
+from conftest import ACCESS_KEY, Node, address, s3_client, wait_until
 from vastpy import RESTFailure, VASTClient
 
 PASSWORD = "the-password-of-the-vms-tests"
 ALLOW_ALL = {"Version": "2012-10-17", "Statement": [{"Sid": "all", "Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-
-
-def address(url):
-    return urllib.parse.urlparse(url).netloc
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +28,6 @@ def vms(vms_node):
     return VASTClient(user="admin", password=PASSWORD, address=address(vms_node.addresses["admin"]))
 
 
-def side(testbed, name):
-    facts = testbed.facts
-    return VASTClient(
-        user=facts["admin_user"], password=facts["admin_password"], address=address(facts[name]["admin"]),
-        cert_file=facts["admin_ca"], cert_server_name="localhost",
-    )
-
-
 def failed(call):
     with pytest.raises(RESTFailure) as error:
         call()
@@ -48,7 +35,7 @@ def failed(call):
 
 
 def test_a_user_of_the_source_works_on_the_destination_with_the_pair_provided_there(testbed):
-    source, destination = side(testbed, "a"), side(testbed, "b")
+    source, destination = testbed.vms("a"), testbed.vms("b")
     source.clusters[1].patch(enable_bucket_replication=True)
     user = source.users.post(name="s3user", uid=10001, local_provider_id=1, allow_create_bucket=True)
     pair = source.users[user["id"]].access_keys.post()

@@ -12,12 +12,17 @@ use super::route::{Call, Outcome, Running};
 use super::schema::{Field, Kind, Schema, Usage, field, read};
 use crate::admin::USER;
 use crate::admin::verdict::{self, Question, Verdict};
-use crate::identity::{AccountId, Directory, Standing, User};
+use crate::identity::{AccountId, Directory, Entity, Role, Standing, User};
 use crate::s3::access::KnownBucket;
 
 pub const QUESTION: &[Field] = &[
-    field("principal", Kind::Text, Usage::Write, "an ARN, a user's name in the default tenant, or anonymous")
-        .required(),
+    field(
+        "principal",
+        Kind::Text,
+        Usage::Write,
+        "an ARN, user/NAME (or NAME) or role/NAME of the default tenant, or anonymous",
+    )
+    .required(),
     field("action", Kind::Text, Usage::Write, "s3:GetObject").required(),
     field("resource", Kind::Text, Usage::Write, "an ARN, or BUCKET/KEY").required(),
     field("context", Kind::Map, Usage::Write, "condition keys: a text or a list of texts each"),
@@ -103,14 +108,19 @@ fn standing(face: &Face, directory: &Directory, principal: &str) -> Result<Optio
     if principal.starts_with("arn:") {
         return Ok(Some(Standing::of_arn(directory, principal)?));
     }
-    match directory.find::<User>(AccountId::DEFAULT, principal) {
+    if let Some(name) = principal.strip_prefix("role/") {
+        let role = directory.named::<Role>(AccountId::DEFAULT, name)?;
+        return Ok(Some(Standing::of_arn(directory, &role.arn())?));
+    }
+    let name = principal.strip_prefix("user/").unwrap_or(principal);
+    match directory.find::<User>(AccountId::DEFAULT, name) {
         Some(user) => Ok(Some(Standing::user(directory, user))),
         // Unless a user has the name.
         None if principal == USER => {
             let administrator = face.identities.credential(&face.identities.administrator_key());
             Ok(administrator.map(|credential| credential.standing.clone()))
         }
-        None => Err(VmsError::field("principal", format!("There is no user {principal}."))),
+        None => Err(VmsError::field("principal", format!("There is no user {name}."))),
     }
 }
 

@@ -101,7 +101,7 @@ enum PolicyCommand {
         after_help = "Example: tandem policy explain alice s3:GetObject photos/cat.jpg --context aws:SourceIp=10.0.0.1"
     )]
     Explain {
-        /// An ARN, a user's name in the default account, or anonymous
+        /// An ARN, user/NAME (or NAME) or role/NAME in the default account, or anonymous
         principal: String,
         /// Such as s3:GetObject
         action: String,
