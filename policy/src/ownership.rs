@@ -14,11 +14,6 @@ pub enum ObjectOwnership {
     ObjectWriter,
 }
 
-/// A PUT of an ACL, or with one, on a bucket that has none: `AccessControlListNotSupported`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("The bucket does not allow ACLs")]
-pub struct AclsDisabled;
-
 impl ObjectOwnership {
     pub fn parse(text: &str) -> Option<ObjectOwnership> {
         match text {
@@ -48,16 +43,5 @@ impl ObjectOwnership {
             ObjectOwnership::BucketOwnerPreferred => canned == Some(CannedAcl::BucketOwnerFullControl),
             ObjectOwnership::ObjectWriter => false,
         }
-    }
-
-    /// Whether a write may carry this canned ACL: where ACLs are off, only the one that says what holds anyway.
-    ///
-    /// # Errors
-    /// [`AclsDisabled`]
-    pub fn admits(self, canned: CannedAcl) -> Result<(), AclsDisabled> {
-        if self.acls_count() || canned == CannedAcl::BucketOwnerFullControl {
-            return Ok(());
-        }
-        Err(AclsDisabled)
     }
 }
