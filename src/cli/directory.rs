@@ -110,14 +110,10 @@ impl Directory {
         attach: bool,
     ) -> Result<Value, CliError> {
         let policy = number(&self.find("s3policies", policy).await?)?;
-        let holder = self.find(collection, name).await?;
-        let held = holder["s3_policies_ids"].as_array().cloned().unwrap_or_default();
-        let mut ids: Vec<u64> = held.iter().filter_map(Value::as_u64).filter(|id| *id != policy).collect();
-        if attach {
-            ids.push(policy);
-        }
-        let path = format!("/api/{collection}/{}/", number(&holder)?);
-        self.client.patch(&path, &json!({"s3_policies_ids": ids})).await
+        let holder = number(&self.find(collection, name).await?)?;
+        let word = if attach { "attach_policy" } else { "detach_policy" };
+        let path = format!("/api/{collection}/{holder}/{word}/");
+        self.client.patch(&path, &json!({"policy_id": policy})).await
     }
 
     /// Ids of policies by their names.

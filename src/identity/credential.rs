@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::directory::Directory;
 use super::error::IdentityError;
 use super::id::{AccountId, Id, root_arn};
-use super::record::{Entity, Grants, KeyOwner, Policy, Role, Tag, User};
+use super::record::{Entity, Grants, Group, KeyOwner, Policy, Role, Tag, User};
 
 /// Whose rights a caller has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +118,9 @@ impl Standing {
         };
         let groups: Vec<_> = directory.groups_of(user).collect();
         let mut identity = Vec::new();
+        for id in user.groups.iter().filter(|id| directory.get::<Group>(id).is_none()) {
+            identity.push(nothing(&format!("group {id}, which is missing")));
+        }
         hold(directory, "", &user.grants, &mut identity);
         for group in &groups {
             hold(directory, &format!("group {}: ", group.name), &group.grants, &mut identity);
@@ -255,14 +258,36 @@ fn hold(directory: &Directory, whose: &str, grants: &Grants, held: &mut Vec<Atta
         let name = format!("{whose}inline {}", inline.name).into();
         held.push(Attached { name, document: Arc::clone(inline.document.compiled()) });
     }
-    let attached = grants.attached.iter().filter_map(|id| directory.get::<Policy>(id));
-    for policy in attached.filter(|policy| policy.enabled) {
-        let document = Arc::clone(policy.in_force().document.compiled());
-        held.push(Attached { name: format!("{whose}{}", policy.name).into(), document });
+    for id in &grants.attached {
+        match directory.get::<Policy>(id) {
+            Some(policy) if !policy.enabled => {}
+            Some(policy) => {
+                let document = Arc::clone(policy.in_force().document.compiled());
+                held.push(Attached { name: format!("{whose}{}", policy.name).into(), document });
+            }
+            None => held.push(nothing(&format!("{whose}{id}, which is missing"))),
+        }
     }
 }
 
 fn boundary(directory: &Directory, id: Option<&Id>) -> Option<Attached> {
-    let policy = directory.get::<Policy>(id?)?;
-    Some(Attached { name: policy.name.as_str().into(), document: Arc::clone(policy.in_force().document.compiled()) })
+    let id = id?;
+    Some(match directory.get::<Policy>(id) {
+        Some(policy) => {
+            let document = Arc::clone(policy.in_force().document.compiled());
+            Attached { name: policy.name.as_str().into(), document }
+        }
+        None => nothing(&format!("{id}, which is missing")),
+    })
+}
+
+/// Stands for a policy that rows name and that is not there: nobody knows what it denied, so everything is denied.
+fn nothing(name: &str) -> Attached {
+    let text = br#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#;
+    let document = policy::Document::parse(text, policy::Kind::Identity).expect("a policy");
+    tracing::error!(
+        policy = name,
+        "identity rows name a policy that is missing: whoever it is for is denied everything"
+    );
+    Attached { name: name.into(), document: Arc::new(document) }
 }

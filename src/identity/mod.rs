@@ -23,7 +23,7 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
-use tandem_storage::change::{Refusal, WriteNodeRows};
+use tandem_storage::change::{OnlyIf, Refusal, WriteNodeRows};
 use tandem_storage::{CommitError, Lane, Store};
 
 pub use credential::{Credential, Standing, Subject, facts};
@@ -58,6 +58,11 @@ impl std::ops::Deref for Identities {
     fn deref(&self) -> &Register {
         &self.register
     }
+}
+
+/// The row of an account: a bucket is made for it only while it is there.
+pub fn account_row(id: AccountId) -> Vec<u8> {
+    rows::account(id)
 }
 
 impl Identities {
@@ -115,6 +120,7 @@ impl Identities {
         let mut draft = Draft {
             directory: Directory::clone(&before),
             writes: Default::default(),
+            conditions: Vec::new(),
             clock: &*self.clock,
             sealer: &self.register.sealer,
             reserved: &self.register.administrator.access_key,
@@ -125,8 +131,9 @@ impl Identities {
             told();
             return Ok(output);
         }
+        let still = std::mem::take(&mut draft.conditions);
         let (after, writes) = draft.finish(&before.counters);
-        let pending = self.store.commit(Lane::Client, now, WriteNodeRows(writes));
+        let pending = self.store.commit(Lane::Client, now, OnlyIf { still, change: WriteNodeRows(writes) });
         let register = Arc::clone(&self.register);
         // Apart from the caller, who may go away: what was committed must be published.
         let finished = tokio::spawn(async move {
@@ -141,6 +148,9 @@ impl Identities {
         match finished.await {
             Ok(Ok(())) => Ok(output),
             Ok(Err(CommitError::Refused(Refusal::Stale))) => Err(IdentityError::Concurrent),
+            Ok(Err(CommitError::Refused(Refusal::OwnsBuckets))) => {
+                Err(IdentityError::conflict("Cannot delete an account that owns buckets."))
+            }
             Ok(Err(error)) => Err(IdentityError::Commit(error)),
             Err(broken) => Err(IdentityError::Commit(CommitError::Stopped(broken.to_string()))),
         }

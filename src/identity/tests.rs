@@ -331,6 +331,48 @@ async fn tokens_of_the_admin_port_open_until_they_are_revoked_or_expire() {
     bench.store.close().expect("closed");
 }
 
+#[tokio::test]
+async fn what_a_missing_policy_said_nobody_knows_so_it_denies_everything() {
+    let bench = Bench::new().await;
+    let (alice, bob) = (bench.user("alice").await, bench.user("bob").await);
+    for (user, access_key) in [(&alice, "ALICEKEY"), (&bob, "BOBKEY")] {
+        bench.provide(user, access_key, "a-secret-that-is-known").await.expect("provided");
+    }
+    let policy = bench
+        .identities
+        .change(|draft| {
+            let policy = draft.create_policy(AccountId::DEFAULT, NewPolicy::of("bound", document()))?;
+            for holder in [Holder::User(alice.id.clone()), Holder::User(bob.id.clone())] {
+                draft.put_inline_policy(&holder, "all", document())?;
+            }
+            draft.set_boundary(&Holder::User(alice.id.clone()), Some(policy.id.clone()))?;
+            draft.attach(&Holder::User(bob.id.clone()), &policy.id)?;
+            Ok(policy)
+        })
+        .await
+        .expect("made");
+    let allowed = |bench: &Bench, access_key: &str| {
+        let credential = bench.identities.credential(access_key).expect("a key");
+        let request = tandem_policy::Request {
+            caller: credential.caller(),
+            action: tandem_policy::Action::of("s3:GetObject"),
+            resource: "arn:aws:s3:::data/k",
+            context: &tandem_policy::Nothing,
+        };
+        let account = AccountId::DEFAULT.to_string();
+        let bucket = tandem_policy::Resource::Bucket(tandem_policy::Bucket::of(&account));
+        tandem_policy::evaluate(&credential.standing.policies(bucket), &request).allowed
+    };
+    assert!(allowed(&bench, "ALICEKEY") && allowed(&bench, "BOBKEY"));
+    let key = rows::entity(Kind::Policy, &policy.id);
+    let gone = tandem_storage::change::NodeWrite { key, value: None, expected: None };
+    let _ = bench.store.commit(Lane::Client, now(), WriteNodeRows(vec![gone])).await.expect("gone");
+    let bench = bench.again().await;
+    assert!(!allowed(&bench, "ALICEKEY"), "a boundary that is missing bounds nothing in");
+    assert!(!allowed(&bench, "BOBKEY"), "what it denied is not known");
+    bench.store.close().expect("closed");
+}
+
 fn bytes_below(dir: &Path, found: &mut Vec<u8>) {
     for entry in std::fs::read_dir(dir).expect("a directory").flatten() {
         match entry.path() {

@@ -193,7 +193,7 @@ impl From<Refusal> for S3Error {
         match refusal {
             Refusal::NoSuchBucket => ErrorCode::NoSuchBucket.into(),
             Refusal::BucketExists => ErrorCode::BucketAlreadyOwnedByYou.into(),
-            Refusal::BucketNotEmpty => ErrorCode::BucketNotEmpty.into(),
+            Refusal::BucketNotEmpty | Refusal::OwnsBuckets => ErrorCode::BucketNotEmpty.into(),
             Refusal::NoSuchKey | Refusal::ConditionOnAbsent => ErrorCode::NoSuchKey.into(),
             Refusal::NoSuchVersion => ErrorCode::NoSuchVersion.into(),
             Refusal::NoSuchUpload => ErrorCode::NoSuchUpload.into(),

@@ -16,9 +16,12 @@ from vastpy import VASTClient
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+import canaries  # noqa: E402
+
 ACCESS_KEY = "AKIATANDEMTESTS00001"
 SECRET_KEY = "the-secret-key-of-the-client-tests-0001"
 REGION = "us-east-1"
+canaries.keep(SECRET_KEY, "the administrator's secret key")
 DEADLINE_SECONDS = 60
 
 
@@ -47,14 +50,15 @@ def address(url):
 
 
 class Node:
-    """One `tandem server` process on loopback."""
+    """One `tandem server` process on loopback. When it stops, nothing that it answered, logged or stored holds a secret."""
 
-    def __init__(self, directory, extra=(), environment=None, data=None, start=True):
+    def __init__(self, directory, extra=(), environment=None, data=None, start=True, by_files=False):
         self.directory = pathlib.Path(directory)
         self.data = data or self.directory / "data"
         self.ready = self.directory / "ready.json"
         self.extra = list(extra)
         self.environment = environment or {}
+        self.by_files = by_files
         self.process = None
         if start:
             self.start()
@@ -70,10 +74,11 @@ class Node:
         environment = {
             **os.environ,
             "TANDEM_ROOT_ACCESS_KEY": ACCESS_KEY,
-            "TANDEM_ROOT_SECRET_KEY": SECRET_KEY,
             "TANDEM_REGION": REGION,
             **self.environment,
         }
+        if not self.by_files:
+            environment.setdefault("TANDEM_ROOT_SECRET_KEY", SECRET_KEY)
         self.log = open(self.directory / "log", "ab")
         self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=self.log)
 
@@ -97,9 +102,12 @@ class Node:
 
     def stop(self):
         if self.process.poll() is None:
+            canaries.check_process(self.process.pid)
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(timeout=DEADLINE_SECONDS)
         self.log.close()
+        canaries.check_files(pathlib.Path(self.data), *self.directory.glob("*log"))
+        canaries.none()
         return self.process.returncode
 
 
@@ -149,6 +157,8 @@ class Testbed:
         line = self.process.stdout.readline()
         assert line, (directory / "testbed.log").read_text(errors="replace")[-4000:]
         self.facts = json.loads(line)
+        canaries.keep(self.facts["secret_key"], "the testbed's secret key")
+        canaries.keep_password(self.facts["admin_password"])
         self.a, self.b = self.facts["a"], self.facts["b"]
 
     def s3(self, side, **config):
@@ -189,6 +199,8 @@ class Testbed:
             self.process.wait(timeout=DEADLINE_SECONDS)
         finally:
             self.process.kill()
+        canaries.check_files(*(self.directory / name for name in ("a", "b", "a.log", "b.log", "testbed.log")))
+        canaries.none()
         return self.process.returncode
 
 

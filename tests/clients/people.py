@@ -7,12 +7,14 @@ import ssl
 import urllib.request
 
 import boto3
+import canaries
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from conftest import ACCESS_KEY, REGION, SECRET_KEY, s3_client
 
 PASSWORD = "the-password-of-the-access-tests"
 ACCOUNT = "000000000000"
+canaries.keep_password(PASSWORD)
 _numbers = itertools.count(1)
 
 

@@ -11,10 +11,13 @@ import urllib3
 HERE = pathlib.Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "clients")]
 
+import canaries  # noqa: E402
 from conftest import ACCESS_KEY, SECRET_KEY, Node, s3_client, wait_until  # noqa: E402
 
 PASSWORD = "the-password-of-the-security-tests"
 CANARY = "canary-secret-key-4f1c0d7e"
+canaries.keep(CANARY, "the provided secret")
+canaries.keep_password(PASSWORD)
 
 
 def basic(user, password):

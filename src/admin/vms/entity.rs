@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 use super::error::VmsError;
 use super::face::{Face, reference};
 use super::index::Index;
-use super::route::{Call, Outcome, not_found};
-use super::schema::{Field, Kind, both, read};
-use crate::identity::{Account, AccountId, Directory, Entity, Grants, Id, Policy, Shelved};
+use super::route::{Call, Outcome, Running, not_found};
+use super::schema::{Field, Kind, Usage, both, field, read};
+use crate::identity::{
+    Account, AccountId, Directory, Draft, Entity, Grants, Holder, Id, IdentityError, Policy, Shelved,
+};
 
 pub const REFERENCE: &[Field] = &[read("id", Kind::Integer, "its id"), read("name", Kind::Text, "its name")];
 
@@ -105,6 +107,32 @@ pub fn policies(directory: &Directory, call: &Call) -> Result<Option<Vec<Id>>, V
         found.ok_or_else(|| VmsError::field("s3_policies_ids", message()))
     };
     numbers.into_iter().map(find).collect::<Result<_, _>>().map(Some)
+}
+
+/// The one policy of a call that attaches or detaches it.
+pub const POLICY: &[Field] = &[field("policy_id", Kind::Integer, Usage::Write, "the policy's id").required()];
+
+/// Attaches one policy, or detaches it. What else is attached stays as it is when the change is made: two changes at the same time do not
+/// undo each other. Doing it twice changes nothing.
+pub fn attach<E: Shown>(face: Face, call: Call, holder: fn(Id) -> Holder, attach: bool) -> Running {
+    Box::pin(async move {
+        let directory = face.directory();
+        let entity = at::<E>(&directory, &call)?;
+        let number = call.integer::<u64>("policy_id")?.flatten().unwrap_or_default();
+        let policy = directory.numbered::<Policy>(number).map(|policy| policy.id.clone());
+        let message = || format!("Invalid pk \"{number}\" - object does not exist.");
+        let policy = policy.ok_or_else(|| VmsError::field("policy_id", message()))?;
+        let holder = holder(entity.id().clone());
+        let changing = move |draft: &mut Draft<'_>| match attach {
+            true => draft.attach(&holder, &policy),
+            false => match draft.detach(&holder, &policy) {
+                Err(IdentityError::NoSuchEntity { kind: "attached policy", .. }) => Ok(()),
+                done => done,
+            },
+        };
+        face.change(&call, changing).await?;
+        shown::<E>(&face, &call, entity.id())
+    })
 }
 
 /// Every tenant has one local provider, and both have the same id.

@@ -65,6 +65,7 @@ impl Face {
         change: impl FnOnce(&mut Draft<'_>) -> Result<T, IdentityError> + Send + 'static,
     ) -> Result<T, VmsError> {
         let policies = call.path.starts_with("s3policies")
+            || call.body.contains_key("policy_id")
             || ["s3_policies_ids", "trust_policy"].iter().any(|field| call.body.contains_key(*field));
         let kind = if policies { Kind::PolicyChanged } else { Kind::IdentityChanged };
         let audit = self.audit.clone();
@@ -172,6 +173,9 @@ impl From<CommitError> for VmsError {
             CommitError::Refused(Refusal::BucketExists) => VmsError::conflict("bucket_exists", "the bucket exists"),
             CommitError::Refused(Refusal::BucketNotEmpty) => {
                 VmsError::conflict("bucket_not_empty", "the bucket is not empty")
+            }
+            CommitError::Refused(Refusal::OwnsBuckets) => {
+                VmsError::conflict("delete_conflict", "the tenant owns buckets")
             }
             CommitError::Refused(Refusal::NoSuchBucket) => not_found(),
             CommitError::Refused(Refusal::Stale) => VmsError::unavailable("changed at the same time; try again"),

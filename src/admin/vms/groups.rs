@@ -132,3 +132,11 @@ pub fn remove_member(face: Face, call: Call) -> Running {
         entity::shown::<Group>(&face, &call, &group)
     })
 }
+
+pub fn attach(face: Face, call: Call) -> Running {
+    entity::attach::<Group>(face, call, Holder::Group, true)
+}
+
+pub fn detach(face: Face, call: Call) -> Running {
+    entity::attach::<Group>(face, call, Holder::Group, false)
+}

@@ -127,3 +127,11 @@ pub fn delete(face: Face, call: Call) -> Running {
         Ok(Value::Null)
     })
 }
+
+pub fn attach(face: Face, call: Call) -> Running {
+    entity::attach::<Role>(face, call, Holder::Role, true)
+}
+
+pub fn detach(face: Face, call: Call) -> Running {
+    entity::attach::<Role>(face, call, Holder::Role, false)
+}

@@ -166,9 +166,6 @@ pub fn change(face: Face, call: Call) -> Running {
 pub fn delete(face: Face, call: Call) -> Running {
     Box::pin(async move {
         let account = at(&face.directory(), &call)?;
-        if super::views::owns_buckets(&face, account.id)? {
-            return Err(VmsError::conflict("delete_conflict", "the tenant has buckets"));
-        }
         face.change(&call, move |draft| draft.delete_account(account.id)).await?;
         Ok(Value::Null)
     })

@@ -282,3 +282,11 @@ impl LocalChange {
         }
     }
 }
+
+pub fn attach(face: Face, call: Call) -> Running {
+    entity::attach::<User>(face, call, Holder::User, true)
+}
+
+pub fn detach(face: Face, call: Call) -> Running {
+    entity::attach::<User>(face, call, Holder::User, false)
+}

@@ -17,7 +17,7 @@ use super::schema::{Field, Kind, Schema, Usage, both, field, neutral, read};
 use super::view_rows::{self, EndpointView};
 use super::viewpolicies;
 use crate::clock::random_guid;
-use crate::identity::{AccountId, Directory, User};
+use crate::identity::{AccountId, Directory, User, account_row};
 use crate::s3::access::setting;
 use crate::s3::ops::delete_bucket;
 
@@ -153,11 +153,6 @@ pub fn count(face: &Face) -> Result<usize, VmsError> {
     Ok(buckets(face)?.len() + view_rows::all(&face.store)?.len())
 }
 
-pub fn owns_buckets(face: &Face, account: AccountId) -> Result<bool, VmsError> {
-    let wanted = account.to_string();
-    Ok(buckets(face)?.iter().any(|bucket| bucket.row.owner.as_deref() == Some(wanted.as_str())))
-}
-
 pub fn list(face: &Face, call: &Call) -> Outcome {
     let directory = face.directory();
     let endpoints = view_rows::all(&face.store)?;
@@ -279,8 +274,9 @@ async fn create_bucket(face: &Face, call: &Call) -> Outcome {
     // Ownership is always written down, as S3's CreateBucket does it.
     let ownership = setting::encode_ownership(face.facts.default_ownership);
     let settings = vec![(Box::from(setting::OWNERSHIP), ownership)];
+    let still = vec![change::Seen::NodeRow(account_row(tenant.id))];
     let change = change::CreateBucket { permit, row: row.clone(), settings };
-    commit(face, change).await?;
+    commit(face, change::OnlyIf { still, change }).await?;
     Ok(show_bucket(face, &Index::new(&directory), call, &row))
 }
 

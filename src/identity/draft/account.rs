@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use tandem_storage::change::Seen;
+
 use super::{Draft, within};
 use crate::identity::error::IdentityError;
 use crate::identity::id::{AccountId, Id, canonical_id, mint_lower};
@@ -96,7 +98,8 @@ impl Draft<'_> {
         Ok(self.put_account(account))
     }
 
-    /// An account without identities; the caller has made sure that it owns no bucket.
+    /// An account without identities and without buckets. That it owns no bucket shows when the change is made, and nobody makes one
+    /// afterwards.
     ///
     /// # Errors
     /// `NoSuchEntity`, `DeleteConflict`.
@@ -112,6 +115,7 @@ impl Draft<'_> {
         if keeps {
             return Err(IdentityError::conflict("Cannot delete an account that has users, groups, roles or policies."));
         }
+        self.conditions.push(Seen::NoBucketOf(id.to_string()));
         self.delete_keys(&KeyOwner::Root(id));
         self.directory.accounts.remove(&id);
         self.write::<Account>(rows::account(id), None);

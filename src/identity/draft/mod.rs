@@ -11,7 +11,7 @@ mod user;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tandem_storage::change::NodeWrite;
+use tandem_storage::change::{NodeWrite, Seen};
 use tandem_storage::record::Record;
 use tandem_storage::types::Timestamp;
 
@@ -37,6 +37,8 @@ use crate::clock::Clock;
 pub struct Draft<'a> {
     pub(super) directory: Directory,
     pub(super) writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// What must hold when the change is made.
+    pub(super) conditions: Vec<Seen>,
     pub(super) clock: &'a dyn Clock,
     pub(super) sealer: &'a Sealer,
     /// The administrator's access key, which no other may equal.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tandem_policy::{Action, Caller, Policies, Resource, evaluate};
 use tandem_storage::Reader;
-use tandem_storage::change::VersionSelector;
+use tandem_storage::change::{Seen, VersionSelector};
 use tandem_storage::types::{BucketName, ObjectKey};
 
 use super::audit;
@@ -88,7 +88,8 @@ pub fn may_list(service: &Service, reader: &Reader<'_>, request: &Request, name:
     Ok(Asker::of(service, reader, request).decide("s3:ListBucket", &Subject::bucket(&known))?.is_ok())
 }
 
-/// Decides on one key of a DeleteObjects; `by_etag`: it is to be deleted only if it has a given ETag.
+/// Decides on one key of a DeleteObjects; `by_etag`: it is to be deleted only if it has a given ETag. Answers with what the decision went
+/// by, if it went by the object's row.
 ///
 /// # Errors
 /// `AccessDenied`.
@@ -99,7 +100,7 @@ pub fn may_delete(
     key: &ObjectKey,
     version: VersionSelector,
     by_etag: bool,
-) -> Result<(), S3Error> {
+) -> Result<Option<Seen>, S3Error> {
     let asker = Asker::of(service, reader, request);
     let subject = Subject::object(asker.known()?, reader, Named { key, version });
     for need in needs(request.operation) {
@@ -113,7 +114,7 @@ pub fn may_delete(
             asker.require(need, &subject)?;
         }
     }
-    Ok(())
+    Ok(subject.seen())
 }
 
 /// The error as the caller may hear it: that a key is not there is told only to who may list its bucket.

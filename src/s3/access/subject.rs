@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use tandem_policy::{Bucket, Resource};
-use tandem_storage::change::VersionSelector;
+use tandem_storage::change::{Seen, SeenSlots, VersionSelector};
 use tandem_storage::record::ObjectRow;
 use tandem_storage::types::ObjectKey;
 use tandem_storage::{Reader, Store};
@@ -165,6 +165,17 @@ impl<'a> Subject<'a> {
     /// Why the object's row could not be read, if it was asked for and could not.
     pub fn failure(&self) -> Option<S3Error> {
         self.found.get().and_then(|found| found.failed.clone())
+    }
+
+    /// What of the object's row decisions may have gone by; none: it was not read.
+    pub fn seen(&self) -> Option<Seen> {
+        let (found, known, named) = (self.found.get()?, self.known()?, self.named?);
+        Some(Seen::Slots {
+            bucket: known.view.row.guid,
+            key: named.key.clone(),
+            version: named.version,
+            slots: found.row.as_ref().and_then(SeenSlots::of),
+        })
     }
 
     /// As policies are asked about it. The object's row is read only where ACLs count.

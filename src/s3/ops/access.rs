@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use tandem_storage::change::{Refusal, WritePermit};
+use tandem_storage::change::{OnlyIf, Refusal, Seen, SeenSlots, SetBucketSetting, VersionSelector, WritePermit};
 use tandem_storage::types::BucketName;
-use tandem_storage::{Change, CommitError, Lane, Reader};
+use tandem_storage::{BucketView, Change, CommitError, Lane, Reader};
 
 use crate::s3::access::{self, KnownBucket};
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::request::Request;
 use crate::s3::service::Service;
+
+/// How often a change is decided anew when what decided it keeps changing: then the client hears that it should come again.
+pub(super) const DECISIONS_MAX: usize = 8;
 
 /// The bucket that the request names, if its owner is who the client expects. It is the one that was decided about, and no other of
 /// the same name; what hangs on it may have changed since.
@@ -65,6 +68,76 @@ pub(super) async fn commit<C: Change>(service: &Service, bucket: &BucketName, ch
         Ok(durable) => Ok(durable.into_inner()),
         Err(error) => Err(refused(service, bucket, error)),
     }
+}
+
+/// Commits a change of the version that the request names. If a row had a say in whether it may, that row is the same when the change is
+/// made: when it is not, the request is decided again. The inner result is the store's.
+pub(super) async fn commit_as_decided<C: Change + Clone>(
+    service: &Service,
+    request: &Request,
+    version: VersionSelector,
+    still: &[Seen],
+    change: &C,
+) -> Result<Result<C::Output, CommitError>, S3Error> {
+    for _ in 0..DECISIONS_MAX {
+        let still = decided_by(service, request, version)?.into_iter().chain(still.iter().cloned()).collect();
+        let change = OnlyIf { still, change: change.clone() };
+        match service.store.commit(Lane::Client, service.clock.now(), change).await {
+            Err(CommitError::Refused(Refusal::Stale)) if request.decided_by_rows => {}
+            Err(error) => return Ok(Err(error)),
+            Ok(durable) => return Ok(Ok(durable.into_inner())),
+        }
+    }
+    Ok(Err(Refusal::Stale.into()))
+}
+
+fn decided_by(service: &Service, request: &Request, version: VersionSelector) -> Result<Option<Seen>, S3Error> {
+    if !request.decided_by_rows {
+        return Ok(None);
+    }
+    let reader = service.store.read()?;
+    let bucket = bucket_of_object(service, &reader, request)?;
+    let key = request.object_key()?.clone();
+    let row = reader.object(&bucket, &key, version)?;
+    let slots = row.as_ref().and_then(SeenSlots::of);
+    Ok(Some(Seen::Slots { bucket: bucket.row.guid, key, version, slots }))
+}
+
+/// Settings as they are, so that a change can be made only while they are so.
+pub(super) fn seen_settings(reader: &Reader<'_>, bucket: &BucketView, names: &[&str]) -> Result<Vec<Seen>, S3Error> {
+    let seen = |name: &&str| {
+        Ok(Seen::Setting { bucket: bucket.row.guid, name: (*name).into(), value: reader.setting(bucket, name)? })
+    };
+    names.iter().map(seen).collect()
+}
+
+/// Sets a setting of the request's bucket to what `decide` makes of the bucket. The settings that this `looks_at` are the same when the
+/// change is made: when they are not, it is decided again.
+pub(super) async fn set(
+    service: &Service,
+    request: &Request,
+    name: &str,
+    looks_at: &[&str],
+    decide: impl Fn(&KnownBucket) -> Result<Vec<u8>, S3Error>,
+) -> Result<(), S3Error> {
+    let bucket_name = request.bucket_name()?;
+    let permit = permit(service, bucket_name)?;
+    for _ in 0..DECISIONS_MAX {
+        let change = {
+            let reader = service.store.read()?;
+            let known = bucket(&reader, request)?;
+            let still = seen_settings(&reader, &known, looks_at)?;
+            let value = Some(decide(&known)?);
+            let change = SetBucketSetting { permit, bucket: known.row.guid, name: name.into(), value };
+            OnlyIf { still, change }
+        };
+        match service.store.commit(Lane::Client, service.clock.now(), change).await {
+            Ok(_) => return Ok(()),
+            Err(CommitError::Refused(Refusal::Stale)) => {}
+            Err(error) => return Err(refused(service, bucket_name, error)),
+        }
+    }
+    Err(Refusal::Stale.into())
 }
 
 /// The answer to a refusal. A fence that went up after the permit was given says what the gate says now.

@@ -5,7 +5,7 @@ use tandem_policy::{Acl, CannedAcl, Grant, Grantee, Owner, Permission};
 
 use super::argument::invalid;
 use super::attributes;
-use crate::s3::access::{KnownBucket, Owners, StoredAcl};
+use crate::s3::access::{KnownBucket, Owners, StoredAcl, setting};
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::request::Request;
 use crate::s3::service::Service;
@@ -13,6 +13,9 @@ use crate::s3::xml::{MalformedXml, XmlReader, XmlWriter, set_once};
 
 /// The longest document of an ACL: a hundred grants.
 pub(super) const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
+
+/// The settings that say which ACLs a bucket takes.
+pub(super) const LOOKS_AT: &[&str] = &[setting::OWNERSHIP, setting::PUBLIC_ACCESS];
 
 const GRANT_HEADERS: [(&str, Permission); 5] = [
     ("x-amz-grant-read", Permission::Read),

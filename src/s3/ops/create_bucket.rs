@@ -7,6 +7,7 @@ use tandem_storage::{CommitError, Lane};
 
 use super::{access, acl, answer, attributes};
 use crate::clock::random_guid;
+use crate::identity::{AccountId, account_row};
 use crate::s3::access::{DEFAULT_ACCOUNT, Owners, StoredAcl, setting};
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::operation::CreateBucket;
@@ -40,8 +41,9 @@ pub async fn handle(service: &Service, request: Authorized<CreateBucket>) -> Res
         owner: Some(account.to_owned()),
         creator,
     };
-    let made = service.store.commit(Lane::Client, service.clock.now(), change::CreateBucket { permit, row, settings });
-    match made.await {
+    let still = of_living_account(account);
+    let change = change::OnlyIf { still, change: change::CreateBucket { permit, row, settings } };
+    match service.store.commit(Lane::Client, service.clock.now(), change).await {
         Ok(_) => {}
         Err(CommitError::Refused(Refusal::BucketExists)) => return Err(exists(service, &request)?),
         Err(error) => return Err(access::refused(service, name, error)),
@@ -49,6 +51,12 @@ pub async fn handle(service: &Service, request: Authorized<CreateBucket>) -> Res
     let mut response = answer::empty(StatusCode::OK);
     answer::set(response.headers_mut(), "location", &format!("/{name}"));
     Ok(response)
+}
+
+/// An account that is being deleted gets no bucket any more. The default one is never deleted.
+fn of_living_account(account: &str) -> Vec<change::Seen> {
+    let others = AccountId::parse(account).filter(|account| *account != AccountId::DEFAULT);
+    others.map(|account| change::Seen::NodeRow(account_row(account))).into_iter().collect()
 }
 
 /// The account that the bucket will belong to.

@@ -18,7 +18,8 @@ pub async fn handle(service: &Service, request: Authorized<DeleteObject>) -> Res
     let random = random_u64(&*service.clock);
     let change =
         change::DeleteObject { permit, bucket: bucket.row.guid, key: key.clone(), version, precondition, random };
-    let deleted = access::commit(service, name, change).await?;
+    let committed = access::commit_as_decided(service, &request, version, &[], &change).await?;
+    let deleted = committed.map_err(|error| access::refused(service, name, error))?;
     let mut response = answer::empty(StatusCode::NO_CONTENT);
     tell(response.headers_mut(), deleted, request.query.get("versionId"));
     Ok(response)

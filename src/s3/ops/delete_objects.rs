@@ -1,12 +1,12 @@
-use tandem_storage::change::{self, Deleted, Precondition, VersionSelector, WritePermit};
-use tandem_storage::types::{BucketGuid, BucketName, InvalidName, ObjectKey};
-use tandem_storage::{Lane, Pending, Reader};
+use tandem_storage::change::{self, Deleted, OnlyIf, Precondition, Refusal, VersionSelector, WritePermit};
+use tandem_storage::types::{BucketGuid, InvalidName, ObjectKey};
+use tandem_storage::{CommitError, Lane, Pending, Reader};
 
 use super::argument::parse_version;
 use super::condition::bare_etag;
 use super::{access, answer};
 use crate::clock::random_u64;
-use crate::s3::access::may_delete;
+use crate::s3::access::{may_delete, veil};
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::operation::DeleteObjects;
 use crate::s3::request::{Authorized, Request};
@@ -39,7 +39,7 @@ pub async fn handle(service: &Service, request: Authorized<DeleteObjects>) -> Re
     }
     let mut document = XmlWriter::document("DeleteResult");
     for (object, pending) in asked.objects.iter().zip(pending) {
-        match outcome(service, name, pending).await {
+        match target.outcome(object, pending).await {
             Ok(deleted) if !asked.quiet => write_deleted(&mut document, object, deleted),
             Ok(_) => {}
             Err(error) => write_error(&mut document, object, &error),
@@ -118,7 +118,7 @@ impl Target<'_> {
         })?;
         let version = object.version.as_deref().map_or(Ok(VersionSelector::Latest), parse_version)?;
         // Each key is decided alone.
-        may_delete(self.service, reader, self.request, &key, version, object.etag.is_some())?;
+        let seen = may_delete(self.service, reader, self.request, &key, version, object.etag.is_some())?;
         let precondition = match object.etag.as_deref().map(bare_etag) {
             None => Precondition::None,
             Some(etag) if etag == "*" => Precondition::IfExists,
@@ -127,18 +127,28 @@ impl Target<'_> {
         let random = random_u64(&*self.service.clock);
         let (permit, bucket) = (self.permit, self.bucket);
         let change = change::DeleteObject { permit, bucket, key, version, precondition, random };
+        let change = OnlyIf { still: seen.into_iter().collect(), change };
         Ok(self.service.store.commit(Lane::Client, self.service.clock.now(), change))
     }
-}
 
-async fn outcome(
-    service: &Service,
-    name: &BucketName,
-    pending: Result<Pending<Deleted>, S3Error>,
-) -> Result<Deleted, S3Error> {
-    match pending?.await {
-        Ok(durable) => Ok(durable.into_inner()),
-        Err(error) => Err(access::refused(service, name, error)),
+    /// What became of a delete. It is decided again when the row that decided it is another by the time it is made.
+    async fn outcome(
+        &self,
+        object: &AskedObject,
+        mut pending: Result<Pending<Deleted>, S3Error>,
+    ) -> Result<Deleted, S3Error> {
+        for _ in 0..access::DECISIONS_MAX {
+            match pending?.await {
+                Ok(durable) => return Ok(durable.into_inner()),
+                Err(CommitError::Refused(Refusal::Stale)) => {}
+                Err(error) => {
+                    let error = access::refused(self.service, self.request.bucket_name()?, error);
+                    return Err(veil(self.service, self.request, error));
+                }
+            }
+            pending = self.delete(&self.service.store.read()?, object);
+        }
+        Err(Refusal::Stale.into())
     }
 }
 

@@ -16,10 +16,12 @@ use crate::s3::service::Service;
 use crate::s3::xml::XmlWriter;
 
 const BUCKETS_MAX: usize = 10_000;
+/// Buckets that are looked at in one go, and those of them that policies are asked about.
+const LOOKED_AT_ONCE: usize = 1_000;
+const DECIDED_AT_ONCE: usize = 16;
 
 pub async fn handle(service: &Service, request: Authorized<ListBuckets>) -> Result<Response, S3Error> {
-    let reader = service.store.read()?;
-    let page = page(service, &reader, &request)?;
+    let page = page(service, &request).await?;
     let mut xml = XmlWriter::document("ListAllMyBucketsResult");
     let account = request.principal().credential().map_or(DEFAULT_ACCOUNT.to_owned(), |who| who.account().to_string());
     object_listing::write_owner(&mut xml, &Owners::of(service).account(&account));
@@ -50,66 +52,111 @@ struct Page {
     next: Option<String>,
 }
 
-/// Whether the caller gets to see a bucket: an account's users see their account's, a local user those it made and those a
-/// policy lets it list, and a superuser all.
-fn is_shown(service: &Service, reader: &Reader<'_>, request: &Request, bucket: &BucketView) -> Result<bool, S3Error> {
-    let Some(caller) = request.principal.credential().map(|credential| credential.caller()) else { return Ok(false) };
-    if caller.is_superuser() {
-        return Ok(true);
+/// What is asked for, and how far the walk over the node's buckets has come.
+struct Walk<'a> {
+    service: &'a Service,
+    request: &'a Request,
+    prefix: &'a str,
+    region: Option<&'a str>,
+    limit: usize,
+    /// The last name that was looked at.
+    after: Option<String>,
+    page: Page,
+}
+
+impl<'a> Walk<'a> {
+    fn of(service: &'a Service, request: &'a Request) -> Result<Self, S3Error> {
+        let after = request.query.get("continuation-token").map(|token| match cursor::from_token(token, b"") {
+            Some(Start::AfterKey(name)) => Ok(name),
+            _ => Err(invalid("continuation-token", token, "The continuation token provided is incorrect")),
+        });
+        Ok(Walk {
+            service,
+            request,
+            prefix: request.query.get("prefix").unwrap_or_default(),
+            region: request.query.get("bucket-region").filter(|region| !region.is_empty()),
+            limit: limit(request)?,
+            after: after.transpose()?,
+            page: Page { buckets: Vec::new(), next: None },
+        })
     }
-    let account = caller.account().map_or("", |account| account.id.as_str());
-    let of_account = bucket.row.owner.as_deref().unwrap_or(DEFAULT_ACCOUNT) == account;
-    match caller {
-        Caller::User(user) if user.kind != UserKind::Iam => {
-            let own = of_account && bucket.row.creator.as_deref() == Some(user.id.as_str());
-            Ok(own || may_list(service, reader, request, &bucket.row.name)?)
+
+    /// Goes some buckets on. True: there is nothing left to look at.
+    fn go_on(&mut self) -> Result<bool, S3Error> {
+        let reader = self.service.store.read()?;
+        let (mut looked_at, mut decided, mut ended, mut failed) = (0, 0, true, None);
+        let after = self.after.clone();
+        reader.buckets(after.as_deref(), &mut |bucket| {
+            if looked_at == LOOKED_AT_ONCE || decided == DECIDED_AT_ONCE {
+                ended = false;
+                return ControlFlow::Break(());
+            }
+            looked_at += 1;
+            match self.look_at(&reader, bucket, &mut decided) {
+                Ok(flow) => flow,
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        failed.map_or(Ok(ended), Err)
+    }
+
+    fn look_at(
+        &mut self,
+        reader: &Reader<'_>,
+        bucket: BucketView,
+        decided: &mut usize,
+    ) -> Result<ControlFlow<()>, S3Error> {
+        let name = bucket.row.name.as_str();
+        self.after = Some(name.to_owned());
+        if !name.starts_with(self.prefix) {
+            return Ok(if name > self.prefix { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
         }
-        _ => Ok(of_account),
+        let elsewhere = |wanted: &str| wanted != region(&bucket, &self.service.settings.region);
+        if self.region.is_some_and(elsewhere) || !self.is_shown(reader, &bucket, decided)? {
+            return Ok(ControlFlow::Continue(()));
+        }
+        if self.page.buckets.len() == self.limit {
+            self.page.next = self.page.buckets.last().map(|bucket| bucket.row.name.as_str().to_owned());
+            return Ok(ControlFlow::Break(()));
+        }
+        self.page.buckets.push(bucket);
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Whether the caller gets to see a bucket: an account's users see their account's, a local user those it made and those a
+    /// policy lets it list, and a superuser all.
+    fn is_shown(&self, reader: &Reader<'_>, bucket: &BucketView, decided: &mut usize) -> Result<bool, S3Error> {
+        let Some(caller) = self.request.principal.credential().map(|credential| credential.caller()) else {
+            return Ok(false);
+        };
+        if caller.is_superuser() {
+            return Ok(true);
+        }
+        let account = caller.account().map_or("", |account| account.id.as_str());
+        let of_account = bucket.row.owner.as_deref().unwrap_or(DEFAULT_ACCOUNT) == account;
+        match caller {
+            Caller::User(user) if user.kind != UserKind::Iam => {
+                if of_account && bucket.row.creator.as_deref() == Some(user.id.as_str()) {
+                    return Ok(true);
+                }
+                *decided += 1;
+                may_list(self.service, reader, self.request, &bucket.row.name)
+            }
+            _ => Ok(of_account),
+        }
     }
 }
 
-fn page(service: &Service, reader: &Reader<'_>, request: &Request) -> Result<Page, S3Error> {
-    let node_region = service.settings.region.as_str();
-    let limit = limit(request)?;
-    let prefix = request.query.get("prefix").unwrap_or_default();
-    let wanted_region = request.query.get("bucket-region").filter(|region| !region.is_empty());
-    let after = request.query.get("continuation-token").map(|token| match cursor::from_token(token, b"") {
-        Some(Start::AfterKey(name)) => Ok(name),
-        _ => Err(invalid("continuation-token", token, "The continuation token provided is incorrect")),
-    });
-    let after = after.transpose()?;
-    let mut page = Page { buckets: Vec::new(), next: None };
-    let (mut more, mut failed) = (false, None);
-    reader.buckets(after.as_deref(), &mut |bucket| {
-        let name = bucket.row.name.as_str();
-        if !name.starts_with(prefix) {
-            return if name > prefix { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-        }
-        if wanted_region.is_some_and(|wanted| wanted != region(&bucket, node_region)) {
-            return ControlFlow::Continue(());
-        }
-        match is_shown(service, reader, request, &bucket) {
-            Ok(true) => {}
-            Ok(false) => return ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                return ControlFlow::Break(());
-            }
-        }
-        if page.buckets.len() == limit {
-            more = true;
-            return ControlFlow::Break(());
-        }
-        page.buckets.push(bucket);
-        ControlFlow::Continue(())
-    })?;
-    if let Some(error) = failed {
-        return Err(error);
+/// Between two steps other requests of the thread get their turn.
+async fn page(service: &Service, request: &Request) -> Result<Page, S3Error> {
+    let mut walk = Walk::of(service, request)?;
+    while !walk.go_on()? {
+        tokio::task::yield_now().await;
     }
-    if more {
-        page.next = page.buckets.last().map(|bucket| bucket.row.name.as_str().to_owned());
-    }
-    Ok(page)
+    Ok(walk.page)
 }
 
 fn limit(request: &Request) -> Result<usize, S3Error> {

@@ -1,5 +1,4 @@
 use http::StatusCode;
-use tandem_storage::change::SetBucketSetting;
 
 use super::{access, acl, answer};
 use crate::s3::access::{Owners, StoredAcl, setting};
@@ -12,16 +11,16 @@ use crate::s3::service::Service;
 pub async fn handle(service: &Service, request: Authorized<PutBucketAcl>) -> Result<Response, S3Error> {
     let (request, payload) = request.into_parts();
     let name = request.bucket_name()?;
-    let permit = access::permit(service, name)?;
+    access::permit(service, name)?;
     let document = payload.collect(acl::DOCUMENT_BYTES_MAX).await?;
-    let bucket = access::bucket(&service.store.read()?, &request)?;
     let owners = Owners::of(service);
-    let owner = owners.of_bucket(&bucket);
-    let acl = acl::replacement(&owners, &request, &document, owner.clone(), None)?;
-    acl::refuse_where_off(&bucket, &owner, &acl)?;
-    acl::refuse_public(&bucket, &acl)?;
-    let value = StoredAcl { account: bucket.account().to_owned(), acl }.encode();
-    let change = SetBucketSetting { permit, bucket: bucket.row.guid, name: setting::ACL.into(), value: Some(value) };
-    access::commit(service, name, change).await?;
+    access::set(service, &request, setting::ACL, acl::LOOKS_AT, |bucket| {
+        let owner = owners.of_bucket(bucket);
+        let acl = acl::replacement(&owners, &request, &document, owner.clone(), None)?;
+        acl::refuse_where_off(bucket, &owner, &acl)?;
+        acl::refuse_public(bucket, &acl)?;
+        Ok(StoredAcl { account: bucket.account().to_owned(), acl }.encode())
+    })
+    .await?;
     Ok(answer::empty(StatusCode::OK))
 }

@@ -1,6 +1,5 @@
 use http::StatusCode;
 use tandem_policy::{Acl, ObjectOwnership};
-use tandem_storage::change::SetBucketSetting;
 
 use super::{access, answer};
 use crate::s3::access::{KnownBucket, Owners, setting};
@@ -16,13 +15,13 @@ const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 pub async fn handle(service: &Service, request: Authorized<PutBucketOwnershipControls>) -> Result<Response, S3Error> {
     let (request, payload) = request.into_parts();
     let name = request.bucket_name()?;
-    let permit = access::permit(service, name)?;
+    access::permit(service, name)?;
     let ownership = parse(&payload.collect(DOCUMENT_BYTES_MAX).await?)?;
-    let bucket = access::bucket(&service.store.read()?, &request)?;
-    refuse_with_grants(service, &bucket, ownership)?;
-    let value = Some(setting::encode_ownership(ownership));
-    let change = SetBucketSetting { permit, bucket: bucket.row.guid, name: setting::OWNERSHIP.into(), value };
-    access::commit(service, name, change).await?;
+    access::set(service, &request, setting::OWNERSHIP, &[setting::ACL], |bucket| {
+        refuse_with_grants(service, bucket, ownership)?;
+        Ok(setting::encode_ownership(ownership))
+    })
+    .await?;
     Ok(answer::empty(StatusCode::OK))
 }
 

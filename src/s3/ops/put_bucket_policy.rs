@@ -1,6 +1,5 @@
 use http::StatusCode;
 use tandem_policy::{Document, Kind};
-use tandem_storage::change::SetBucketSetting;
 
 use super::{access, answer};
 use crate::s3::access::setting;
@@ -17,16 +16,17 @@ const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 pub async fn handle(service: &Service, request: Authorized<PutBucketPolicy>) -> Result<Response, S3Error> {
     let (request, payload) = request.into_parts();
     let name = request.bucket_name()?;
-    let permit = access::permit(service, name)?;
+    access::permit(service, name)?;
     let text = payload.collect(DOCUMENT_BYTES_MAX).await?;
     let document = Document::parse(&text, Kind::Bucket { name: name.as_str() })
         .map_err(|fault| S3Error::new(ErrorCode::MalformedPolicy, fault.to_string()))?;
-    let bucket = access::bucket(&service.store.read()?, &request)?;
-    if bucket.public_access.block_public_policy && document.is_public() {
-        return Err(S3Error::of(ErrorCode::AccessDenied).detail("Reason", "BlockPublicPolicy"));
-    }
-    let change =
-        SetBucketSetting { permit, bucket: bucket.row.guid, name: setting::POLICY.into(), value: Some(text.to_vec()) };
-    access::commit(service, name, change).await?;
+    let public = document.is_public();
+    access::set(service, &request, setting::POLICY, &[setting::PUBLIC_ACCESS], |bucket| {
+        match bucket.public_access.block_public_policy && public {
+            true => Err(S3Error::of(ErrorCode::AccessDenied).detail("Reason", "BlockPublicPolicy")),
+            false => Ok(text.to_vec()),
+        }
+    })
+    .await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }

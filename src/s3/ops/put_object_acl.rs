@@ -16,7 +16,7 @@ pub async fn handle(service: &Service, request: Authorized<PutObjectAcl>) -> Res
     let document = payload.collect(acl::DOCUMENT_BYTES_MAX).await?;
     let asked = argument::version(&request)?;
     let owners = Owners::of(service);
-    let slots = {
+    let (slots, still) = {
         let reader = service.store.read()?;
         let bucket = access::bucket_of_object(service, &reader, &request)?;
         let row = version::find(&reader, &bucket, &request, asked)?;
@@ -32,9 +32,10 @@ pub async fn handle(service: &Service, request: Authorized<PutObjectAcl>) -> Res
         acl::refuse_where_off(&bucket, &bucket_owner, &acl)?;
         acl::refuse_public(&bucket, &acl)?;
         let slot = bucket.ownership.acls_count().then(|| StoredAcl { account, acl }.encode());
-        Slots::Acl { held: content.acl.clone(), acl: slot }
+        let still = access::seen_settings(&reader, &bucket, acl::LOOKS_AT)?;
+        (Slots::Acl { held: content.acl.clone(), acl: slot }, still)
     };
-    let version = slots::replace(service, &request, slots).await?;
+    let version = slots::replace(service, &request, slots, &still).await?;
     let mut response = answer::empty(StatusCode::OK);
     if let Some(version) = version {
         answer::set_version(response.headers_mut(), version);

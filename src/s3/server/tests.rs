@@ -7,15 +7,17 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use tandem_storage::disk::RealDisk;
-use tandem_storage::types::NodeGuid;
+use tandem_storage::types::{NodeGuid, Timestamp};
 use tandem_storage::{EngineKind, Options, Store};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+mod sessions;
+
 use super::serve;
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::{Clock as _, SharedClock, SystemClock};
 use crate::identity::Register;
 use crate::role::gate::WriteGate;
 use crate::s3::auth::SigningKeys;
@@ -31,11 +33,16 @@ struct Running {
     task: JoinHandle<()>,
     store: Store,
     metrics: Arc<Metrics>,
+    identities: Arc<Register>,
     _dir: tempfile::TempDir,
 }
 
 impl Running {
     async fn start(settings: Settings) -> Self {
+        Running::start_by(settings, Arc::new(SystemClock::new())).await
+    }
+
+    async fn start_by(settings: Settings, clock: SharedClock) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let options = Options {
             engine: EngineKind::Redb,
@@ -49,13 +56,14 @@ impl Running {
         let disk = RealDisk::new(dir.path()).expect("a disk");
         let store = Store::open(Arc::new(disk), options).expect("a store");
         let metrics = Metrics::new();
+        let identities = Arc::new(Register::administrator(KEY.into(), SECRET.into(), &*clock));
         let service = Service {
             store: store.clone(),
             gate: WriteGate::new(store.clone()),
-            clock: Arc::new(SystemClock::new()),
+            clock,
             settings: Arc::new(settings),
             query: None,
-            identities: Arc::new(Register::administrator(KEY.into(), SECRET.into(), &SystemClock::new())),
+            identities: Arc::clone(&identities),
             metrics: Arc::clone(&metrics),
             audit: crate::audit::Audit::off(),
             buckets: Default::default(),
@@ -65,7 +73,7 @@ impl Running {
         let address = listener.local_addr().expect("an address");
         let stop = watch::Sender::new(false);
         let task = tokio::spawn(serve(listener, None, Arc::new(service), stop.subscribe()));
-        Running { address, stop, task, store, metrics, _dir: dir }
+        Running { address, stop, task, store, metrics, identities, _dir: dir }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -122,18 +130,29 @@ async fn read_answer(stream: &mut TcpStream, is_head: bool) -> (String, Vec<u8>)
     }
 }
 
+/// `20261122T031415Z`
+fn stamp(now: Timestamp) -> String {
+    jiff::Timestamp::from_second(now.as_secs()).expect("a time").strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// The signature of a canonical request.
+fn sign(secret: &str, now: Timestamp, scope: &str, canonical: &str) -> String {
+    let hash = hex::encode(digest(&SHA256, canonical.as_bytes()));
+    let text = format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{hash}", stamp(now));
+    let day = std::time::UNIX_EPOCH + Duration::from_secs(now.as_secs().unsigned_abs());
+    calculate_signature(generate_signing_key(secret, day, "us-east-1", "s3"), text.as_bytes())
+}
+
 /// The head of a signed request with an unsigned payload. Written out by hand, so that it does not lean on what it tests.
 fn signed(method: &str, target: &str, length: usize) -> String {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let now = SystemClock::new().now();
-    let at = jiff::Timestamp::from_second(now.as_secs()).expect("a time").strftime("%Y%m%dT%H%M%SZ").to_string();
+    let at = stamp(now);
     let scope = format!("{}/us-east-1/s3/aws4_request", &at[..8]);
     let names = "host;x-amz-content-sha256;x-amz-date";
     let headers = format!("host:localhost\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:{at}\n");
     let canonical = format!("{method}\n{path}\n{query}\n{headers}\n{names}\nUNSIGNED-PAYLOAD");
-    let text = format!("AWS4-HMAC-SHA256\n{at}\n{scope}\n{}", hex::encode(digest(&SHA256, canonical.as_bytes())));
-    let day = std::time::UNIX_EPOCH + Duration::from_secs(now.as_secs().unsigned_abs());
-    let signature = calculate_signature(generate_signing_key(SECRET, day, "us-east-1", "s3"), text.as_bytes());
+    let signature = sign(SECRET, now, &scope, &canonical);
     format!(
         "{method} {target} HTTP/1.1\r\nHost: localhost\r\nx-amz-date: {at}\r\nx-amz-content-sha256: UNSIGNED-PAYLOAD\r\nContent-Length: {length}\r\nAuthorization: AWS4-HMAC-SHA256 Credential={KEY}/{scope}, SignedHeaders={names}, Signature={signature}\r\n\r\n"
     )

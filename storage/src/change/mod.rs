@@ -4,6 +4,7 @@
 mod bucket;
 mod node;
 mod object;
+mod only_if;
 mod path;
 mod transfer;
 mod upload;
@@ -13,6 +14,7 @@ pub use node::{NodeWrite, WriteNodeRows};
 pub use object::{
     DeleteObject, Deleted, NewObject, Precondition, PutObject, PutOutcome, ReplaceObjectSlots, Slots, VersionSelector,
 };
+pub use only_if::{OnlyIf, Seen, SeenSlots};
 pub use path::{
     AccessChange, At, PathOp, SnapshotSpec, UpdatePaths, UpdatedPaths, previous_visible_hold, visible_hold,
 };
@@ -42,6 +44,8 @@ pub enum Refusal {
     BucketExists,
     #[error("the bucket is not empty")]
     BucketNotEmpty,
+    #[error("the account owns buckets")]
+    OwnsBuckets,
     #[error("no such key")]
     NoSuchKey,
     #[error("no such version")]

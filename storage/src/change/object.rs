@@ -67,8 +67,9 @@ pub struct PutOutcome {
 }
 
 /// Deletes as S3 does: without a version, an unversioned bucket's object goes and a versioned one gets a delete marker; with one,
-/// exactly that version goes. Deleting what is absent succeeds.
-/// Output: [`Deleted`]. Refusals: `NoSuchBucket`, `PreconditionFailed`, `ConditionOnAbsent`, `Fenced`.
+/// exactly that version goes. Deleting what is absent succeeds, unless a condition is on it.
+/// Output: [`Deleted`]. Refusals: `NoSuchBucket`, `PreconditionFailed`, `ConditionOnAbsent`, `NoSuchVersion` (a condition on a version that is
+/// absent), `Fenced`.
 #[derive(Clone, Debug)]
 pub struct DeleteObject {
     pub permit: WritePermit,

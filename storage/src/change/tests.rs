@@ -297,6 +297,74 @@ fn node_rows_are_written_all_or_none() {
 }
 
 #[test]
+fn a_change_is_made_only_while_what_decided_it_is_still_so() {
+    let client = Client::new(Versioning::Enabled);
+    let (bucket, key) = (guid(1), ObjectKey::new("k").unwrap());
+    let version = client.put("k", "content").version;
+    let setting = |value: &str| SetBucketSetting {
+        permit: WritePermit::Unprotected,
+        bucket,
+        name: "policy".into(),
+        value: Some(value.into()),
+    };
+    let seen =
+        |name: &str, value: Option<&str>| Seen::Setting { bucket, name: name.into(), value: value.map(Into::into) };
+    let only_if = |still: Vec<Seen>| OnlyIf { still, change: setting("p") };
+    client.commit(only_if(vec![seen("acl", None), seen("policy", None)])).unwrap();
+    assert_eq!(client.refused(only_if(vec![seen("acl", None), seen("policy", None)])), Refusal::Stale);
+    client.commit(only_if(vec![seen("policy", Some("p"))])).unwrap();
+
+    let slots = |version, tags: Option<&[(&str, &str)]>| Seen::Slots {
+        bucket,
+        key: key.clone(),
+        version,
+        slots: tags.map(|tags| SeenSlots {
+            tags: tags.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
+            acl: None,
+        }),
+    };
+    let id = match version {
+        crate::types::Version::Id(id) => VersionSelector::Id(id),
+        crate::types::Version::Null { .. } => VersionSelector::Null,
+    };
+    client.commit(only_if(vec![slots(id, Some(&[])), slots(VersionSelector::Null, None)])).unwrap();
+    let tags = vec![("a".to_owned(), "b".to_owned())];
+    let tag = ReplaceObjectSlots {
+        permit: WritePermit::Unprotected,
+        bucket,
+        key: key.clone(),
+        version: id,
+        slots: Slots::Tags(tags),
+    };
+    client.commit(tag).unwrap();
+    assert_eq!(client.refused(only_if(vec![slots(id, Some(&[]))])), Refusal::Stale);
+    client.commit(only_if(vec![slots(VersionSelector::Latest, Some(&[("a", "b")]))])).unwrap();
+    client.delete("k", VersionSelector::Latest);
+    assert_eq!(client.refused(only_if(vec![slots(VersionSelector::Latest, Some(&[("a", "b")]))])), Refusal::Stale);
+    client.commit(only_if(vec![slots(VersionSelector::Latest, None)])).unwrap();
+}
+
+#[test]
+fn an_account_goes_only_without_buckets_and_gets_none_once_it_is_gone() {
+    let client = Client::new(Versioning::Unversioned);
+    let write = |value: Option<&str>| {
+        WriteNodeRows(vec![NodeWrite { key: b"account/7".to_vec(), value: value.map(Into::into), expected: None }])
+    };
+    let gone = || OnlyIf { still: vec![Seen::NoBucketOf("7".into())], change: write(None) };
+    let mut made = client.create_bucket(2, "two");
+    made.row.owner = Some("7".into());
+    let made = || OnlyIf { still: vec![Seen::NodeRow(b"account/7".to_vec())], change: made.clone() };
+    assert_eq!(client.refused(made()), Refusal::Stale);
+    client.commit(write(Some("there"))).unwrap();
+    client.commit(made()).unwrap();
+    assert_eq!(client.refused(gone()), Refusal::OwnsBuckets);
+    let delete = DeleteBucket { permit: WritePermit::Unprotected, name: name("two"), guid: guid(2) };
+    client.commit(delete).unwrap();
+    client.commit(gone()).unwrap();
+    assert_eq!(client.refused(made()), Refusal::Stale);
+}
+
+#[test]
 fn a_copy_needs_live_content() {
     let client = Client::new(Versioning::Unversioned);
     let row = client.put("k", "content");

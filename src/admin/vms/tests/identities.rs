@@ -170,6 +170,43 @@ async fn groups_roles_and_policies_are_made_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn one_policy_is_attached_or_detached_and_others_stay() {
+    let bench = Bench::new().await;
+    let first = bench.made("s3policies", json!({"name": "first", "policy": allow_all()})).await;
+    let second = bench.made("s3policies", json!({"name": "second", "policy": allow_all()})).await;
+    let user = bench.made("users", json!({"name": "alice"})).await;
+    let group = bench.made("groups", json!({"name": "staff"})).await;
+    let role = bench.made("iamroles", json!({"name": "r", "trust_policy": trust()})).await;
+    for place in [format!("users/{user}"), format!("groups/{group}"), format!("iamroles/{role}")] {
+        let held = async |word: &str, policy: u64| {
+            let (status, shown) = bench.patch(&format!("{place}/{word}_policy/"), json!({"policy_id": policy})).await;
+            assert_eq!(status, 200, "{shown}");
+            shown["s3_policies_ids"].clone()
+        };
+        // Two at the same time: neither undoes the other.
+        let (one, other) = tokio::join!(held("attach", first), held("attach", second));
+        assert!(one == json!([first, second]) || other == json!([second, first]) || other == json!([first, second]));
+        assert_eq!(held("attach", first).await.as_array().map(Vec::len), Some(2));
+        assert_eq!(held("detach", first).await, json!([second]));
+        assert_eq!(held("detach", first).await, json!([second]));
+        assert_eq!(bench.patch(&format!("{place}/attach_policy/"), json!({"policy_id": 99})).await.0, 400);
+        assert_eq!(bench.patch(&format!("{place}/attach_policy/"), json!({})).await.0, 400);
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_with_buckets_stays() {
+    let bench = Bench::new().await;
+    let tenant = bench.made("tenants", json!({"name": "busy"})).await;
+    let view = bench.made("views", json!({"path": "/photos", "tenant_id": tenant})).await;
+    let (status, refused) = bench.delete(&format!("tenants/{tenant}/")).await;
+    assert_eq!((status, refused["code"].as_str()), (409, Some("delete_conflict")), "{refused}");
+    assert_eq!(bench.delete(&format!("views/{view}/")).await.0, 204);
+    assert_eq!(bench.delete(&format!("tenants/{tenant}/")).await.0, 204);
+    assert_eq!(bench.post("views/", json!({"path": "/late", "tenant_id": tenant})).await.0, 400);
+}
+
+#[tokio::test]
 async fn tenants_are_accounts_and_come_in_bulk() {
     let bench = Bench::new().await;
     let (_, unit) = bench.post("organizationalunits/", json!({"name": "research"})).await;

@@ -25,6 +25,38 @@ async fn a_bucket_with_objects_stays_and_keeps_its_uploads() {
     assert_eq!(code(bench.send(Ask::of("HEAD", "full")).await), "NoSuchBucket");
 }
 
+/// The walk goes on where it left off, also behind what it does not show.
+#[tokio::test]
+async fn more_buckets_than_are_looked_at_in_one_go_are_listed_once_each() {
+    let bench = Bench::new();
+    let names: Vec<String> = (0..1_205).map(|number| format!("bucket-{number:04}")).collect();
+    let mut pending = Vec::new();
+    for name in &names {
+        let row = tandem_storage::record::BucketRow {
+            guid: tandem_storage::types::BucketGuid::from_bytes(crate::clock::random_guid(&*bench.clock)),
+            name: BucketName::new(name).unwrap(),
+            created: bench.clock.now(),
+            location: None,
+            versioning: tandem_storage::record::Versioning::Unversioned,
+            object_lock: false,
+            owner: None,
+            creator: None,
+        };
+        let permit = tandem_storage::change::WritePermit::Unprotected;
+        let change = tandem_storage::change::CreateBucket { permit, row, settings: Vec::new() };
+        pending.push(bench.service.store.commit(tandem_storage::Lane::Client, bench.clock.now(), change));
+    }
+    for pending in pending {
+        let _ = pending.await.unwrap();
+    }
+    assert_eq!(bench.get("").await.all("Name"), names);
+    assert_eq!(bench.get("?prefix=bucket-12").await.all("Name"), names[1200..]);
+    let first = bench.get("?max-buckets=1100").await;
+    assert_eq!(first.all("Name"), names[..1100]);
+    let rest = bench.get(&format!("?continuation-token={}", first.one("ContinuationToken"))).await;
+    assert_eq!(rest.all("Name"), names[1100..]);
+}
+
 #[tokio::test]
 async fn buckets_are_listed_in_pages() {
     let bench = Bench::new();

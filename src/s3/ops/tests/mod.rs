@@ -5,6 +5,7 @@ mod copies;
 mod listings;
 mod multipart;
 mod objects;
+mod races;
 mod tags;
 mod versions;
 

@@ -2,7 +2,7 @@
 
 use super::versions::Versions;
 use super::{DeleteObject, Deleted, PutObject, PutOutcome, ReplaceObjectSlots, Slots, VersionSelector};
-use crate::change::Refusal;
+use crate::change::{Precondition, Refusal};
 use crate::meta::Tx;
 use crate::record::{Content, ObjectRow, ObjectState, Versioning};
 use crate::store::Change;
@@ -54,7 +54,13 @@ impl Change for DeleteObject {
             versions.insert_newest(tx, latest, &marker)?;
             return Ok(Deleted::MarkerWritten(version));
         }
-        let Some((place, row)) = versions.find(tx, latest, self.version)? else { return Ok(Deleted::Gone) };
+        let Some((place, row)) = versions.find(tx, latest, self.version)? else {
+            return match self.precondition {
+                Precondition::None => Ok(Deleted::Gone),
+                _ if self.version == VersionSelector::Latest => Ok(Deleted::Gone),
+                _ => Err(Refusal::NoSuchVersion),
+            };
+        };
         if self.version != VersionSelector::Latest {
             self.precondition.check(Some(&row))?;
         }

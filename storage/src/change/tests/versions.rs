@@ -126,7 +126,9 @@ fn a_delete_of_a_version_is_conditional_on_that_version() {
     assert_eq!(client.refused(delete("new", selector(old.version))), Refusal::PreconditionFailed);
     assert_eq!(client.refused(delete("old", VersionSelector::Latest)), Refusal::PreconditionFailed);
     client.commit(delete("old", selector(old.version))).unwrap();
-    assert_eq!(client.commit(delete("old", selector(old.version))).unwrap(), Deleted::Gone);
+    assert_eq!(client.refused(delete("old", selector(old.version))), Refusal::NoSuchVersion);
+    let unconditional = DeleteObject { precondition: Precondition::None, ..delete("old", selector(old.version)) };
+    assert_eq!(client.commit(unconditional).unwrap(), Deleted::Gone);
     assert_eq!(client.versions(), [row("k", "id", "new", true)]);
 }
 
