@@ -139,6 +139,10 @@ pub struct Config {
     pub reserve: ByteSize,
     pub checkpoint_every: ByteSize,
     pub collect_every_seconds: u64,
+    /// Bytes a second that the scrub reads; 0: it does not run.
+    pub scrub_rate: ByteSize,
+    /// From the end of one round of the scrub to the beginning of the next.
+    pub scrub_every_seconds: u64,
     pub shutdown_timeout_seconds: u64,
 
     pub log: String,
@@ -188,6 +192,8 @@ impl Default for Config {
             reserve: ByteSize::mebibytes(16),
             checkpoint_every: ByteSize::mebibytes(64),
             collect_every_seconds: 1,
+            scrub_rate: ByteSize::mebibytes(16),
+            scrub_every_seconds: 7 * 24 * 60 * 60,
             shutdown_timeout_seconds: 10,
             log: "info".into(),
             log_json: false,
@@ -240,6 +246,9 @@ impl Config {
         if self.collect_every_seconds == 0 {
             return invalid("collect_every_seconds", "at least 1");
         }
+        if self.scrub_every_seconds == 0 {
+            return invalid("scrub_every_seconds", "at least 1; to scrub nothing set scrub_rate to 0");
+        }
         Ok(())
     }
 
@@ -262,6 +271,10 @@ impl Config {
 
     pub fn collect_every(&self) -> Duration {
         Duration::from_secs(self.collect_every_seconds)
+    }
+
+    pub fn scrub_every(&self) -> Duration {
+        Duration::from_secs(self.scrub_every_seconds)
     }
 }
 

@@ -136,7 +136,7 @@ impl Node {
 
         let table = StatusTable::default();
         let mut runner = Runner::new(table.clone(), stops.workers.subscribe());
-        work::start_all(&mut runner, &store, &clock, &metrics, config.collect_every());
+        let scrub = work::start_all(&mut runner, &store, &clock, &metrics, work_terms(&config));
 
         let ready = Ready {
             node: store.node().to_string(),
@@ -154,12 +154,12 @@ impl Node {
             control: replication.control.clone(),
             metrics: Arc::clone(&metrics),
             workers: table,
+            scrub,
             store: store.clone(),
             checks: admin::Checks::default(),
             face,
         };
-        let router = admin::router(state);
-        let drain = config.shutdown_timeout();
+        let (router, drain) = (admin::router(state), config.shutdown_timeout());
         let admin = admin::serve(listeners.admin, admin_tls, router, stops.faces.subscribe(), drain);
 
         let faces = Faces::new(identities.clone(), clock.clone(), audit.clone());
@@ -347,6 +347,12 @@ fn replication_config(
             peer_name: config.peer_name.clone(),
         }),
     }
+}
+
+fn work_terms(config: &Config) -> work::Terms {
+    let (bytes_a_second, every) = (config.scrub_rate.get(), config.scrub_every());
+    let scrub = (bytes_a_second > 0).then_some(work::ScrubTerms { bytes_a_second, every });
+    work::Terms { collect_every: config.collect_every(), scrub }
 }
 
 fn s3_settings(config: &Config) -> Settings {

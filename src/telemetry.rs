@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use tandem_storage::Collected;
+use tandem_storage::scrub::Page;
 use tracing_subscriber::EnvFilter;
 
 use crate::replication::report::NodeReport;
@@ -87,6 +88,11 @@ pub struct Metrics {
     free_bytes: Gauge,
     low_space: Gauge,
     collected: Family<KindLabels, Counter>,
+    scrub_blobs: Counter,
+    scrub_read: Counter,
+    scrub_digests: Counter,
+    scrub_rounds: Counter,
+    scrub_findings: Family<KindLabels, Gauge>,
     lag: Family<PathLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     writable: Family<PathLabels, Gauge>,
     alarm: Family<PathLabels, Gauge>,
@@ -120,6 +126,11 @@ impl Metrics {
             free_bytes: Gauge::default(),
             low_space: Gauge::default(),
             collected: Family::default(),
+            scrub_blobs: Counter::default(),
+            scrub_read: Counter::default(),
+            scrub_digests: Counter::default(),
+            scrub_rounds: Counter::default(),
+            scrub_findings: Family::default(),
             lag: Family::default(),
             writable: Family::default(),
             alarm: Family::default(),
@@ -149,6 +160,11 @@ impl Metrics {
         r.register_with_unit("free", "Bytes that can still be written", Unit::Bytes, self.free_bytes.clone());
         r.register("low_space", "1 while new bodies are refused", self.low_space.clone());
         r.register("collected", "What garbage collection has freed, by kind", self.collected.clone());
+        r.register("scrub_blobs", "Blobs that the scrub has verified", self.scrub_blobs.clone());
+        r.register_with_unit("scrub_read", "Bytes of them", Unit::Bytes, self.scrub_read.clone());
+        r.register("scrub_digests", "Restore points whose digest was counted again", self.scrub_digests.clone());
+        r.register("scrub_rounds", "Times that everything stored has been verified", self.scrub_rounds.clone());
+        r.register("scrub_findings", "What is damaged, by kind; see tandem status", self.scrub_findings.clone());
         r.register_with_unit(
             "rpo_lag",
             "Age of the point up to which the destination is complete",
@@ -197,6 +213,27 @@ impl Metrics {
         ];
         for (kind, count) in counts {
             self.collected.get_or_create(&KindLabels { kind }).inc_by(count);
+        }
+    }
+
+    pub fn scrubbed(&self, page: &Page) {
+        self.scrub_blobs.inc_by(page.blobs);
+        self.scrub_read.inc_by(page.bytes);
+    }
+
+    pub fn scrub_counted(&self) {
+        self.scrub_digests.inc();
+    }
+
+    pub fn scrub_round(&self) {
+        self.scrub_rounds.inc();
+    }
+
+    /// What is known to be damaged now.
+    pub fn scrub_findings(&self, blobs: u64, digests: u64) {
+        for (kind, count) in [("blob", blobs), ("digest", digests)] {
+            let gauge = self.scrub_findings.get_or_create(&KindLabels { kind });
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
 

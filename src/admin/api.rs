@@ -9,6 +9,7 @@ use tandem_storage::record::Scope;
 use tandem_storage::types::BucketName;
 
 use super::model::{AddPath, AddPeer, Failover, PairingToken, Status, Which, WhichDiverged, WhichPeer};
+use super::scrub::ScrubReport;
 use super::{AdminState, ApiError};
 use crate::replication::control::{Control, ControlError, CreatePath};
 use crate::replication::report::{DivergedEntry, PathReport, PeerReport};
@@ -18,7 +19,8 @@ type Body<T> = Result<Json<T>, JsonRejection>;
 type Params<T> = Result<Query<T>, QueryRejection>;
 
 pub async fn status(State(state): State<AdminState>) -> Json<Status> {
-    Json(Status { node: state.control.report(), workers: state.workers.rows() })
+    let scrub = state.scrub.state().as_ref().map(ScrubReport::from);
+    Json(Status { node: state.control.report(), workers: state.workers.rows(), scrub })
 }
 
 pub async fn peers(State(state): State<AdminState>) -> Json<Vec<PeerReport>> {

@@ -10,6 +10,7 @@ mod check;
 mod error;
 mod health;
 pub mod model;
+pub mod scrub;
 mod server;
 pub mod verdict;
 pub mod vms;
@@ -24,7 +25,7 @@ use tandem_storage::Store;
 
 use crate::replication::control::Control;
 use crate::telemetry::Metrics;
-use crate::work::StatusTable;
+use crate::work::{ScrubTable, StatusTable};
 
 pub use auth::Gate;
 pub use backoff::SharedBackoff;
@@ -44,6 +45,7 @@ pub struct AdminState {
     pub control: Control,
     pub metrics: Arc<Metrics>,
     pub workers: StatusTable,
+    pub scrub: ScrubTable,
     pub store: Store,
     pub checks: check::Checks,
     /// What clients of VMS speak to.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tandem_storage::check::{CheckReport, Depth};
 
+use super::scrub::ScrubReport;
 use crate::replication::control::FailoverMode;
 use crate::replication::report::NodeReport;
 use crate::work::WorkerStatus;
@@ -13,6 +14,8 @@ pub struct Status {
     #[serde(flatten)]
     pub node: NodeReport,
     pub workers: Vec<WorkerStatus>,
+    /// None: the scrub does not run.
+    pub scrub: Option<ScrubReport>,
 }
 
 /// `POST /api/pairing-token`

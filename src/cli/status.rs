@@ -3,6 +3,7 @@ use clap::Args;
 use super::output::{self, Table};
 use super::{CliError, Connection, peer};
 use crate::admin::model::Status;
+use crate::admin::scrub::ScrubReport;
 use crate::replication::report::PathReport;
 
 #[derive(Debug, Args)]
@@ -52,6 +53,7 @@ pub fn render(status: &Status) -> String {
         format!("replication  {}", node.replication),
         format!("commits      {}", node.newest_seq),
         format!("free         {}{space}", output::bytes(node.free_bytes)),
+        format!("scrub        {}", scrub(status.scrub.as_ref())),
         String::new(),
         peer::table(&node.peers),
         String::new(),
@@ -60,10 +62,32 @@ pub fn render(status: &Status) -> String {
     for path in &node.paths {
         notes(path, &mut text);
     }
+    for finding in status.scrub.iter().flat_map(|scrub| &scrub.findings) {
+        text.push(format!("DAMAGED: {}: {}", finding.subject, finding.reason));
+        text.extend(finding.referents.iter().map(|referent| format!("  {}", referent.text)));
+        if finding.further > 0 {
+            text.push(format!("  and {} more", finding.further));
+        }
+    }
     for worker in status.workers.iter().filter(|worker| worker.error.is_some()) {
         text.push(format!("worker {}: {}", worker.name, worker.error.as_deref().unwrap_or_default()));
     }
     text.join("\n")
+}
+
+/// What the scrub does, in a line.
+fn scrub(report: Option<&ScrubReport>) -> String {
+    let Some(report) = report else { return "off".into() };
+    let found = match report.findings.len() as u64 + report.unlisted {
+        0 => "nothing damaged".to_owned(),
+        findings => format!("{findings} DAMAGED"),
+    };
+    let ended = match &report.ended {
+        Some(ended) => format!("last round ended {ended}"),
+        None => "no round has ended yet".to_owned(),
+    };
+    let looked = format!("{} blobs ({}), {} digests", report.blobs, output::bytes(report.bytes), report.digests);
+    format!("{}, round {}: {looked}; {ended}; {found}", report.state, report.round)
 }
 
 fn notes(path: &PathReport, text: &mut Vec<String>) {

@@ -120,6 +120,12 @@ pub struct Flags {
     /// How often garbage is collected
     #[arg(long, env = "TANDEM_COLLECT_EVERY_SECONDS", value_name = "SECONDS")]
     pub collect_every_seconds: Option<u64>,
+    /// How many bytes a second are read to verify what is stored; 0: none
+    #[arg(long, env = "TANDEM_SCRUB_RATE", value_name = "BYTES")]
+    pub scrub_rate: Option<ByteSize>,
+    /// How long to wait, after everything stored has been verified, before it is verified again
+    #[arg(long, env = "TANDEM_SCRUB_EVERY_SECONDS", value_name = "SECONDS")]
+    pub scrub_every_seconds: Option<u64>,
     /// How long running requests may take to finish at shutdown
     #[arg(long, env = "TANDEM_SHUTDOWN_TIMEOUT_SECONDS", value_name = "SECONDS")]
     pub shutdown_timeout_seconds: Option<u64>,

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod collect;
+mod scrub;
 #[cfg(test)]
 mod tests;
 
@@ -9,12 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tandem_storage::CommitError;
+use tandem_storage::{CommitError, ReadError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use checkpoint::Checkpointer;
 pub use collect::Collector;
+pub use scrub::{Finding, Place, ScrubState, ScrubTable, ScrubTerms, Scrubber, Subject};
 
 use crate::clock::SharedClock;
 
@@ -42,6 +44,12 @@ impl From<CommitError> for WorkError {
             CommitError::Stopped(reason) => WorkError::Stopped(reason),
             CommitError::Refused(refusal) => WorkError::Failed(refusal.to_string()),
         }
+    }
+}
+
+impl From<ReadError> for WorkError {
+    fn from(error: ReadError) -> Self {
+        WorkError::Failed(error.to_string())
     }
 }
 
@@ -164,23 +172,35 @@ async fn run<W: Worker>(mut worker: W, row: usize, table: StatusTable, mut shutd
 }
 
 /// Runs `step` where blocking is allowed.
-async fn blocking<T: Send + 'static>(
-    step: impl FnOnce() -> Result<T, CommitError> + Send + 'static,
+async fn blocking<T: Send + 'static, E: Into<WorkError> + Send + 'static>(
+    step: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, WorkError> {
     match tokio::task::spawn_blocking(step).await {
-        Ok(outcome) => outcome.map_err(WorkError::from),
+        Ok(outcome) => outcome.map_err(Into::into),
         Err(error) => Err(WorkError::Failed(error.to_string())),
     }
 }
 
-/// The workers every node has.
+/// How the workers that every node has go about it.
+pub struct Terms {
+    pub collect_every: Duration,
+    /// None: nothing is scrubbed.
+    pub scrub: Option<ScrubTerms>,
+}
+
+/// The workers every node has. Returns where the scrub shows what it does.
 pub fn start_all(
     runner: &mut Runner,
     store: &tandem_storage::Store,
     clock: &SharedClock,
     metrics: &Arc<crate::telemetry::Metrics>,
-    collect_every: Duration,
-) {
-    runner.start(Collector::new(store.clone(), clock.clone(), Arc::clone(metrics), collect_every));
+    terms: Terms,
+) -> ScrubTable {
+    runner.start(Collector::new(store.clone(), clock.clone(), Arc::clone(metrics), terms.collect_every));
     runner.start(Checkpointer::new(store.clone()));
+    let table = ScrubTable::default();
+    if let Some(terms) = terms.scrub {
+        runner.start(Scrubber::new(store.clone(), clock.clone(), Arc::clone(metrics), table.clone(), terms));
+    }
+    table
 }

@@ -14,6 +14,7 @@ mod journal;
 pub mod list;
 pub mod meta;
 pub mod record;
+pub mod scrub;
 mod store;
 pub mod types;
 

@@ -15,12 +15,16 @@ use crate::gc::Collector;
 use crate::meta::committer::Committer;
 use crate::meta::core::Core;
 use crate::meta::delta::{DeltaPage, DeltaPosition, Walk};
+use crate::meta::digest::LtHash;
 use crate::meta::engine::Table;
 use crate::meta::layout::Span;
 pub use crate::meta::published::Catalogue;
 pub use crate::meta::reader::Reader;
 use crate::meta::{lists, open};
-use crate::record::{BlobKind, CursorRow, Digest, HoldRow, PathRow, RecipeChild, Scope, SnapshotRow, TransferRow};
+use crate::record::{
+    BlobKind, CursorRow, Digest, HoldRow, InstanceId, PathRow, RecipeChild, Scope, SnapshotRow, TransferRow,
+};
+use crate::scrub;
 use crate::types::{Body, ContentHash, NodeGuid, PathGuid, Seq, SnapshotGuid, Timestamp, TransferGuid};
 
 /// The store of one node. Cloning shares it. Dropping the last clone stops the committer after what it has accepted; the
@@ -210,6 +214,21 @@ impl Store {
         self.core().digest(scope, at)
     }
 
+    /// Adds the rows behind `after` that a scope has at a readable point to a digest being worked out, a bounded page of them. Where to go on; none:
+    /// all are counted.
+    ///
+    /// # Errors
+    /// As [`digest`](Self::digest).
+    pub fn digest_page(
+        &self,
+        scope: &Scope,
+        at: Seq,
+        after: Option<Vec<u8>>,
+        hash: &mut LtHash,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        self.core().digest_page(scope, at, after, hash)
+    }
+
     /// The digest that `scope` will have when the transfer's staged rows are applied over its base, whose digest is `base` at point
     /// `base_at` (none: empty).
     ///
@@ -266,6 +285,35 @@ impl Store {
         let (view, _) = core.view()?;
         let (blobs, journal) = (&*core.blobs, &*core.journal);
         check::run(check::Subject { view: &*view, live: &**core, blobs, journal, state }, depth, progress)
+    }
+
+    /// Verifies the blobs behind `after`, in the order of their names, until `bytes` are read or a bounded number of them is: each is read from the medium, its
+    /// CRC32C and its BLAKE3 verified. Reads only.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the engine, or the process's limits, forbid reading. Damage is no error: it is in the page.
+    pub fn scrub(&self, after: Option<ContentHash>, bytes: u64) -> Result<scrub::Page, ReadError> {
+        scrub::page(self.core(), after, bytes)
+    }
+
+    /// Goes on with a search for what refers to blobs, a bounded page of rows; `found` is told of each (blob, referent). False: the search is over.
+    ///
+    /// # Errors
+    /// [`ReadError::Engine`].
+    pub fn trace(
+        &self,
+        search: &mut scrub::Search,
+        found: &mut dyn FnMut(ContentHash, scrub::Referent),
+    ) -> Result<bool, ReadError> {
+        search.step(self.core(), found)
+    }
+
+    /// Which instance of a blob is live; none: nothing refers to the blob any more.
+    ///
+    /// # Errors
+    /// [`ReadError::Blob`].
+    pub fn instance(&self, hash: ContentHash) -> Result<Option<InstanceId>, ReadError> {
+        Ok(self.core().blob_row(&hash)?.map(|row| row.instance))
     }
 
     /// Waits for what was accepted, and checkpoints. Later changes are `Stopped`; the directory is free once the last clone has gone.

@@ -1,12 +1,13 @@
 """A node's own manners: credentials, its directory, its formats, its end."""
 
+import json
 import os
 import signal
 import subprocess
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import ACCESS_KEY, SECRET_KEY, Node, binary, s3_client
+from conftest import ACCESS_KEY, SECRET_KEY, Node, binary, s3_client, wait_until
 
 
 def try_to_start(directory, *extra, **environment):
@@ -41,7 +42,6 @@ def start_without_credentials(directory):
          "--admin-listen", "127.0.0.1:0", "--replication-listen", "127.0.0.1:0", "--log", "error"],
         env=clean, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )
-    from conftest import wait_until
     wait_until("the node is ready", lambda: ready.exists() and ready.read_text().strip())
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=30)
@@ -83,11 +83,7 @@ def test_a_check_of_a_stopped_node_finds_nothing_wrong_and_finds_a_flipped_byte(
     check = [binary(), "check", "--data-dir", str(tmp_path / "data"), "--json"]
     assert subprocess.run(check, capture_output=True, timeout=120).returncode == 0
     piece = max((tmp_path / "data" / "pieces").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0)
-    with open(piece, "r+b") as file:
-        file.seek(1_000_000)
-        byte = file.read(1)
-        file.seek(1_000_000)
-        file.write(bytes([byte[0] ^ 1]))
+    flip_a_byte(piece, 1_000_000)
     assert subprocess.run(check, capture_output=True, timeout=120).returncode != 0
     node.start()
     s3 = s3_client(node.s3, retries={"max_attempts": 0})
@@ -95,3 +91,46 @@ def test_a_check_of_a_stopped_node_finds_nothing_wrong_and_finds_a_flipped_byte(
         s3.get_object(Bucket="checked", Key="large")["Body"].read()
     assert not isinstance(error.value, ClientError) or error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
     node.stop()
+
+
+def flip_a_byte(file, offset):
+    with open(file, "r+b") as opened:
+        opened.seek(offset)
+        byte = opened.read(1)
+        opened.seek(offset)
+        opened.write(bytes([byte[0] ^ 1]))
+        os.fsync(opened.fileno())
+
+
+def test_the_scrub_of_a_running_node_names_what_a_flipped_byte_spoils(tmp_path):
+    password = "a password for the scrub"
+    node = Node(tmp_path, ["--scrub-every-seconds", "1", "--scrub-rate", "1GiB"], {"TANDEM_PASSWORD": password})
+    s3 = s3_client(node.s3, retries={"max_attempts": 0})
+    s3.create_bucket(Bucket="scrubbed")
+    s3.put_bucket_versioning(Bucket="scrubbed", VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket="scrubbed", Key="good", Body=os.urandom(2**20))
+    version = s3.put_object(Bucket="scrubbed", Key="to be/spoilt", Body=os.urandom(3 * 2**20))["VersionId"]
+
+    def scrub():
+        command = [binary(), "status", "--json", "--admin", node.addresses["admin"], "--ca", node.addresses["admin_ca"]]
+        environment = {**os.environ, "TANDEM_PASSWORD": password}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["scrub"]
+
+    seen = wait_until("a round has seen both", lambda: (now := scrub())["ended"] and now["blobs"] >= 2 and now)
+    assert seen["findings"] == []
+    piece = max((tmp_path / "data" / "pieces").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0)
+    flip_a_byte(piece, 2_000_000)
+    [finding] = wait_until("the scrub finds it", lambda: scrub()["findings"])
+    assert finding["kind"] == "blob" and piece.name in finding["subject"]
+    [referent] = finding["referents"]
+    assert (referent["bucket"], referent["key"], referent["version"]) == ("scrubbed", "to be/spoilt", version)
+    with pytest.raises(Exception) as error:
+        s3.get_object(Bucket="scrubbed", Key="to be/spoilt")["Body"].read()
+    assert not isinstance(error.value, ClientError) or error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    flip_a_byte(piece, 2_000_000)
+    wait_until("the next round finds nothing", lambda: scrub()["findings"] == [])
+    assert node.stop() == 0
+    log = (tmp_path / "log").read_text(errors="replace")
+    assert "scrub: stored bytes are damaged" in log and "scrubbed/to be/spoilt" in log

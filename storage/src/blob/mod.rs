@@ -16,7 +16,7 @@ mod tests;
 pub(crate) use instance::{InstanceAllocator, StagedPiece};
 pub use reader::BodyReader;
 pub(crate) use reader::Resolve;
-pub(crate) use recipe::{blob_hash, decode as decode_recipe};
+pub(crate) use recipe::decode as decode_recipe;
 pub use staged::StagedBody;
 pub(crate) use staged::{StagedBlob, StagedSource};
 pub(crate) use store::BlobStore;

@@ -137,6 +137,11 @@ impl PieceFile {
         &*self.handle
     }
 
+    /// The next reads, also of the footer by the next opening, come from the medium.
+    pub fn forget(&self) {
+        self.handle.forget(0, (PIECE_BYTES + footer_length(PIECE_BYTES as u64)) as u64);
+    }
+
     /// True if `data`, read from `offset` (a block's begin) on and ending at a block's end or the data's, is what was written there.
     pub fn verify(&self, offset: u64, data: &[u8]) -> bool {
         let first = offset / BLOCK_BYTES as u64;

@@ -6,11 +6,14 @@ use bytes::{Bytes, BytesMut};
 use super::piece::PieceFile;
 use super::reader::Resolve;
 use super::store::BlobStore;
-use super::{BLOCK_BYTES, BlobError, SMALL_BODY_MAX};
+use super::{BLOCK_BYTES, BlobError, SMALL_BODY_MAX, recipe};
 use crate::checksum::block_crc;
 use crate::disk::DiskFile;
 use crate::record::{BlobRow, InstanceId, Location};
 use crate::types::ContentHash;
+
+/// What a verification reads at once: whole blocks, and all of a body in the journal.
+const VERIFY_BYTES: usize = 4 * BLOCK_BYTES;
 
 /// A stored blob, open: from here on it can be read even if its file is unlinked.
 pub struct OpenBlob {
@@ -45,6 +48,14 @@ impl OpenBlob {
 
     pub fn len(&self) -> u64 {
         self.len
+    }
+
+    /// The next reads come from the medium.
+    fn forget(&self) {
+        match &self.source {
+            Source::Piece(piece) => piece.forget(),
+            Source::Journal { handle, offset, .. } => handle.forget(*offset, self.len),
+        }
     }
 
     /// Reads verified bytes from `offset` (a block's begin) on into all of `out`, which ends at a block's end or the blob's. False: it would have to
@@ -105,6 +116,26 @@ pub fn open_live(
 pub fn live(store: &BlobStore, hash: ContentHash, live: &dyn Resolve) -> Result<Bytes, BlobError> {
     let (_, blob) = open_live(store, hash, &mut || live.blob(&hash))?;
     whole_of(&blob)
+}
+
+/// Reads all of what is live under a name from the medium, and verifies each block by its CRC32C and the whole by its name. How many bytes that were.
+pub fn verify(store: &BlobStore, hash: ContentHash, live: &dyn Resolve) -> Result<u64, BlobError> {
+    open_live(store, hash, &mut || live.blob(&hash))?.1.forget();
+    // Opened again: a piece's footer, too, is to come from the medium.
+    let (row, blob) = open_live(store, hash, &mut || live.blob(&hash))?;
+    let mut hasher = recipe::hasher(row.kind);
+    let mut buffer = vec![0; usize::try_from(row.len).map_or(VERIFY_BYTES, |len| len.min(VERIFY_BYTES))];
+    let mut offset = 0;
+    while offset < row.len {
+        let wanted = usize::try_from(row.len - offset).map_or(VERIFY_BYTES, |left| left.min(VERIFY_BYTES));
+        blob.read_blocks(offset, &mut buffer[..wanted], Wait::Allowed)?;
+        hasher.update(&buffer[..wanted]);
+        offset += wanted as u64;
+    }
+    match hasher.finalize().as_bytes() == hash.as_bytes() {
+        true => Ok(row.len),
+        false => Err(BlobError::Damaged(hash)),
+    }
 }
 
 /// All bytes of an open blob.

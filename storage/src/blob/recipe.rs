@@ -10,10 +10,18 @@ const VERSION: u8 = 1;
 const CONTEXT: &str = "tandem 2025-11 recipe blob v1";
 
 /// The name of a blob: BLAKE3 of data; BLAKE3 in key-derivation mode of a recipe, so that no client's bytes share a recipe's name.
-pub(crate) fn blob_hash(kind: BlobKind, bytes: &[u8]) -> ContentHash {
+pub(super) fn blob_hash(kind: BlobKind, bytes: &[u8]) -> ContentHash {
     match kind {
         BlobKind::Data => ContentHash::of(bytes),
         BlobKind::Recipe => ContentHash::from_bytes(blake3::derive_key(CONTEXT, bytes)),
+    }
+}
+
+/// The same for bytes that come in parts.
+pub(super) fn hasher(kind: BlobKind) -> blake3::Hasher {
+    match kind {
+        BlobKind::Data => blake3::Hasher::new(),
+        BlobKind::Recipe => blake3::Hasher::new_derive_key(CONTEXT),
     }
 }
 

@@ -135,6 +135,12 @@ impl BlobStore {
         read::live(self, hash, live)
     }
 
+    /// Reads all of what is live under a name, from the medium rather than from memory, and verifies CRC32C and name. How many bytes that were.
+    /// The caller has a registered reader.
+    pub fn verify(&self, hash: ContentHash, live: &dyn Resolve) -> Result<u64, BlobError> {
+        read::verify(self, hash, live)
+    }
+
     /// Opens `range` of a body's content (end exclusive, inside it). `guard` is kept as long as the reader lives.
     pub fn reader(
         self: &Arc<Self>,

@@ -1,22 +1,23 @@
 //! Rows against files, and bytes against their names.
 
 use super::{Check, Instances, Kind, Progress, State};
-use crate::blob::{BlobError, blob_hash, decode_recipe};
+use crate::blob::{BlobError, decode_recipe};
 use crate::record::{Location, RecipeChild};
 use crate::types::ContentHash;
 
 impl Check<'_> {
     /// What a recipe lists; none if it is not live any more.
     pub(super) fn recipe(&mut self, hash: ContentHash) -> Result<Option<Vec<RecipeChild>>, BlobError> {
-        match self.read(hash)? {
+        let read = self.subject.blobs.read(hash, self.subject.live);
+        match self.unless_gone(hash, read)? {
             Some(bytes) => Ok(Some(decode_recipe(&bytes)?)),
             None => Ok(None),
         }
     }
 
-    /// A blob's bytes, verified by CRC32C; none if it has been collected since the check began.
-    fn read(&mut self, hash: ContentHash) -> Result<Option<bytes::Bytes>, BlobError> {
-        match self.subject.blobs.read(hash, self.subject.live) {
+    /// None if what was to be read has been collected since the check began.
+    fn unless_gone<T>(&self, hash: ContentHash, read: Result<T, BlobError>) -> Result<Option<T>, BlobError> {
+        match read {
             Err(BlobError::Missing(_)) if self.gone(hash) => Ok(None),
             other => other.map(Some),
         }
@@ -30,14 +31,12 @@ impl Check<'_> {
     /// Every blob's bytes are there, undamaged, and have the blob's name and length.
     pub(super) fn bytes(&mut self) {
         let stored: Vec<_> =
-            self.blobs.iter().filter_map(|(hash, counted)| counted.row.map(|row| (*hash, row))).collect();
+            self.blobs.iter().filter(|(_, counted)| counted.row.is_some()).map(|(hash, _)| *hash).collect();
         let blobs = stored.len() as u64;
-        for ((hash, row), done) in stored.into_iter().zip(1..) {
-            match self.read(hash) {
-                Ok(None) => {}
-                Ok(Some(bytes)) if blob_hash(row.kind, &bytes) == hash && bytes.len() as u64 == row.len => {}
-                Ok(Some(_)) => self.found(Kind::Bytes, format!("blob {hash}"), "its bytes have another hash or length"),
-                Err(error) => self.found(Kind::Bytes, format!("blob {hash}"), error.to_string()),
+        for (hash, done) in stored.into_iter().zip(1..) {
+            let verified = self.subject.blobs.verify(hash, self.subject.live);
+            if let Err(error) = self.unless_gone(hash, verified) {
+                self.found(Kind::Bytes, format!("blob {hash}"), error.to_string());
             }
             (self.progress)(Progress::Bytes { blobs_done: done, blobs });
         }

@@ -51,6 +51,8 @@ pub trait DiskFile: Send + Sync {
     }
     /// Makes data and length durable (`fdatasync`). After an error nothing is known: never retried.
     fn sync_data(&self) -> io::Result<()>;
+    /// Asks that the next read of this range comes from the medium and not from memory. A hint: what has not been written yet, or is in use, stays.
+    fn forget(&self, offset: u64, len: u64);
     /// Reserves space without changing the length that is read, where the file system can.
     fn preallocate(&self, len: u64) -> io::Result<()>;
 }

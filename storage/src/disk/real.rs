@@ -3,14 +3,18 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSliceMut};
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FallocateFlags, FlockOperation};
+use rustix::fs::{Advice, FallocateFlags, FlockOperation};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use super::{Disk, DiskFile, RelPath};
+
+/// No machine that this runs on has smaller pages; larger ones forget less.
+const PAGE_BYTES: u64 = 4096;
 
 /// A directory of the host's file system.
 #[derive(Debug)]
@@ -131,6 +135,16 @@ impl DiskFile for RealFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn forget(&self, offset: u64, len: u64) {
+        // Only whole pages are forgotten: those at the edges are meant too.
+        let from = offset - offset % PAGE_BYTES;
+        let len = NonZeroU64::new((offset + len).next_multiple_of(PAGE_BYTES) - from);
+        if let Some(len) = len {
+            // A hint that is not taken costs nothing but the truth about the medium.
+            let _ = rustix::fs::fadvise(&self.0, from, Some(len), Advice::DontNeed);
+        }
     }
 
     fn preallocate(&self, len: u64) -> io::Result<()> {

@@ -17,6 +17,8 @@ fn conforms(disk: &dyn Disk) {
     assert_eq!(file.read_at(&mut buffer, 100).unwrap(), 0);
     assert!(file.read_at_once(&mut buffer, 0).unwrap().is_none_or(|read| read == 8));
     assert!(file.read_at_once(&mut buffer[..8], 0).unwrap().is_none_or(|read| read == 8));
+    file.forget(1, 5);
+    assert_eq!(file.read_at(&mut buffer, 0).unwrap(), 8, "what is not written yet is not lost");
     file.set_len(4).unwrap();
     file.sync_data().unwrap();
     assert_eq!(file.len().unwrap(), 4);

@@ -33,13 +33,23 @@ impl Core {
 
     pub fn digest(&self, scope: &Scope, at: Seq) -> Result<Digest, ReadError> {
         let mut hash = LtHash::empty();
-        let mut after: Option<Vec<u8>> = None;
+        let mut after = None;
         loop {
-            after = self.at_points(&[Some(at)], |view| count_page(view, scope, at, after.as_deref(), &mut hash))?;
+            after = self.digest_page(scope, at, after, &mut hash)?;
             if after.is_none() {
                 return Ok(hash.digest());
             }
         }
+    }
+
+    pub fn digest_page(
+        &self,
+        scope: &Scope,
+        at: Seq,
+        after: Option<Vec<u8>>,
+        hash: &mut LtHash,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        self.at_points(&[Some(at)], |view| count_page(view, scope, at, after.as_deref(), hash))
     }
 
     pub fn staged_digest(&self, transfer: TransferGuid, base: Option<(&Digest, Seq)>) -> Result<Digest, ReadError> {

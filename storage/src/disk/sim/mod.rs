@@ -232,6 +232,8 @@ impl DiskFile for SimFile {
         state.inode(self.inode).sync(fails)
     }
 
+    fn forget(&self, _offset: u64, _len: u64) {}
+
     fn preallocate(&self, len: u64) -> io::Result<()> {
         let mut state = self.state();
         state.alive()?;

@@ -1,0 +1,209 @@
+//! What refers to a blob: recipes upwards, then rows of the present and of the past.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::blob::decode_recipe;
+use crate::meta::at::current;
+use crate::meta::core::Core;
+use crate::meta::engine::{Direction, Table, View};
+use crate::meta::layout::{Span, parse_history_key, parse_stored, row_blobs};
+use crate::record::{BlobKind, BlobRow, BucketRow, CorruptRecord, ObjectRow, Record, RowKey};
+use crate::store::ReadError;
+use crate::types::{BucketGuid, ContentHash};
+
+/// Rows that one step looks at.
+const ROWS_A_STEP: usize = 4096;
+/// Recipes that one step reads.
+const RECIPES_A_STEP: usize = 256;
+
+/// A row that names a blob, itself or through recipes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Referent {
+    /// Its name; its GUID if the bucket is gone.
+    pub bucket: String,
+    pub what: What,
+    /// Not of the present any more: a snapshot, or another hold, keeps it.
+    pub past: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    Version { key: String, version: String },
+    Part { upload: String, number: u16 },
+}
+
+/// Keys come from clients: they are shown escaped.
+impl fmt::Display for Referent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.what {
+            What::Version { key, version } => {
+                write!(f, "{}/{}, version {version}", self.bucket, key.escape_debug())?;
+            }
+            What::Part { upload, number } => write!(f, "{}, part {number} of upload {upload}", self.bucket)?,
+        }
+        if self.past { f.write_str(", in the past") } else { Ok(()) }
+    }
+}
+
+/// A search in progress, from step to step. What is written meanwhile may or may not be met.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// Blobs that lead to what is searched for, and to which of it.
+    leading: BTreeMap<ContentHash, BTreeSet<ContentHash>>,
+    place: Place,
+    /// This turn through the recipes has found one more: another turn may find what lists that.
+    grown: bool,
+}
+
+/// Behind which key it goes on.
+#[derive(Clone, Debug)]
+enum Place {
+    Recipes(Vec<u8>),
+    Present(Vec<u8>),
+    Past(Vec<u8>),
+    Over,
+}
+
+impl Search {
+    pub fn new(blobs: impl IntoIterator<Item = ContentHash>) -> Self {
+        let leading = blobs.into_iter().map(|hash| (hash, BTreeSet::from([hash]))).collect();
+        Search { leading, place: Place::Recipes(Vec::new()), grown: false }
+    }
+
+    pub(crate) fn step(
+        &mut self,
+        core: &Core,
+        found: &mut dyn FnMut(ContentHash, Referent),
+    ) -> Result<bool, ReadError> {
+        let _registration = core.register();
+        self.place = match std::mem::replace(&mut self.place, Place::Over) {
+            Place::Recipes(after) => match self.recipes(core, &after)? {
+                Some(reached) => Place::Recipes(reached),
+                None if std::mem::take(&mut self.grown) => Place::Recipes(Vec::new()),
+                None => Place::Present(Vec::new()),
+            },
+            Place::Present(after) => match self.rows(core, Table::Current, &after, found)? {
+                Some(reached) => Place::Present(reached),
+                None => Place::Past(Vec::new()),
+            },
+            Place::Past(after) => match self.rows(core, Table::History, &after, found)? {
+                Some(reached) => Place::Past(reached),
+                None => Place::Over,
+            },
+            Place::Over => Place::Over,
+        };
+        Ok(!matches!(self.place, Place::Over))
+    }
+
+    /// Adds the recipes that list what leads to the searched blobs. The last key looked at; none: that was all.
+    fn recipes(&mut self, core: &Core, after: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let (recipes, reached) = {
+            let (view, _) = core.view()?;
+            recipes_behind(&*view, after)?
+        };
+        for hash in recipes {
+            // One that cannot be read is damaged itself, or has been collected.
+            let Ok(Ok(children)) = core.blobs.read(hash, core).map(|bytes| decode_recipe(&bytes)) else { continue };
+            let below: BTreeSet<ContentHash> =
+                children.iter().filter_map(|child| self.leading.get(&child.hash)).flatten().copied().collect();
+            if !below.is_empty() {
+                let known = self.leading.entry(hash).or_default();
+                let before = known.len();
+                known.extend(below);
+                self.grown |= known.len() > before;
+            }
+        }
+        Ok(reached)
+    }
+
+    fn rows(
+        &self,
+        core: &Core,
+        table: Table,
+        after: &[u8],
+        found: &mut dyn FnMut(ContentHash, Referent),
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        let (view, _) = core.view()?;
+        let mut cursor = view.cursor(table, behind(after).range(), Direction::Forward)?;
+        let mut reached = Vec::new();
+        for _ in 0..ROWS_A_STEP {
+            let Some((key, stored)) = cursor.next()? else { return Ok(None) };
+            reached = key.to_vec();
+            // Rows that do not decode are for the check to find.
+            let Ok(named) = self.named(table, key, stored) else { continue };
+            for (hash, key, value) in named {
+                if let Some(referent) = referent(&*view, &key, &value, table == Table::History)? {
+                    found(hash, referent);
+                }
+            }
+        }
+        Ok(Some(reached))
+    }
+
+    /// Each searched blob that a row leads to, with the row.
+    fn named(
+        &self,
+        table: Table,
+        key: &[u8],
+        stored: &[u8],
+    ) -> Result<Vec<(ContentHash, Vec<u8>, Vec<u8>)>, CorruptRecord> {
+        let (_, value) = parse_stored(stored)?;
+        let row = match table {
+            Table::History => parse_history_key(key)?.0,
+            _ => key.to_vec(),
+        };
+        let blobs = row_blobs(&row, value)?;
+        let leading: BTreeSet<ContentHash> =
+            blobs.iter().flatten().filter_map(|hash| self.leading.get(hash)).flatten().copied().collect();
+        Ok(leading.into_iter().map(|hash| (hash, row.clone(), value.to_vec())).collect())
+    }
+}
+
+fn behind(after: &[u8]) -> Span {
+    let from = if after.is_empty() { Vec::new() } else { [after, &[0]].concat() };
+    Span::tail(&[], from)
+}
+
+fn recipes_behind(view: &dyn View, after: &[u8]) -> Result<(Vec<ContentHash>, Option<Vec<u8>>), ReadError> {
+    let mut recipes = Vec::new();
+    let mut reached = None;
+    let mut cursor = view.cursor(Table::Blobs, behind(after).range(), Direction::Forward)?;
+    for _ in 0..ROWS_A_STEP {
+        let Some((key, value)) = cursor.next()? else { return Ok((recipes, None)) };
+        reached = Some(key.to_vec());
+        if let Ok(bytes) = <[u8; 32]>::try_from(key)
+            && BlobRow::decode(value).is_ok_and(|row| row.kind == BlobKind::Recipe)
+        {
+            recipes.push(ContentHash::from_bytes(bytes));
+        }
+        if recipes.len() == RECIPES_A_STEP {
+            break;
+        }
+    }
+    Ok((recipes, reached))
+}
+
+/// None for rows that name no blob.
+fn referent(view: &dyn View, key: &[u8], value: &[u8], past: bool) -> Result<Option<Referent>, ReadError> {
+    let (bucket, what) = match RowKey::decode(key)? {
+        RowKey::Object(bucket, key, _) => {
+            let version = ObjectRow::decode(value)?.version.to_string();
+            (bucket, What::Version { key: key.as_str().to_owned(), version })
+        }
+        RowKey::Part(bucket, upload, number) => (bucket, What::Part { upload: upload.to_string(), number }),
+        RowKey::Bucket(_) | RowKey::BucketName(_) | RowKey::Setting(..) | RowKey::Upload(..) => return Ok(None),
+    };
+    Ok(Some(Referent { bucket: bucket_name(view, bucket)?, what, past }))
+}
+
+fn bucket_name(view: &dyn View, bucket: BucketGuid) -> Result<String, ReadError> {
+    let row = current(view, &RowKey::Bucket(bucket).encode())?;
+    Ok(match row.map(|(_, value)| BucketRow::decode(&value)).transpose()? {
+        Some(row) => row.name.as_str().to_owned(),
+        None => bucket.to_string(),
+    })
+}

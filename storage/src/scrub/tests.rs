@@ -1,0 +1,167 @@
+use std::collections::BTreeSet;
+
+use bytes::BytesMut;
+
+use super::*;
+use crate::blob::BlobError;
+use crate::disk::Disk;
+use crate::fixture::{Fixture, bucket, object_key};
+use crate::meta::engine::{EngineWrite, Table};
+use crate::record::{BlobKind, BlobRow, Location, Record};
+use crate::types::{Body, ContentHash};
+
+const LARGE: usize = 150_000;
+const PIECES: usize = 9 * 1024 * 1024;
+
+/// Small objects, one in a piece, one of a recipe's pieces, and a past.
+fn fixture() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.set(vec![bucket(1, "alpha")]);
+    fixture.put_all(1, (0..20).map(|n| (format!("small-{n}"), vec![n; 100])));
+    fixture.put(1, "large", &vec![7; LARGE]);
+    fixture.put(1, "a\nb", &vec![7; LARGE]);
+    fixture.put(1, "pieces", &(0..PIECES).map(|at| (at / 1000) as u8).collect::<Vec<u8>>());
+    fixture.hold(9);
+    fixture.set(vec![(object_key(1, "small-3"), None)]);
+    fixture
+}
+
+/// All pages from a place on, each of about `bytes`.
+fn pages(fixture: &Fixture, mut after: Option<ContentHash>, bytes: u64) -> Vec<Page> {
+    let mut pages = Vec::new();
+    loop {
+        let page = fixture.store.scrub(after, bytes).unwrap();
+        after = page.reached;
+        pages.push(page);
+        if after.is_none() {
+            return pages;
+        }
+    }
+}
+
+fn damaged(fixture: &Fixture) -> Vec<Damaged> {
+    pages(fixture, None, 1 << 20).into_iter().flat_map(|page| page.damaged).collect()
+}
+
+fn referents(fixture: &Fixture, hash: ContentHash) -> Vec<String> {
+    let (mut search, mut found) = (Search::new([hash]), Vec::new());
+    while fixture
+        .store
+        .trace(&mut search, &mut |of, referent| {
+            assert_eq!(of, hash);
+            found.push(referent.to_string());
+        })
+        .unwrap()
+    {}
+    found.sort();
+    found
+}
+
+fn blobs(fixture: &Fixture) -> Vec<(ContentHash, BlobRow)> {
+    let row = |(key, value): (Vec<u8>, Vec<u8>)| {
+        (ContentHash::from_bytes(key.try_into().unwrap()), BlobRow::decode(&value).unwrap())
+    };
+    fixture.table(Table::Blobs).into_iter().map(row).collect()
+}
+
+fn blob(fixture: &Fixture, content: &[u8]) -> (ContentHash, BlobRow) {
+    let hash = ContentHash::of(content);
+    blobs(fixture).into_iter().find(|(found, _)| *found == hash).unwrap()
+}
+
+fn file_of(row: &BlobRow) -> (String, u64) {
+    match row.location {
+        Location::Journal { file, offset } => (format!("journal/{file:016x}.jnl"), offset),
+        Location::Piece => {
+            let id = row.instance.get();
+            (format!("pieces/{:02x}/{id:016x}", id as u8), 0)
+        }
+    }
+}
+
+fn served(fixture: &Fixture, hash: ContentHash, len: usize) -> Result<(), BlobError> {
+    let reader = fixture.store.read().unwrap();
+    let mut body = reader.open_body(&Body::Blob(hash), 0..len as u64)?;
+    let mut out = BytesMut::new();
+    while body.next_chunk(&mut out)? {}
+    Ok(())
+}
+
+#[test]
+fn every_blob_is_verified_once_whatever_the_pages_and_wherever_it_went_on() {
+    let fixture = fixture();
+    let all = blobs(&fixture);
+    let bytes: u64 = all.iter().map(|(_, row)| row.len).sum();
+    for limit in [1, 1000, LARGE as u64, 1 << 40] {
+        let pages = pages(&fixture, None, limit);
+        assert_eq!(pages.iter().map(|page| page.blobs).sum::<u64>(), all.len() as u64);
+        assert_eq!(pages.iter().map(|page| page.bytes).sum::<u64>(), bytes);
+        assert!(pages.iter().all(|page| page.damaged.is_empty()));
+        assert!(limit > 1 || pages.len() == all.len(), "a page ends where its bytes do");
+    }
+    let half = &all[all.len() / 2 - 1].0;
+    let rest: u64 = pages(&fixture, Some(*half), 1).iter().map(|page| page.blobs).sum();
+    assert_eq!(rest, (all.len() - all.len() / 2) as u64);
+}
+
+#[test]
+fn a_flipped_bit_is_found_and_named_and_neither_served_nor_shipped() {
+    let fixture = fixture();
+    let (hash, row) = blob(&fixture, &vec![7; LARGE]);
+    let (piece, _) = file_of(&row);
+    let end = fixture.disk.open(&piece).unwrap().len().unwrap() - 1;
+    for offset in [0, 65_536, LARGE as u64 - 1, end] {
+        fixture.disk.flip_bit(&piece, offset, 1).unwrap();
+        let [found] = &damaged(&fixture)[..] else { panic!("a flip at {offset}") };
+        assert_eq!((found.hash, found.instance), (hash, Some(row.instance)));
+        assert_eq!(found.place, format!("piece {:016x}", row.instance.get()));
+        assert_eq!(referents(&fixture, hash), ["alpha/a\\nb, version null", "alpha/large, version null"]);
+        assert!(matches!(served(&fixture, hash, LARGE), Err(BlobError::Damaged(_))));
+        assert!(matches!(fixture.store.blob(hash), Err(BlobError::Damaged(_))));
+        fixture.disk.flip_bit(&piece, offset, 1).unwrap();
+    }
+    assert_eq!(damaged(&fixture), []);
+}
+
+#[test]
+fn a_damaged_body_of_the_journal_is_named_in_the_past_too() {
+    let fixture = fixture();
+    let (hash, row) = blob(&fixture, &[3; 100]);
+    let (journal, offset) = file_of(&row);
+    fixture.disk.flip_bit(&journal, offset + 50, 0).unwrap();
+    let found = damaged(&fixture);
+    assert_eq!(found.iter().map(|found| found.hash).collect::<Vec<_>>(), [hash]);
+    assert_eq!(referents(&fixture, hash), ["alpha/small-3, version null, in the past"]);
+    assert!(matches!(served(&fixture, hash, 100), Err(BlobError::Damaged(_))));
+}
+
+#[test]
+fn a_lost_piece_and_a_damaged_recipe_are_named_by_the_objects_above_them() {
+    let fixture = fixture();
+    let blobs = blobs(&fixture);
+    let piece = blobs.iter().find(|(_, row)| row.location == Location::Piece && row.len != LARGE as u64).unwrap();
+    let (file, _) = file_of(&piece.1);
+    fixture.disk.rename(&file, "elsewhere").unwrap();
+    assert_eq!(damaged(&fixture).iter().map(|found| found.hash).collect::<Vec<_>>(), [piece.0]);
+    assert_eq!(referents(&fixture, piece.0), ["alpha/pieces, version null"]);
+    fixture.disk.rename("elsewhere", &file).unwrap();
+
+    let recipe = blobs.iter().find(|(_, row)| row.kind == BlobKind::Recipe).unwrap();
+    let (journal, offset) = file_of(&recipe.1);
+    fixture.disk.flip_bit(&journal, offset, 0).unwrap();
+    assert_eq!(damaged(&fixture).iter().map(|found| found.hash).collect::<Vec<_>>(), [recipe.0]);
+    assert_eq!(referents(&fixture, recipe.0), ["alpha/pieces, version null"]);
+}
+
+#[test]
+fn another_content_under_a_blobs_name_is_found_though_every_crc_is_right() {
+    let fixture = fixture();
+    let (one, two) = (blob(&fixture, &[1; 100]), blob(&fixture, &[2; 100]));
+    let write = EngineWrite { table: Table::Blobs, key: one.0.as_bytes().to_vec(), value: Some(two.1.encode()) };
+    fixture.store.core().engine.apply(&[write]).unwrap();
+    assert_eq!(damaged(&fixture).iter().map(|found| found.hash).collect::<Vec<_>>(), [one.0]);
+    let write = EngineWrite { table: Table::Blobs, key: one.0.as_bytes().to_vec(), value: Some(vec![0xff]) };
+    fixture.store.core().engine.apply(&[write]).unwrap();
+    let found: BTreeSet<_> = damaged(&fixture).into_iter().map(|found| (found.hash, found.instance)).collect();
+    assert_eq!(found, BTreeSet::from([(one.0, None)]));
+}
