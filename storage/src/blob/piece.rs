@@ -22,13 +22,12 @@ pub fn path_of(instance: InstanceId) -> String {
     format!("{DIR}/{:02x}/{:016x}", instance.get() as u8, instance.get())
 }
 
-/// Makes the 256 directories, durably, unless they are there.
+/// Makes the 256 directories unless they are there, durably: also those that a process made which died before its sync.
 pub fn make_dirs(disk: &dyn Disk) -> io::Result<()> {
-    if disk.list(DIR)?.len() >= 256 {
-        return Ok(());
-    }
-    for low in 0..=u8::MAX {
-        disk.create_dir_all(&format!("{DIR}/{low:02x}"))?;
+    if disk.list(DIR)?.len() < 256 {
+        for low in 0..=u8::MAX {
+            disk.create_dir_all(&format!("{DIR}/{low:02x}"))?;
+        }
     }
     disk.sync_dir(DIR)?;
     disk.sync_dir("")

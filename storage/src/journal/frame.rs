@@ -123,6 +123,11 @@ impl<'a> Frame<'a> {
         Some(Frame { seq, rows, bodies, offset, whole })
     }
 
+    /// All of it, as it stands in its file.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.whole
+    }
+
     /// The bodies, in order; none if the frame's inside contradicts itself.
     pub fn bodies(&self) -> Option<Vec<FoundBody>> {
         self.parse_bodies().map(|(bodies, _)| bodies)

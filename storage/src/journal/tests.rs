@@ -116,6 +116,48 @@ fn a_torn_tail_is_cut_and_never_an_acknowledged_frame() {
 }
 
 #[test]
+fn a_frame_that_only_memory_has_is_durable_once_it_is_replayed() {
+    for rotate in [1 << 20, 1000] {
+        let disk = SimDisk::new();
+        let mut journal = fresh(&disk, rotate);
+        (1..=3).for_each(|n| append(&mut journal, n));
+        disk.fail_sync(1 + u64::from(rotate == 1000 && journal.position().offset == 0));
+        assert!(matches!(journal.append(Seq::new(4), NOW, &[body(4, 700)], &rows(4)), Err(JournalError::Io(_))));
+        drop(journal);
+        let lost = open(&disk.crash(Crash::KeepAll), rotate, JournalPosition::default(), 0).unwrap();
+        assert_eq!(lost.1.len(), 3, "the medium does not have it");
+        disk.record_images();
+        let (mut journal, replayed) = open(&disk, rotate, JournalPosition::default(), 0).unwrap();
+        assert_eq!(replayed.len(), 4, "the memory has it");
+        for image in disk.take_images() {
+            let cut = open(&image.crash(Crash::Subset(7)), rotate, JournalPosition::default(), 0).unwrap();
+            assert!((3..=4).contains(&cut.1.len()), "the power goes while it is made durable");
+        }
+        let kept = open(&disk.crash(Crash::LoseAll), rotate, JournalPosition::default(), 0).unwrap();
+        assert_eq!(kept.1.len(), 4);
+        append(&mut journal, 5);
+        let kept = open(&disk.crash(Crash::LoseAll), rotate, JournalPosition::default(), 0).unwrap();
+        assert_eq!(kept.1, [1, 2, 3, 4, 5].map(rows));
+    }
+}
+
+#[test]
+fn a_file_whose_entry_may_not_be_durable_takes_no_frames() {
+    let disk = SimDisk::new();
+    let mut journal = fresh(&disk, 1000);
+    (1..=2).for_each(|n| append(&mut journal, n));
+    assert_eq!(journal.position().offset, 0, "the next frame makes a file");
+    disk.fail_sync(1);
+    assert!(matches!(journal.append(Seq::new(3), NOW, &[], &rows(3)), Err(JournalError::Io(_))));
+    drop(journal);
+    assert_eq!(disk.files().len(), 2);
+    let (mut journal, _) = open(&disk, 1000, JournalPosition::default(), 0).unwrap();
+    append(&mut journal, 3);
+    let (_, replayed) = open(&disk.crash(Crash::LoseAll), 1000, JournalPosition::default(), 0).unwrap();
+    assert_eq!(replayed.len(), 3);
+}
+
+#[test]
 fn damage_before_a_good_frame_is_an_error_wherever_it_is() {
     let disk = SimDisk::new();
     let mut journal = fresh(&disk, 1 << 20);

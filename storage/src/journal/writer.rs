@@ -77,20 +77,28 @@ impl Journal {
                 return Err(damaged(at, "a frame's Seq does not follow its predecessor's"));
             }
             let rows = frame.rows().ok_or(damaged(at, "a frame contradicts itself"))?;
+            // It may be in memory only, where a failed sync has left it: then no sync will write it, unless it is written again. Where
+            // it is on the medium, the same bytes go over it.
+            handle.write_at(frame.bytes(), at)?;
             self.last = frame.seq;
             replay(rows)?;
             at = scan.offset();
         }
         match scan.ended() {
             Ended::Whole => {}
-            Ended::Torn if newest => {
-                handle.set_len(at)?;
-                handle.sync_data()?;
-            }
+            Ended::Torn if newest => handle.set_len(at)?,
             Ended::Torn => return Err(damaged(at, "a file that is not the newest has a torn frame")),
             Ended::Damaged => return Err(damaged(at, "a good frame stands behind a bad one")),
         }
         self.next = JournalPosition { file, offset: at };
+        if newest && at == 0 {
+            // The sync of its entry may have failed, and no later one would make up for it: it is made anew.
+            self.current = None;
+            return Ok(self.files.remove(file)?);
+        }
+        if at > start || scan.ended() == Ended::Torn {
+            handle.sync_data()?;
+        }
         self.current = Some(handle);
         Ok(())
     }

@@ -191,6 +191,21 @@ impl World {
         Ok(())
     }
 
+    /// The process dies and starts again; the power stays. Goes on from what the store is found to be: the first of these that fits.
+    pub fn restart(&mut self, found: &[Expected]) -> Result<(), Stopped> {
+        self.open.clear();
+        drop(self.store.take());
+        let store = Store::open(self.disk.clone(), self.options.clone()).map_err(|error| Stopped(error.to_string()))?;
+        let fits = |expected: &&Expected| matches!(matches_store(&store, expected), Ok(Ok(())));
+        let fitting =
+            found.iter().find(fits).ok_or_else(|| Stopped("neither of the states that it may have".into()))?;
+        self.expected = fitting.clone();
+        self.path = store.paths().first().map(|row| Path { guid: row.guid, epoch: row.epoch.number });
+        self.cursor = store.cursors()?.first().map(|cursor| cursor.id);
+        self.store = Some(store);
+        Ok(())
+    }
+
     /// Reads what earlier readers have left, and lets them go.
     pub fn finish_readers(&mut self) -> Result<(), Stopped> {
         for (mut reader, content) in std::mem::take(&mut self.open) {

@@ -1,7 +1,8 @@
 //! A disk in memory that can lose what was not synced, fail, and fill up; the same seed gives the same disk.
 //!
 //! Model: a write is pending, sector by sector, until its file is synced; a name is pending until its directory is synced. A crash keeps what
-//! was synced and any part of what was pending.
+//! was synced and any part of what was pending. What a failed sync covered is not pending any more: it is read until the crash, as from a cache, and no later
+//! sync writes it.
 
 mod crash;
 mod inode;
@@ -73,7 +74,7 @@ impl SimDisk {
         self.state().fail_write_in = n;
     }
 
-    /// The `n`th sync of a file or directory from now (from 1) fails; what it covered will never be durable.
+    /// The `n`th sync of a file or directory from now (from 1) fails; what it covered will never be durable, unless it is written again. Zero: none fails.
     pub fn fail_sync(&self, n: u64) {
         self.state().fail_sync_in = n;
     }

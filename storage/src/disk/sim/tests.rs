@@ -103,6 +103,22 @@ fn a_failed_sync_never_becomes_durable() {
 }
 
 #[test]
+fn what_a_failed_sync_covered_is_read_until_the_crash_and_written_only_if_it_is_written_again() {
+    let disk = SimDisk::new();
+    let file = write(&disk, "a", &[1; 1024]);
+    file.sync_data().unwrap();
+    disk.sync_dir("").unwrap();
+    file.write_at(&[2; 1024], 0).unwrap();
+    disk.fail_sync(1);
+    assert!(file.sync_data().is_err());
+    file.write_at(&[2; 512], 0).unwrap();
+    file.sync_data().unwrap();
+    assert_eq!(read(&disk, "a").unwrap(), [2; 1024]);
+    let medium = read(&disk.crash(Crash::KeepAll), "a").unwrap();
+    assert_eq!((&medium[..512], &medium[512..]), (&[2; 512][..], &[1; 512][..]));
+}
+
+#[test]
 fn a_full_disk_refuses_growth_only() {
     let disk = SimDisk::new();
     disk.set_capacity(Some(1000));
