@@ -18,9 +18,10 @@ use crate::meta::delta::{DeltaPage, DeltaPosition, Walk};
 use crate::meta::digest::LtHash;
 use crate::meta::engine::Table;
 use crate::meta::layout::Span;
+use crate::meta::lists;
+use crate::meta::open::{self, Opened};
 pub use crate::meta::published::Catalogue;
 pub use crate::meta::reader::Reader;
-use crate::meta::{lists, open};
 use crate::record::{
     BlobKind, CursorRow, Digest, HoldRow, InstanceId, PathRow, RecipeChild, Scope, SnapshotRow, TransferRow,
 };
@@ -47,10 +48,10 @@ impl Store {
     /// # Errors
     /// [`OpenError`]: another process has the directory, another build or engine made it, or it is damaged.
     pub fn open(disk: Arc<dyn Disk>, options: Options) -> Result<Store, OpenError> {
-        let writing = open::open(disk, &options)?;
+        let Opened { writing, pieces } = open::open(disk, &options)?;
         let core = Arc::clone(&writing.core);
         let committer = Committer::start(writing)?;
-        Ok(Store { inner: Arc::new(Inner { committer, collector: Collector::default(), core }) })
+        Ok(Store { inner: Arc::new(Inner { committer, collector: Collector::new(pieces), core }) })
     }
 
     pub fn node(&self) -> NodeGuid {

@@ -5,7 +5,7 @@ use crate::record::InstanceId;
 
 /// Gives out instance ids, each once. The counter itself is in memory: every frame that brings new instances also writes
 /// [`next`](Self::next) as a row, and opening begins above both that row and every piece file on the disk
-/// ([`BlobStore::highest_piece`](super::BlobStore::highest_piece)). So an id that any durable row or file has carried is never given out again.
+/// ([`BlobStore::pieces`](super::BlobStore::pieces)). So an id that any durable row or file has carried is never given out again.
 #[derive(Debug)]
 pub(crate) struct InstanceAllocator(AtomicU64);
 
@@ -25,7 +25,7 @@ impl InstanceAllocator {
 }
 
 /// Piece files that nobody will ever reference, waiting for the collector to unlink them. In memory only: what a crash forgets is found
-/// at the next open as an orphan.
+/// by the collector after the next open as an orphan.
 #[derive(Debug, Default)]
 pub(crate) struct Surplus(Mutex<Vec<InstanceId>>);
 

@@ -124,14 +124,6 @@ impl PieceFile {
         Ok(named.then_some(PieceFile { handle, instance, footer }))
     }
 
-    /// The blob and data length that a piece file's footer states; none when the footer does not verify.
-    pub fn identify(handle: &dyn DiskFile, instance: InstanceId) -> io::Result<Option<(ContentHash, u64)>> {
-        let whole = handle.len()?;
-        let Some(len) = data_length(whole) else { return Ok(None) };
-        let footer = load_footer(handle, instance, len)?;
-        Ok(footer.and_then(|footer| footer_hash(&footer)).map(|hash| (hash, len)))
-    }
-
     pub fn handle(&self) -> &dyn DiskFile {
         &*self.handle
     }
@@ -158,14 +150,6 @@ impl PieceFile {
 fn footer_length(len: u64) -> usize {
     // Bounded by the caller: at most a piece.
     len.div_ceil(BLOCK_BYTES as u64) as usize * 4 + TRAILER_BYTES
-}
-
-/// The data length of a piece file of `whole` bytes; none if no piece file has that length.
-fn data_length(whole: u64) -> Option<u64> {
-    let rest = whole.checked_sub(TRAILER_BYTES as u64)?;
-    let blocks = rest.div_ceil(BLOCK_BYTES as u64 + 4);
-    let len = rest.checked_sub(blocks * 4)?;
-    (len <= PIECE_BYTES as u64 && len + footer_length(len) as u64 == whole).then_some(len)
 }
 
 fn load_footer(handle: &dyn DiskFile, instance: InstanceId, len: u64) -> io::Result<Option<Vec<u8>>> {

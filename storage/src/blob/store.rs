@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use super::instance::{InstanceAllocator, StagedPiece, Surplus};
-use super::piece::{self, PieceFile};
+use super::piece;
 use super::read;
 use super::reader::{BodyReader, Resolve};
 use super::recipe;
@@ -29,14 +29,15 @@ pub(crate) struct BlobStore {
 }
 
 impl BlobStore {
-    /// The highest instance among the piece files on the disk: ids begin above it. To be asked before an allocator is made.
-    pub fn highest_piece(disk: &dyn Disk) -> io::Result<u64> {
-        let mut highest = 0;
+    /// The instance of every piece file on the disk, in no order: ids begin above them, and those that no row names are orphans. To be asked
+    /// before an allocator is made. No file is opened.
+    pub fn pieces(disk: &dyn Disk) -> io::Result<Vec<InstanceId>> {
+        let mut pieces = Vec::new();
         piece::each(disk, &mut |instance| {
-            highest = highest.max(instance.get());
+            pieces.push(instance);
             Ok(())
         })?;
-        Ok(highest)
+        Ok(pieces)
     }
 
     /// Makes the directories of a new store, durably, and opens the room.
@@ -160,14 +161,8 @@ impl BlobStore {
         }
     }
 
-    /// Visits every piece file there is, in no order: at open, what no `blobs` and no `condemned` row names is an orphan.
+    /// Visits every piece file there is, in no order.
     pub fn each_piece(&self, visit: &mut dyn FnMut(InstanceId) -> io::Result<()>) -> io::Result<()> {
         piece::each(&*self.disk, visit)
-    }
-
-    /// Which blob a piece file holds, and how long it is, by its footer.
-    pub fn identify(&self, instance: InstanceId) -> io::Result<Option<(ContentHash, u64)>> {
-        let file = self.disk.open(&piece::path_of(instance))?;
-        PieceFile::identify(&*file, instance)
     }
 }

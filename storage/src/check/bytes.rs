@@ -59,7 +59,8 @@ impl Check<'_> {
                 self.found(Kind::Bytes, file, format!("blob {hash} is there, and not its file"));
             }
         }
-        if self.subject.state != State::Running {
+        // Before that they may wait for the collector.
+        if self.subject.state == State::Collected {
             for instance in files.difference(&instances.condemned) {
                 self.found(Kind::LeftOver, format!("piece {:016x}", instance.get()), "no row names it");
             }

@@ -11,16 +11,21 @@ use std::sync::{Mutex, PoisonError};
 use crate::change::Refusal;
 use crate::meta::committer::Committer;
 use crate::meta::core::Core;
+use crate::record::InstanceId;
 use crate::store::{Change, Collected, CommitError, Lane, ReadError};
 use crate::types::Timestamp;
 
 /// What collection remembers between steps. Losing it costs a walk, nothing else.
-#[derive(Default)]
 pub(crate) struct Collector {
     progress: Mutex<sweep::Progress>,
 }
 
 impl Collector {
+    /// `pieces`: the piece files there were when the store was opened.
+    pub fn new(pieces: Vec<InstanceId>) -> Self {
+        Collector { progress: Mutex::new(sweep::Progress::new(pieces)) }
+    }
+
     /// One bounded step. Steps never overlap.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tandem_storage::check::{Depth, State};
 use tandem_storage::disk::{Crash, SimDisk};
+use tandem_storage::types::Timestamp;
 use tandem_storage::{EngineKind, Store};
 
 use crate::content::Sizes;
@@ -14,6 +15,7 @@ use crate::sequences::{number, seeds, step};
 use crate::world::{Expected, Stopped, World, matches_store, options};
 
 const STEPS: usize = 14;
+const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 /// Crash states that one workload gives, at the very least.
 const STATES_A_WORKLOAD: u64 = 100;
 
@@ -91,7 +93,15 @@ fn survives(moment: &Moment, crash: Crash) -> Result<(), String> {
             .map_err(|why| format!("the second time: {why}"))?;
     }
     let same = open(&disk).map_err(|stopped| stopped.0)?;
-    holds(&same, found).map_err(|why| format!("opened again it is another: {why}"))
+    holds(&same, found).map_err(|why| format!("opened again it is another: {why}"))?;
+    collected(&same).and_then(|()| holds(&same, found)).map_err(|why| format!("after collection: {why}"))
+}
+
+/// Collects all that the crash has left behind: nothing is left over, and nothing is gone that is needed.
+fn collected(store: &Store) -> Result<(), String> {
+    while store.collect(NOW).map_err(|error| error.to_string())?.more {}
+    let report = store.check(State::Collected, Depth::Bytes, &mut |_| {}).map_err(|error| error.to_string())?;
+    if report.is_clean() { Ok(()) } else { Err(format!("{:#?}", report.findings)) }
 }
 
 fn modes(seed: u64, moment: u64) -> [Crash; 7] {

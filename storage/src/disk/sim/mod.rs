@@ -39,6 +39,11 @@ impl SimDisk {
         self.state().syncs
     }
 
+    /// Openings of files so far.
+    pub fn opens(&self) -> u64 {
+        self.state().opens
+    }
+
     /// The `n`th sync (from 1) stops the disk before it does anything: it and every operation after it fail.
     pub fn freeze_at_sync(&self, n: u64) {
         self.state().freeze_at = Some(n);
@@ -111,6 +116,7 @@ impl Disk for SimDisk {
         let mut state = self.state();
         state.alive()?;
         let inode = state.file_at(path)?;
+        state.opens += 1;
         Ok(Arc::new(SimFile { state: self.state.clone(), inode }))
     }
 

@@ -53,6 +53,7 @@ pub struct State {
     pub pending: Vec<EntryOp>,
     pub locked: BTreeSet<String>,
     pub syncs: u64,
+    pub opens: u64,
     pub freeze_at: Option<u64>,
     pub frozen: bool,
     /// Counts down; the one that reaches zero fails. Zero: none will.

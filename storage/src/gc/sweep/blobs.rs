@@ -124,7 +124,7 @@ pub(super) fn unlink(step: &mut Step<'_>) -> Result<(), CommitError> {
 }
 
 /// False: it is still there, and is tried again, by a later step or by the next open.
-fn unlink_one(core: &Core, instance: InstanceId) -> bool {
+pub(super) fn unlink_one(core: &Core, instance: InstanceId) -> bool {
     match core.blobs.unlink(instance) {
         Ok(()) => true,
         Err(error) => {

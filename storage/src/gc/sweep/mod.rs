@@ -4,10 +4,12 @@ mod blobs;
 mod feed;
 mod history;
 mod journal;
+mod orphans;
 mod snapshots;
 mod transfers;
 
 use super::Step;
+use crate::record::InstanceId;
 use crate::store::CommitError;
 
 /// Rows that one sweep removes in one commit: a bite that clients do not feel.
@@ -16,10 +18,17 @@ const BITE: usize = 256;
 const ROWS_A_STEP: usize = 2048;
 
 /// Where sweeps without a durable place are.
-#[derive(Default)]
 pub(super) struct Progress {
     feed: feed::Progress,
     journal: journal::Progress,
+    orphans: orphans::Progress,
+}
+
+impl Progress {
+    pub fn new(pieces: Vec<InstanceId>) -> Self {
+        let orphans = orphans::Progress::new(pieces);
+        Progress { feed: feed::Progress::default(), journal: journal::Progress::default(), orphans }
+    }
 }
 
 /// What comes first makes garbage for what follows.
@@ -30,6 +39,7 @@ pub(super) fn all(step: &mut Step<'_>, progress: &mut Progress) -> Result<(), Co
     feed::sweep(step, &mut progress.feed)?;
     blobs::condemn(step)?;
     blobs::unlink(step)?;
+    orphans::sweep(step, &mut progress.orphans)?;
     journal::compact(step, &mut progress.journal)
 }
 

@@ -1,13 +1,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::blob::StagedBody;
 use crate::change::{AccessChange, At, BeginTransfer, ClaimBlobs, PathOp};
 use crate::check::State;
+use crate::disk::Crash;
 use crate::fixture::{
-    Dice, Fixture, bucket, create_path, epoch, hold_id, object_key, options, path_guid, snapshot, snapshot_guid,
+    Dice, Fixture, SetRows, bucket, create_path, epoch, hold_id, object, object_key, options, path_guid, snapshot,
+    snapshot_guid,
 };
 use crate::meta::digest::LtHash;
-use crate::meta::engine::Table;
+use crate::meta::engine::{EngineWrite, Table};
 use crate::record::{CreatorKind, Digest, RowKey, Scope, SnapshotMeta, TransferPhase, TransferRow};
 use crate::store::Store;
 use crate::types::{Seq, Timestamp, TransferGuid};
@@ -216,4 +219,102 @@ fn counted_rows_are_those_of_buckets() {
     hash.add(&key.encode(), &value.expect("a row"));
     assert_eq!(digest(&fixture, seq), hash.digest());
     assert!(matches!(key, RowKey::Bucket(_)) && fixture.count(Table::Current) == 2);
+}
+
+/// A store after the process has died in the middle of writing: with so many objects in pieces of their own, and so many pieces that no row names.
+fn died_while_writing(objects: u32, orphans: u32) -> Fixture {
+    let fixture = Fixture::new();
+    fixture.set(vec![bucket(1, "one")]);
+    for n in 0..objects {
+        fixture.put(1, &format!("key-{n}"), &large(n));
+    }
+    let staged: Vec<_> = (0..orphans).map(|n| staged(&fixture, &large(objects + n))).collect();
+    let disk = fixture.disk.crash(Crash::KeepAll);
+    drop(staged);
+    let store = Store::open(Arc::new(disk.clone()), options()).expect("opened after the crash");
+    Fixture { store, disk }
+}
+
+fn large(n: u32) -> Vec<u8> {
+    n.to_le_bytes().repeat(17 * 1024)
+}
+
+fn staged(fixture: &Fixture, content: &[u8]) -> StagedBody {
+    let mut writer = fixture.store.body_writer();
+    writer.write(content).expect("written");
+    writer.finish().expect("finished")
+}
+
+fn pieces(fixture: &Fixture) -> usize {
+    fixture.disk.files().into_iter().filter(|path| path.starts_with("pieces/")).count()
+}
+
+#[test]
+fn opening_opens_no_piece_and_collection_takes_those_that_no_row_names() {
+    let few = died_while_writing(1, 1);
+    let many = died_while_writing(40, 300);
+    assert_eq!(few.disk.opens(), many.disk.opens(), "to open a store costs the same, however many pieces it has");
+    assert_eq!(pieces(&many), 340, "they wait for the collector");
+    many.check(State::Idle);
+    let before = many.disk.opens();
+    many.collect();
+    assert_eq!(pieces(&many), 40);
+    assert_eq!(many.disk.opens(), before, "nor does collection open them");
+    many.check(State::Collected);
+}
+
+#[test]
+fn what_is_being_written_is_no_orphan_before_during_and_after_the_sweep() {
+    for cut in 0..6 {
+        let fixture = died_while_writing(20, 600);
+        let early = staged(&fixture, &large(1000));
+        let mut writer = fixture.store.body_writer();
+        writer.write(&large(1001)).expect("written");
+        for _ in 0..cut {
+            fixture.store.collect(Timestamp::from_secs(1)).expect("collected");
+        }
+        let late = staged(&fixture, &large(1002));
+        // The same content as an orphan's: its own instance is what the row will name.
+        let same = staged(&fixture, &large(25));
+        fixture.collect();
+        assert_eq!(pieces(&fixture), 20 + 4);
+        let bodies = vec![early, writer.finish().expect("finished"), late, same];
+        let rows = bodies.iter().enumerate().map(|(n, body)| object(1, &format!("new-{n}"), body.body())).collect();
+        fixture.commit(SetRows { bodies, rows });
+        fixture.collect();
+        fixture.check(State::Collected);
+        let again = fixture.disk.crash(Crash::LoseAll);
+        let store = Store::open(Arc::new(again.clone()), options()).expect("opened again");
+        let fixture = Fixture { store, disk: again };
+        fixture.collect();
+        assert_eq!(pieces(&fixture), 24);
+        fixture.check(State::Collected);
+    }
+}
+
+#[test]
+fn pieces_stay_when_a_row_that_might_name_them_does_not_decode() {
+    let fixture = died_while_writing(3, 3);
+    let (key, _) = fixture.table(Table::Blobs).remove(1);
+    let unknown = EngineWrite { table: Table::Blobs, key, value: Some(vec![0xff]) };
+    fixture.store.core().engine.apply(&[unknown]).expect("applied");
+    fixture.collect();
+    assert_eq!(pieces(&fixture), 6);
+}
+
+#[test]
+fn a_sweep_that_a_crash_cuts_begins_again() {
+    let fixture = died_while_writing(5, 400);
+    while pieces(&fixture) == 405 {
+        fixture.store.collect(Timestamp::from_secs(1)).expect("collected");
+    }
+    for (crash, seed) in [Crash::LoseAll, Crash::KeepAll, Crash::Subset(3)].into_iter().zip(0..) {
+        let disk = fixture.disk.crash(crash);
+        let store = Store::open(Arc::new(disk.clone()), options()).expect("opened after the crash");
+        let fixture = Fixture { store, disk };
+        fixture.put(1, "new", &large(5000 + seed));
+        fixture.collect();
+        assert_eq!(pieces(&fixture), 6);
+        fixture.check(State::Collected);
+    }
 }
