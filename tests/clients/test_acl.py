@@ -3,7 +3,7 @@
 import pytest
 import urllib3
 from conftest import Node, s3_client
-from people import PASSWORD, Local, code, new_account, policy, statement, unique
+from people import PASSWORD, Local, admin, code, new_account, policy, statement, unique
 
 ALL_USERS = "http://acs.amazonaws.com/groups/global/AllUsers"
 HTTP = urllib3.PoolManager()
@@ -48,6 +48,30 @@ def grants(answer):
         (grant["Grantee"].get("ID") or grant["Grantee"].get("URI"), grant["Permission"]) for grant in answer["Grants"])
 
 
+def administrator(node, tenant):
+    """An IAM user of the tenant who may everything that is its account's."""
+    policy_id = admin(node, "GET", "/api/s3policies/?name=AdministratorAccess")[0]["id"]
+    fields = {"name": unique("administrator"), "tenant_id": tenant["id"], "iam": True}
+    user = admin(node, "POST", "/api/users/", **fields, s3_policies_ids=[policy_id])
+    pair = admin(node, "POST", f"/api/users/{user['id']}/access_keys/", tenant_id=tenant["id"])
+    return user, s3_client(node.s3, pair["access_key"], pair["secret_key"])
+
+
+def test_who_began_an_upload_lists_its_parts_and_aborts_it_in_anothers_bucket(listed, root, writers):
+    user, beginner = administrator(listed, new_account(listed))
+    _, stranger = administrator(listed, new_account(listed))
+    root.put_bucket_acl(Bucket=writers, ACL="public-read-write")
+    upload = beginner.create_multipart_upload(Bucket=writers, Key="k")["UploadId"]
+    named = {"Bucket": writers, "Key": "k", "UploadId": upload}
+    shown = root.list_multipart_uploads(Bucket=writers)["Uploads"][0]["Initiator"]
+    assert shown == {"ID": user["arn"], "DisplayName": user["name"]}
+    for call in (stranger.list_parts, stranger.abort_multipart_upload):
+        assert code(call, **named) == "AccessDenied"
+    assert beginner.list_parts(**named)["Initiator"] == shown
+    beginner.abort_multipart_upload(**named)
+    assert code(beginner.abort_multipart_upload, **named) in ("AccessDenied", "NoSuchUpload")
+
+
 def test_a_bucket_has_no_acls_unless_it_is_asked_for(listed, root, owner):
     name = unique("plain")
     root.create_bucket(Bucket=name)
@@ -56,7 +80,9 @@ def test_a_bucket_has_no_acls_unless_it_is_asked_for(listed, root, owner):
     assert grants(root.get_bucket_acl(Bucket=name)) == [(owner["ID"], "FULL_CONTROL")]
     root.put_object(Bucket=name, Key="k", Body=b"x", ACL="bucket-owner-full-control")
     assert code(root.put_object, Bucket=name, Key="k", ACL="public-read") == "AccessControlListNotSupported"
-    assert code(root.put_bucket_acl, Bucket=name, ACL="public-read") == "AccessControlListNotSupported"
+    for acl in ("public-read", "private"):
+        assert code(root.put_bucket_acl, Bucket=name, ACL=acl) == "AccessControlListNotSupported"
+        assert code(root.put_object, Bucket=name, Key="k", ACL=acl) == "AccessControlListNotSupported"
     assert code(root.put_object_acl, Bucket=name, Key="k", ACL="public-read") == "AccessControlListNotSupported"
     refused = code(root.create_bucket, Bucket=unique("open"), ACL="public-read")
     assert refused == "InvalidBucketAclWithObjectOwnership"

@@ -165,7 +165,7 @@ def request_of(route, when):
         headers.append(["x-amz-copy-source", f"/walk/{source}{version}"])
         if when is None:
             headers.append(["x-amz-tagging-directive", "REPLACE"])
-    if when == "Acl":
+    if when in ("Acl", "BucketAcl"):
         headers.append(["x-amz-acl", "bucket-owner-full-control"])
     if isinstance(when, dict):
         (kind, name), = when.items()

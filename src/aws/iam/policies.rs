@@ -86,13 +86,11 @@ pub async fn delete(call: &Call<'_>) -> Answered {
     Ok(done())
 }
 
+/// One permission for both, as with AWS: a version may be put in force with its making.
 pub async fn create_version(call: &Call<'_>) -> Answered {
     let policy = allowed(call, "iam:CreatePolicyVersion")?;
     let document = IdentityDocument::parse(call.form.required("PolicyDocument")?)?;
     let default = call.form.flag("SetAsDefault")?;
-    if default {
-        allowed(call, "iam:SetDefaultPolicyVersion")?;
-    }
     let made = call.change(|draft| draft.create_version(&policy.id, document, default)).await?;
     let in_force = if default { made.number } else { policy.default };
     Ok(version_shown(made, in_force, false))

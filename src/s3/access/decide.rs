@@ -252,6 +252,10 @@ impl<'a> Asker<'a> {
             When::Header(name) => Ok(header(name)),
             When::True(name) => Ok(request.header(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))),
             When::Acl => Ok(documents::ACL_HEADERS.iter().any(|name| request.headers.contains_key(*name))),
+            When::BucketAcl => Ok(documents::ACL_HEADERS.iter().any(|name| {
+                let mut values = request.headers.get_all(*name).iter();
+                values.any(|value| *name != "x-amz-acl" || value != "private")
+            })),
             When::SourceTags => Ok(source_version(false)? && self.copies_tags()?),
             When::SourceVersionTags => Ok(source_version(true)? && self.copies_tags()?),
         }
@@ -312,11 +316,37 @@ impl<'a> Asker<'a> {
             Err(denied) if !denied.explicit && self.is_told_absent(need.action, subject)? => {
                 Err(S3Error::of(ErrorCode::NoSuchKey).detail("Key", subject.key().unwrap_or_default()))
             }
+            Err(denied) if !denied.explicit && self.may_as_initiator(need.action, subject)? => Ok(None),
             Err(denied) => {
                 audit::denied(self.service, self.request, need.action, subject.arn(), &denied.why);
                 Err(ErrorCode::AccessDenied.into())
             }
         }
+    }
+
+    /// Who began an upload may list its parts and abort it as far as its own side goes, also in another account's bucket: as with AWS.
+    fn may_as_initiator(&self, action: &'static str, subject: &Subject<'_>) -> Result<bool, S3Error> {
+        let request = self.request;
+        let begun = matches!(request.operation, Operation::ListParts | Operation::AbortMultipartUpload);
+        let (true, Some(account), Ok(upload)) = (begun, self.caller().account(), documents::upload_id(request)) else {
+            return Ok(false);
+        };
+        let (known, reader) = (self.known()?, self.rows.reader()?);
+        if known.public_access.restrict_public_buckets || !known.is_seen_by(reader) {
+            return Ok(false);
+        }
+        let row = reader.upload(&known.view, request.object_key()?, upload)?;
+        if row.and_then(|row| row.initiator).as_deref() != Some(self.caller().user_id()) {
+            return Ok(false);
+        }
+        let circumstances = Circumstances::of(self.service, request, subject);
+        let question = tandem_policy::Request {
+            caller: self.caller(),
+            action: Action::of(action),
+            resource: subject.arn(),
+            context: &circumstances,
+        };
+        Ok(evaluate(&policies(&request.principal, Resource::Account(&account.id)), &question).allowed)
     }
 
     /// Where ACLs count, an object that is not there grants nothing to anybody: who may list its bucket is told that it is not there.

@@ -6,7 +6,7 @@ use tandem_policy::{Caller, Owner};
 
 use super::known::KnownBucket;
 use super::setting::StoredAcl;
-use crate::identity::{AccountId, Snapshot, canonical_id};
+use crate::identity::{AccountId, Entity as _, Snapshot, User, canonical_id};
 use crate::s3::service::Service;
 
 /// Owns what nobody else does; the administrator is its root.
@@ -27,6 +27,22 @@ impl Owners {
         match known {
             Some(account) => Owner { id: account.canonical.to_string(), display_name: account.name.clone() },
             None => Owner { id: canonical_id(id), display_name: id.to_owned() },
+        }
+    }
+
+    /// Who made something, by the unique id that its row keeps: an account's root is shown as its account, a user by its ARN and name.
+    /// Whom this node does not know is shown by the id.
+    pub fn maker(&self, id: &str) -> Owner {
+        if AccountId::parse(id).is_some() {
+            return self.account(id);
+        }
+        let local = || {
+            let (account, uid) = id.split_once(":uid:")?;
+            self.0.local_user(AccountId::parse(account)?, uid.parse().ok()?)
+        };
+        match self.0.get::<User>(id).or_else(local) {
+            Some(user) => Owner { id: user.arn(), display_name: user.name.clone() },
+            None => Owner { id: id.to_owned(), display_name: id.to_owned() },
         }
     }
 

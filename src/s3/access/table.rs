@@ -44,6 +44,8 @@ pub enum When {
     True(&'static str),
     /// A canned ACL or grants are there.
     Acl,
+    /// The same, but for `private`, which is what a new bucket has anyhow.
+    BucketAcl,
     /// Tags are copied along, and the source has some.
     SourceTags,
     SourceVersionTags,
@@ -102,7 +104,7 @@ const COPY_PART: &[Need] = &[
 
 const CREATE_BUCKET: &[Need] = &[
     need("s3:CreateBucket", On::NewName, When::Always),
-    need("s3:PutBucketAcl", On::NewBucket, When::Acl),
+    need("s3:PutBucketAcl", On::NewBucket, When::BucketAcl),
     need("s3:PutBucketOwnershipControls", On::NewBucket, When::Header("x-amz-object-ownership")),
     need("s3:PutBucketObjectLockConfiguration", On::NewBucket, When::True(LOCK_ENABLED)),
     need("s3:PutBucketVersioning", On::NewBucket, When::True(LOCK_ENABLED)),

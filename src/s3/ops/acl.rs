@@ -59,9 +59,13 @@ impl Wanted {
         }
     }
 
-    /// Whether it says no more than what holds where ACLs do not count. `private` is taken too, since there are clients that
-    /// always send it.
-    pub(super) fn asks_nothing(&self) -> bool {
+    /// Whether it says no more than what holds where ACLs do not count: in these words only, as with AWS.
+    fn asks_nothing(&self) -> bool {
+        matches!(self, Wanted::Canned(CannedAcl::BucketOwnerFullControl))
+    }
+
+    /// Whether it gives nothing to anybody but the owner of a new bucket.
+    pub(super) fn gives_nothing(&self) -> bool {
         matches!(self, Wanted::Canned(CannedAcl::BucketOwnerFullControl | CannedAcl::Private))
     }
 
@@ -135,9 +139,14 @@ pub(super) fn replacement(
 }
 
 /// # Errors
-/// `AccessControlListNotSupported`, when ACLs do not count and this one is not what holds anyhow.
-pub(super) fn refuse_where_off(bucket: &KnownBucket, bucket_owner: &Owner, acl: &Acl) -> Result<(), S3Error> {
-    let plain = || *acl == Acl::private(bucket_owner.clone());
+/// `AccessControlListNotSupported`, when ACLs do not count and this one is not what holds anyhow. `private` by name never is, as with AWS.
+pub(super) fn refuse_where_off(
+    bucket: &KnownBucket,
+    bucket_owner: &Owner,
+    request: &Request,
+    acl: &Acl,
+) -> Result<(), S3Error> {
+    let plain = || *acl == Acl::private(bucket_owner.clone()) && request.header("x-amz-acl") != Some("private");
     match bucket.ownership.acls_count() || plain() {
         true => Ok(()),
         false => Err(ErrorCode::AccessControlListNotSupported.into()),

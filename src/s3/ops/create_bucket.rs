@@ -89,7 +89,7 @@ fn settings(service: &Service, request: &Request, account: &str) -> Result<Vec<(
         let acl = wanted.into_acl(owners.account(account), None)?;
         let stored = StoredAcl { account: account.to_owned(), acl };
         settings.push((Box::from(setting::ACL), stored.encode()));
-    } else if !wanted.asks_nothing() {
+    } else if !wanted.gives_nothing() {
         return Err(ErrorCode::InvalidBucketAclWithObjectOwnership.into());
     }
     Ok(settings)

@@ -2,6 +2,7 @@
 //! form: what cannot be read is as if it were not there.
 
 use tandem_storage::change::VersionSelector;
+use tandem_storage::types::UploadId;
 
 pub(in crate::s3) use super::copy_source::CopySource;
 use super::tagging::{self, Holder};
@@ -28,6 +29,11 @@ pub(in crate::s3) fn copy_source(request: &Request) -> Result<CopySource, S3Erro
 /// The version that `versionId` names; none: the latest.
 pub(in crate::s3) fn version(request: &Request) -> Result<VersionSelector, S3Error> {
     argument::version(request)
+}
+
+/// The upload that `uploadId` names.
+pub(in crate::s3) fn upload_id(request: &Request) -> Result<UploadId, S3Error> {
+    argument::upload_id(request)
 }
 
 /// The tags that the request gives to its object or bucket.

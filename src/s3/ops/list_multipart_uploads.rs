@@ -1,4 +1,3 @@
-use tandem_policy::Owner;
 use tandem_storage::list::{Listing, Page, Start};
 use tandem_storage::record::UploadRow;
 use tandem_storage::types::UploadId;
@@ -118,12 +117,7 @@ fn write_upload(xml: &mut XmlWriter, key: &str, row: &UploadRow, encoding: Encod
 /// Who began an upload, and whose its object will be.
 pub(super) fn write_people(xml: &mut XmlWriter, row: &UploadRow, (accounts, owners): &(Owners, ObjectOwners)) {
     let owner = owners.of_slot(row.acl.as_deref());
-    let initiator = match row.initiator.as_deref() {
-        // An account's root is shown as its account.
-        Some(id) if id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()) => accounts.account(id),
-        Some(id) => Owner { id: id.to_owned(), display_name: id.to_owned() },
-        None => owners.bucket().clone(),
-    };
+    let initiator = row.initiator.as_deref().map_or_else(|| owners.bucket().clone(), |id| accounts.maker(id));
     object_listing::write_identity(xml, "Initiator", &initiator);
     object_listing::write_owner(xml, &owner);
 }

@@ -29,7 +29,7 @@ pub async fn handle(service: &Service, request: Authorized<PutObjectAcl>) -> Res
             None => (bucket.account().to_owned(), bucket_owner.clone()),
         };
         let acl = acl::replacement(&owners, &request, &document, owner, Some(&bucket_owner))?;
-        acl::refuse_where_off(&bucket, &bucket_owner, &acl)?;
+        acl::refuse_where_off(&bucket, &bucket_owner, &request, &acl)?;
         acl::refuse_public(&bucket, &acl)?;
         let slot = bucket.ownership.acls_count().then(|| StoredAcl { account, acl }.encode());
         let still = access::seen_settings(&reader, &bucket, acl::LOOKS_AT)?;
