@@ -1,5 +1,4 @@
-//! The rate of a seed. Not a test of a number: run it by hand, on a quiet machine, in the release profile:
-//! `cargo test --release --test it seed_rate -- --ignored --nocapture`.
+//! The rate of a seed. Not a test of a number: `cargo xtask bench seed` runs it, on a quiet machine, in the release profile.
 
 use std::time::Duration;
 

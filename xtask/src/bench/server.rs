@@ -1,3 +1,4 @@
+use std::ffi::OsStr;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -64,15 +65,27 @@ impl Server {
         Err(Failed("the server did not get ready".into()))
     }
 
-    /// `tandem bench s3` against this server; its report.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// A command with the administrator's key in its environment.
+    pub fn client(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+        command
+    }
+
+    /// `tandem bench s3` against this server, as the administrator; its report.
     pub fn load(&self, words: &[&str]) -> Result<Value, Failed> {
-        let pid = self.process.id().to_string();
-        let mut all = vec!["s3", "--endpoint", &self.endpoint, "--pid", &pid, "--json"];
-        if self.anonymous {
-            all.push("--anonymous");
-        }
-        all.extend_from_slice(words);
-        self.command(&all)
+        self.command(self.client(&self.binary), words)
+    }
+
+    /// The same, as another: an access key and its secret.
+    pub fn load_as(&self, (access_key, secret_key): &(String, String), words: &[&str]) -> Result<Value, Failed> {
+        let mut command = self.client(&self.binary);
+        command.env("AWS_ACCESS_KEY_ID", access_key).env("AWS_SECRET_ACCESS_KEY", secret_key);
+        self.command(command, words)
     }
 
     /// A line of the process's status, in MiB: VmRSS is what is resident now, VmHWM the most since [`forget_peak`](Self::forget_peak).
@@ -89,11 +102,13 @@ impl Server {
         std::fs::write(&path, "5").map_err(|error| Failed(format!("{path}: {error}")))
     }
 
-    /// `tandem bench` with these words; its report.
-    fn command(&self, words: &[&str]) -> Result<Value, Failed> {
-        let mut command = Command::new(&self.binary);
-        command.arg("bench").args(words);
-        command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+    /// `tandem bench s3` with these words more; its report.
+    fn command(&self, mut command: Command, words: &[&str]) -> Result<Value, Failed> {
+        let pid = self.process.id().to_string();
+        command.args(["bench", "s3", "--endpoint", &self.endpoint, "--pid", &pid, "--json"]).args(words);
+        if self.anonymous {
+            command.arg("--anonymous");
+        }
         let done = command.output().map_err(|error| Failed(format!("tandem bench: {error}")))?;
         serde_json::from_slice(&done.stdout)
             .map_err(|_| Failed(format!("tandem bench {words:?}: {}", String::from_utf8_lossy(&done.stderr))))
