@@ -93,6 +93,8 @@ pub struct Config {
     pub connections_max: usize,
     /// Of them, how many one client address may have.
     pub connections_per_address_max: usize,
+    /// Multipart uploads that one user may have in progress, in all buckets.
+    pub uploads_max: u64,
     pub header_timeout_seconds: u64,
     pub idle_timeout_seconds: u64,
     pub body_idle_timeout_seconds: u64,
@@ -168,6 +170,7 @@ impl Default for Config {
             domains: Vec::new(),
             connections_max: 4096,
             connections_per_address_max: 2048,
+            uploads_max: 10_000,
             header_timeout_seconds: 10,
             idle_timeout_seconds: 60,
             body_idle_timeout_seconds: 20,
@@ -233,6 +236,9 @@ impl Config {
         }
         if self.connections_max == 0 || self.connections_per_address_max == 0 {
             return invalid("connections_max, connections_per_address_max", "at least 1");
+        }
+        if self.uploads_max == 0 {
+            return invalid("uploads_max", "at least 1");
         }
         if [self.header_timeout_seconds, self.idle_timeout_seconds, self.body_idle_timeout_seconds].contains(&0) {
             return invalid("header_timeout_seconds, idle_timeout_seconds, body_idle_timeout_seconds", "at least 1");

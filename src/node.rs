@@ -367,6 +367,7 @@ fn s3_settings(config: &Config) -> Settings {
         default_ownership: config.default_object_ownership.into(),
         connections_max: config.connections_max,
         connections_per_address_max: config.connections_per_address_max,
+        uploads_max: config.uploads_max,
         header_timeout: Duration::from_secs(config.header_timeout_seconds),
         idle_timeout: Duration::from_secs(config.idle_timeout_seconds),
         body_idle_timeout: Duration::from_secs(config.body_idle_timeout_seconds),

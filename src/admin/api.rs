@@ -1,22 +1,30 @@
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
 use axum::http::{Method, StatusCode, Uri};
+use axum::{Extension, Json};
 use serde_json::{Value, json};
 use tandem_storage::record::Scope;
 use tandem_storage::types::BucketName;
 
-use super::model::{AddPath, AddPeer, Failover, PairingToken, Status, Which, WhichDiverged, WhichPeer};
+use super::model::{
+    AddPath, AddPeer, Confirmed, Failover, PairingToken, Status, Which, WhichDiverged, WhichPeer, confirmation,
+};
 use super::scrub::ScrubReport;
+use super::vms::Operator;
 use super::{AdminState, ApiError};
+use crate::audit::{Actor, Event, Kind};
 use crate::replication::control::{Control, ControlError, CreatePath};
 use crate::replication::report::{DivergedEntry, PathReport, PeerReport};
 
 type Answer<T> = Result<Json<T>, ApiError>;
 type Body<T> = Result<Json<T>, JsonRejection>;
 type Params<T> = Result<Query<T>, QueryRejection>;
+type By = Extension<Operator>;
+
+/// How long an order waits to be on record.
+const RECORD_DEADLINE: Duration = Duration::from_secs(5);
 
 pub async fn status(State(state): State<AdminState>) -> Json<Status> {
     let scrub = state.scrub.state().as_ref().map(ScrubReport::from);
@@ -27,19 +35,22 @@ pub async fn peers(State(state): State<AdminState>) -> Json<Vec<PeerReport>> {
     Json(state.control.report().peers)
 }
 
-pub async fn pairing_token(State(state): State<AdminState>) -> Answer<PairingToken> {
+pub async fn pairing_token(State(state): State<AdminState>, by: By) -> Answer<PairingToken> {
+    record(&state, by, "POST pairing-token", None).await;
     let token = carry_out(async move { state.control.pairing_token().await }).await?;
     Ok(Json(PairingToken { token }))
 }
 
-pub async fn add_peer(State(state): State<AdminState>, body: Body<AddPeer>) -> Answer<PeerReport> {
+pub async fn add_peer(State(state): State<AdminState>, by: By, body: Body<AddPeer>) -> Answer<PeerReport> {
     let Json(asked) = body?;
+    record(&state, by, "POST peers", Some(asked.name.clone())).await;
     let peer = carry_out(async move { state.control.pair(asked.token.trim(), &asked.name).await }).await?;
     Ok(Json(peer))
 }
 
-pub async fn remove_peer(State(state): State<AdminState>, query: Params<WhichPeer>) -> Answer<Value> {
+pub async fn remove_peer(State(state): State<AdminState>, by: By, query: Params<WhichPeer>) -> Answer<Value> {
     let Query(asked) = query?;
+    record(&state, by, "DELETE peers", Some(asked.name.clone())).await;
     carry_out(async move { state.control.remove_peer(&asked.name).await }).await?;
     Ok(Json(json!({})))
 }
@@ -48,7 +59,7 @@ pub async fn paths(State(state): State<AdminState>) -> Json<Vec<PathReport>> {
     Json(state.control.report().paths)
 }
 
-pub async fn add_path(State(state): State<AdminState>, body: Body<AddPath>) -> Answer<PathReport> {
+pub async fn add_path(State(state): State<AdminState>, by: By, body: Body<AddPath>) -> Answer<PathReport> {
     let Json(asked) = body?;
     if asked.interval_seconds == 0 {
         return Err(ApiError::bad_request("interval_seconds is at least 1"));
@@ -60,33 +71,45 @@ pub async fn add_path(State(state): State<AdminState>, body: Body<AddPath>) -> A
         keep_local: Duration::from_secs(asked.keep_local_seconds),
         keep_remote: Duration::from_secs(asked.keep_remote_seconds),
     };
+    record(&state, by, "POST paths", Some(asked.path)).await;
     Ok(Json(carry_out(async move { state.control.create_path(path).await }).await?))
 }
 
-pub async fn remove_path(State(state): State<AdminState>, query: Params<Which>) -> Answer<Value> {
+pub async fn remove_path(State(state): State<AdminState>, by: By, query: Params<Confirmed>) -> Answer<Value> {
     let Query(asked) = query?;
     let Some(path) = asked.path else {
         return Err(ApiError::bad_request("name the path to remove: ?path=/ or ?path=/BUCKET"));
     };
     let scope = parse_scope(&path)?;
+    let epoch = state.control.path(&scope)?.epoch;
+    confirmed(asked.confirm.as_deref(), confirmation("remove", &path, epoch))?;
+    record(&state, by, "DELETE paths", Some(path)).await;
     carry_out(async move { state.control.remove_path(&scope).await }).await?;
     Ok(Json(json!({})))
 }
 
-pub async fn failover(State(state): State<AdminState>, body: Body<Failover>) -> Answer<PathReport> {
+pub async fn failover(State(state): State<AdminState>, by: By, body: Body<Failover>) -> Answer<PathReport> {
     let Json(asked) = body?;
     let scope = resolve(&state.control, asked.path.as_deref())?;
+    let path = state.control.path(&scope)?;
+    confirmed(asked.confirm.as_deref(), confirmation(asked.mode.name(), &path.path, path.epoch))?;
+    record(&state, by, &format!("POST paths/failover {}", asked.mode.name()), Some(path.path)).await;
     let mode = asked.mode.into();
     Ok(Json(carry_out(async move { state.control.failover(&scope, mode).await }).await?))
 }
 
-pub async fn abort(State(state): State<AdminState>, body: Body<Which>) -> Answer<PathReport> {
+pub async fn abort(State(state): State<AdminState>, by: By, body: Body<Which>) -> Answer<PathReport> {
     let scope = resolve(&state.control, body?.0.path.as_deref())?;
+    record(&state, by, "POST paths/abort", Some(scope.to_string())).await;
     Ok(Json(carry_out(async move { state.control.abort_failover(&scope).await }).await?))
 }
 
-pub async fn reattach(State(state): State<AdminState>, body: Body<Which>) -> Answer<PathReport> {
-    let scope = resolve(&state.control, body?.0.path.as_deref())?;
+pub async fn reattach(State(state): State<AdminState>, by: By, body: Body<Confirmed>) -> Answer<PathReport> {
+    let Json(asked) = body?;
+    let scope = resolve(&state.control, asked.path.as_deref())?;
+    let path = state.control.path(&scope)?;
+    confirmed(asked.confirm.as_deref(), confirmation("reattach", &path.path, path.epoch))?;
+    record(&state, by, "POST paths/reattach", Some(path.path)).await;
     Ok(Json(carry_out(async move { state.control.reattach(&scope).await }).await?))
 }
 
@@ -101,9 +124,12 @@ pub async fn diverged(State(state): State<AdminState>, query: Params<WhichDiverg
     Ok(Json(state.control.diverged(&scope, asked.epoch).await?))
 }
 
-pub async fn discard_diverged(State(state): State<AdminState>, query: Params<WhichDiverged>) -> Answer<Value> {
+pub async fn discard_diverged(State(state): State<AdminState>, by: By, query: Params<WhichDiverged>) -> Answer<Value> {
     let Query(asked) = query?;
     let scope = resolve(&state.control, asked.path.as_deref())?;
+    let path = scope.to_string();
+    confirmed(asked.confirm.as_deref(), confirmation("discard", &path, asked.epoch))?;
+    record(&state, by, &format!("DELETE diverged {}", asked.epoch), Some(path)).await;
     carry_out(async move { state.control.discard_diverged(&scope, asked.epoch).await }).await?;
     Ok(Json(json!({})))
 }
@@ -114,6 +140,48 @@ pub async fn not_found(uri: Uri) -> ApiError {
 
 pub async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", uri.path()))
+}
+
+/// Whether the operator confirmed exactly this, at the epoch that the path has now. What is sent again, by whomever, is not confirmed any more.
+fn confirmed(given: Option<&str>, wanted: String) -> Result<(), ApiError> {
+    match given {
+        Some(given) if given == wanted => Ok(()),
+        Some(_) => {
+            let detail = format!(
+                "the path is not at that epoch any more, or something else was confirmed; this would be {wanted:?}"
+            );
+            Err(ApiError::new(StatusCode::CONFLICT, detail))
+        }
+        None => {
+            let detail = format!("confirm this order, the path and its epoch: \"confirm\": {wanted:?}");
+            Err(ApiError::new(StatusCode::PRECONDITION_REQUIRED, detail))
+        }
+    }
+}
+
+/// Writes to the audit log who orders what, before it is done. A log that cannot be written keeps nobody from a failover, least of all on a
+/// full disk: the change of role itself is recorded in the path, in the commit that makes it.
+async fn record(state: &AdminState, Extension(by): By, operation: &str, resource: Option<String>) {
+    let audit = state.face.audit.clone();
+    if !audit.is_on() {
+        return;
+    }
+    let event = Event {
+        time: state.face.clock.now(),
+        event: Kind::ReplicationOrdered,
+        face: "admin",
+        who: Actor { kind: "Manager", arn: Some(by.name), ..Actor::default() },
+        from: Some(by.from),
+        operation: operation.to_owned(),
+        action: None,
+        resource,
+        decided_by: "administrator".into(),
+        request: None,
+    };
+    let written = tokio::task::spawn_blocking(move || audit.record_durably(event));
+    if !matches!(tokio::time::timeout(RECORD_DEADLINE, written).await, Ok(Ok(true))) {
+        tracing::error!(operation, "an operator's order is not in the audit log");
+    }
 }
 
 /// Carries a change through to its end, also when the operator's connection goes away meanwhile.

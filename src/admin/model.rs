@@ -82,6 +82,24 @@ pub struct Failover {
     #[serde(default)]
     pub path: Option<String>,
     pub mode: Mode,
+    /// `MODE PATH EPOCH`, the epoch as the operator saw it: a request that comes again finds another one.
+    #[serde(default)]
+    pub confirm: Option<String>,
+}
+
+impl Mode {
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Graceful => "graceful",
+            Mode::StandAlone => "stand-alone",
+            Mode::Force => "force",
+        }
+    }
+}
+
+/// What confirms an order about a path: the order, the path, and the epoch that it had.
+pub fn confirmation(order: &str, path: &str, epoch: u64) -> String {
+    format!("{order} {path} {epoch}")
 }
 
 /// The path that a call is about; none: the only protected path.
@@ -92,6 +110,16 @@ pub struct Which {
     pub path: Option<String>,
 }
 
+/// `POST /api/paths/reattach` and `DELETE /api/paths`: `reattach PATH EPOCH`, `remove PATH EPOCH`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmed {
+    #[serde(default)]
+    pub path: Option<String>,
+    #[serde(default)]
+    pub confirm: Option<String>,
+}
+
 /// `GET` and `DELETE /api/diverged`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,6 +127,9 @@ pub struct WhichDiverged {
     #[serde(default)]
     pub path: Option<String>,
     pub epoch: u64,
+    /// To discard: `discard PATH EPOCH`.
+    #[serde(default)]
+    pub confirm: Option<String>,
 }
 
 /// `DELETE /api/peers`

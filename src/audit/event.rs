@@ -15,6 +15,8 @@ pub enum Kind {
     IdentityChanged,
     /// A policy, an ACL, or a setting that says who may do what was changed.
     PolicyChanged,
+    /// An operator ordered something of replication: a role, a path, a peer, diverged writes. Written before it is done.
+    ReplicationOrdered,
 }
 
 /// Who did it, as far as is known.

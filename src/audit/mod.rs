@@ -1,5 +1,5 @@
-//! Who was refused, and who changed what: one JSON line each, written by a thread of its own. A request never waits for it;
-//! lines beyond the queue are counted and lost.
+//! Who was refused, and who changed what: one JSON line each, written by a thread of its own. A request never waits for it, but for an
+//! operator's order about replication, which is on record before it is carried out; lines beyond the queue are counted and lost.
 //!
 //! *Architecture invariant:* an event is made of names, never of secrets: no field takes a header's or a body's content.
 
@@ -32,8 +32,8 @@ pub enum Target {
 enum Message {
     Event(Box<Event>),
     Reopen,
-    /// Answered when all before it is written.
-    Flush(SyncSender<()>),
+    /// Answered when all before it is on stable storage: whether it is.
+    Flush(SyncSender<bool>),
 }
 
 /// The handle of everybody who has something to tell. Cloning shares the thread.
@@ -90,12 +90,16 @@ impl Audit {
         }
     }
 
-    /// Blocks until what was told so far is written.
-    pub fn flush(&self) {
-        let Some(inner) = &self.inner else { return };
+    /// Blocks until what was told so far is on stable storage (of a stream: written). False: some of it is not.
+    pub fn flush(&self) -> bool {
+        let Some(inner) = &self.inner else { return true };
         let (done, wait) = sync_channel(1);
-        if inner.sender.send(Message::Flush(done)).is_ok() {
-            let _ = wait.recv();
-        }
+        inner.sender.send(Message::Flush(done)).is_ok() && wait.recv().unwrap_or(false)
+    }
+
+    /// Tells of an event and blocks until it is on stable storage, for what must be on record before it is done. False: it is not.
+    pub fn record_durably(&self, event: Event) -> bool {
+        let Some(inner) = &self.inner else { return true };
+        inner.sender.send(Message::Event(Box::new(event))).is_ok() && self.flush()
     }
 }

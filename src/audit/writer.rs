@@ -41,6 +41,13 @@ impl Out {
             Out::File { file, .. } => file.write_all(lines),
         }
     }
+
+    fn sync(&mut self) -> io::Result<()> {
+        match self {
+            Out::Stderr => Ok(()),
+            Out::File { file, .. } => file.sync_data(),
+        }
+    }
 }
 
 /// For its owner alone: it tells who does what.
@@ -54,7 +61,7 @@ pub(super) fn write_lines(mut out: Out, messages: &Receiver<Message>, metrics: &
     while let Ok(first) = messages.recv() {
         let mut next = Some(first);
         let mut waiting = Vec::new();
-        let mut events = 0;
+        let (mut events, mut written) = (0, true);
         while let Some(message) = next {
             match message {
                 Message::Event(event) => {
@@ -64,30 +71,47 @@ pub(super) fn write_lines(mut out: Out, messages: &Receiver<Message>, metrics: &
                     }
                 }
                 Message::Reopen => {
-                    put(&mut out, &mut lines, &mut events, metrics);
+                    written &= put(&mut out, &mut lines, &mut events, metrics);
                     out.reopen();
                 }
                 Message::Flush(done) => waiting.push(done),
             }
             next = if lines.len() < GATHER_BYTES { messages.try_recv().ok() } else { None };
         }
-        put(&mut out, &mut lines, &mut events, metrics);
+        written &= put(&mut out, &mut lines, &mut events, metrics);
+        if !waiting.is_empty() {
+            written &= synced(&mut out);
+        }
         for done in waiting {
-            let _ = done.send(());
+            let _ = done.send(written);
         }
     }
 }
 
-fn put(out: &mut Out, lines: &mut Vec<u8>, events: &mut u64, metrics: &Metrics) {
+fn synced(out: &mut Out) -> bool {
+    match out.sync() {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::error!(%error, "could not sync the audit log");
+            false
+        }
+    }
+}
+
+/// Whether nothing was lost.
+fn put(out: &mut Out, lines: &mut Vec<u8>, events: &mut u64, metrics: &Metrics) -> bool {
+    let mut written = true;
     if !lines.is_empty() {
         match out.write(lines) {
             Ok(()) => metrics.audited(*events),
             Err(error) => {
                 (0..*events).for_each(|_| metrics.audit_lost());
                 tracing::error!(%error, "could not write the audit log");
+                written = false;
             }
         }
         lines.clear();
     }
     *events = 0;
+    written
 }

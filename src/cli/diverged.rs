@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::client::AdminClient;
 use super::output::{self, Table};
-use super::{CliError, Connection, confirm};
+use super::{CliError, Connection, confirm, failover};
+use crate::admin::model::confirmation;
 use crate::replication::report::{DivergedEntry, PathReport};
 
 #[derive(Debug, Args)]
@@ -58,7 +59,9 @@ impl DivergedArgs {
         let json = self.connection.json;
         if let Some(DivergedCommand::Discard { epoch, path, yes }) = self.command {
             confirm::confirm(&format!("Discard the writes of diverged-{epoch}? They cannot be had back."), yes)?;
-            let answer: Value = client.delete(&query(epoch, path.as_deref())).await?;
+            let path = failover::find(&mut client, path.as_deref()).await?.path;
+            let confirmed = output::quoted(&confirmation("discard", &path, epoch));
+            let answer: Value = client.delete(&format!("{}&confirm={confirmed}", query(epoch, Some(&path)))).await?;
             return match json {
                 true => output::json(&answer),
                 false => output::line(&format!("Discarded diverged-{epoch}.")),

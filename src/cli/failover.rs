@@ -5,7 +5,7 @@ use clap::Args;
 use super::client::AdminClient;
 use super::output;
 use super::{CliError, Connection, confirm};
-use crate::admin::model::{Failover, Mode, Which};
+use crate::admin::model::{Failover, Mode, Which, confirmation};
 use crate::clock::{Clock, SystemClock};
 use crate::replication::report::PathReport;
 
@@ -53,7 +53,10 @@ impl FailoverArgs {
         let path = Some(before.path.clone());
         let begun: PathReport = match self.mode() {
             None => client.post("/api/paths/abort", &Which { path }).await?,
-            Some(mode) => client.post("/api/paths/failover", &Failover { path, mode }).await?,
+            Some(mode) => {
+                let confirm = Some(confirmation(mode.name(), &before.path, before.epoch));
+                client.post("/api/paths/failover", &Failover { path, mode, confirm }).await?
+            }
         };
         let after = self.wait(&mut client, &before, begun).await?;
         match self.connection.json {
@@ -120,7 +123,7 @@ impl FailoverArgs {
     }
 }
 
-async fn find(client: &mut AdminClient, path: Option<&str>) -> Result<PathReport, CliError> {
+pub(super) async fn find(client: &mut AdminClient, path: Option<&str>) -> Result<PathReport, CliError> {
     let mut paths: Vec<PathReport> = client.get("/api/paths").await?;
     if let Some(name) = path {
         let found = paths.into_iter().find(|path| path.path == name);

@@ -2,8 +2,8 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::output;
-use super::{CliError, Connection, confirm, status};
-use crate::admin::model::{AddPath, Which};
+use super::{CliError, Connection, confirm, failover, status};
+use crate::admin::model::{AddPath, Confirmed, Which, confirmation};
 use crate::replication::report::PathReport;
 
 #[derive(Debug, Args)]
@@ -66,8 +66,11 @@ impl PathArgs {
                 };
             }
             PathCommand::Remove { path, yes } => {
+                let before = failover::find(&mut client, Some(&path)).await?;
                 confirm::confirm(&format!("Stop protecting {path}? Both nodes keep what they have."), yes)?;
-                let answer: Value = client.delete(&format!("/api/paths?path={}", output::quoted(&path))).await?;
+                let confirmed = output::quoted(&confirmation("remove", &path, before.epoch));
+                let place = format!("/api/paths?path={}&confirm={confirmed}", output::quoted(&path));
+                let answer: Value = client.delete(&place).await?;
                 return match json {
                     true => output::json(&answer),
                     false => output::line(&format!("{path} is not protected any more.")),
@@ -84,7 +87,11 @@ impl PathArgs {
                 client.post::<PathReport>("/api/paths", &asked).await?
             }
             PathCommand::ReplicateNow { path } => client.post("/api/paths/replicate-now", &Which { path }).await?,
-            PathCommand::Reattach { path } => client.post("/api/paths/reattach", &Which { path }).await?,
+            PathCommand::Reattach { path } => {
+                let before = failover::find(&mut client, path.as_deref()).await?;
+                let confirm = Some(confirmation("reattach", &before.path, before.epoch));
+                client.post("/api/paths/reattach", &Confirmed { path: Some(before.path), confirm }).await?
+            }
         };
         match json {
             true => output::json(&report),

@@ -43,6 +43,9 @@ pub struct Flags {
     /// How many of them one client address may have
     #[arg(long, env = "TANDEM_CONNECTIONS_PER_ADDRESS_MAX", value_name = "N")]
     pub connections_per_address_max: Option<usize>,
+    /// How many multipart uploads one user may have in progress
+    #[arg(long, env = "TANDEM_UPLOADS_MAX", value_name = "N")]
+    pub uploads_max: Option<u64>,
     /// How long a request's headers may take
     #[arg(long, env = "TANDEM_HEADER_TIMEOUT_SECONDS", value_name = "SECONDS")]
     pub header_timeout_seconds: Option<u64>,

@@ -13,6 +13,8 @@ mod receive;
 pub mod report;
 pub mod schedule;
 mod ship;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::net::SocketAddr;

@@ -183,10 +183,11 @@ impl Peers {
         }
     }
 
-    /// Replaces the live set; links to unchanged addresses stay connected.
+    /// Replaces the live set; links to unchanged peers stay connected, all others are closed.
     fn publish(&self, rows: Vec<PeerRow>) {
         let pins: HashMap<_, _> = rows.iter().map(|row| (row.fingerprint, row.card.node)).collect();
         let mut live = self.live();
+        let before = live.clone();
         *live = rows
             .into_iter()
             .map(|row| match live.iter().find(|peer| peer.row == row) {
@@ -199,6 +200,10 @@ impl Peers {
             .collect();
         live.sort_by(|one, two| one.row.name.cmp(&two.row.name));
         self.pins.replace(pins);
+        // Who holds an old key is sent nothing more, not even what is on its way.
+        for gone in before.iter().filter(|before| !live.iter().any(|peer| Arc::ptr_eq(peer, before))) {
+            gone.link.close();
+        }
     }
 
     fn live(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Peer>>> {

@@ -53,7 +53,7 @@ pub struct PathReport {
     pub diverged: Vec<DivergedReport>,
     /// Why an operator must decide, in a sentence, with the evidence.
     pub conflict: Option<String>,
-    /// What was given up, and what that will cost. Stands until it is made good.
+    /// What was given up, and what that will cost; or that a full disk holds the path up. Stands until it is made good.
     pub alarm: Option<String>,
     pub last_error: Option<String>,
     /// What the last role change did, in a sentence.

@@ -32,7 +32,7 @@ pub fn due(policy: &Policy, served: Option<Timestamp>, now: Timestamp, changed: 
     }
     let slot = slot(policy, now);
     if served.is_some_and(|served| self::slot(policy, served) == slot) {
-        return Due::NotBefore(origin(policy).plus_micros((slot + 1).saturating_mul(every(policy))));
+        return Due::NotBefore(origin(policy).plus_micros(slot.saturating_add(1).saturating_mul(every(policy))));
     }
     match changed {
         false => Due::Unchanged,

@@ -207,9 +207,16 @@ impl From<Refusal> for S3Error {
             Refusal::BytesGone | Refusal::Stale => {
                 S3Error::of(ErrorCode::ServiceUnavailable).header("retry-after", "1")
             }
-            inner @ (Refusal::Overlaps | Refusal::NotHeld | Refusal::Unknown | Refusal::Damaged(_)) => {
-                S3Error::internal(inner)
-            }
+            // Unlike a rate, this does not pass by itself: the message says what helps.
+            Refusal::TooManyUploads => S3Error::new(
+                ErrorCode::SlowDown,
+                "You have as many multipart uploads in progress as one may have. Complete or abort some.",
+            ),
+            inner @ (Refusal::Overlaps
+            | Refusal::NotHeld
+            | Refusal::Unknown
+            | Refusal::Damaged(_)
+            | Refusal::Malformed(_)) => S3Error::internal(inner),
         }
     }
 }

@@ -39,6 +39,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// The same for further connections of one client address, so that no client shuts the others out.
     pub connections_per_address_max: usize,
+    /// Multipart uploads that one principal may have in progress; beginning more is answered 503 SlowDown.
+    pub uploads_max: u64,
     /// A request's head must be there this long after its first byte; a connection's first one, after the connection was made.
     pub header_timeout: Duration,
     /// A connection without a request is closed after this long.
@@ -58,6 +60,7 @@ impl Default for Settings {
             default_ownership: ObjectOwnership::BucketOwnerEnforced,
             connections_max: 4096,
             connections_per_address_max: 2048,
+            uploads_max: 10_000,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
             body_idle_timeout: Duration::from_secs(20),

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use identity::NodeIdentity;
-pub(crate) use pins::server_name;
+pub(crate) use pins::{ALPN, server_name};
 pub use pins::{Pins, replication_client, replication_server};
 pub use serving::{SelfSigned, self_signed, server_from_pem};
 

@@ -11,20 +11,30 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tandem_storage::types::NodeGuid;
+use tokio::sync::watch;
 
 use super::{Fingerprint, NodeIdentity, TlsError};
 
-/// The pinned peers, live: a change counts from the next handshake and the next request on.
+/// The pinned peers, live: a change counts from the next handshake and the next request on, and ends the connections of those that went.
 #[derive(Default)]
 pub struct Pins {
     peers: ArcSwap<HashMap<Fingerprint, NodeGuid>>,
     /// While set, unknown client certificates may finish the handshake, and then only pair.
     pairing: AtomicBool,
+    /// Told of every replacement.
+    changed: watch::Sender<()>,
 }
 
 impl Pins {
     pub fn replace(&self, peers: HashMap<Fingerprint, NodeGuid>) {
         self.peers.store(Arc::new(peers));
+        self.changed.send_replace(());
+    }
+
+    /// Ends when the certificate is no peer's any more.
+    pub async fn withdrawn(&self, fingerprint: &Fingerprint) {
+        let mut changed = self.changed.subscribe();
+        while self.node(fingerprint).is_some() && changed.changed().await.is_ok() {}
     }
 
     pub fn node(&self, fingerprint: &Fingerprint) -> Option<NodeGuid> {
@@ -58,6 +68,9 @@ impl Signatures {
 fn refuse_tls12() -> Result<HandshakeSignatureValid, Error> {
     Err(Error::General("peers speak TLS 1.3 only".into()))
 }
+
+/// What is spoken between peers: HTTP/2 and nothing else.
+pub(crate) const ALPN: &[u8] = b"h2";
 
 struct PinnedClients {
     pins: Arc<Pins>,
@@ -170,7 +183,7 @@ pub fn replication_server(identity: &NodeIdentity, pins: Arc<Pins>) -> Result<ru
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(Arc::new(verifier))
         .with_single_cert(identity.chain(), identity.key())?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![ALPN.to_vec()];
     // A resumed session would skip the verifier, and with it a pin that was withdrawn meanwhile.
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
@@ -193,7 +206,7 @@ pub fn replication_client(
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_client_auth_cert(identity.chain(), identity.key())?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![ALPN.to_vec()];
     config.resumption = rustls::client::Resumption::disabled();
     Ok(config)
 }

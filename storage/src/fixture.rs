@@ -135,7 +135,7 @@ impl Fixture {
             let mut writer = self.store.body_writer();
             writer.write(&content).expect("written");
             let body = writer.finish().expect("finished");
-            rows.push(object(bucket, &key, body.body()));
+            rows.push(sized_object(bucket, &key, body.body(), body.size(), 0));
             bodies.push(body);
         }
         self.commit(SetRows { bodies, rows }).0
@@ -258,8 +258,12 @@ pub(crate) fn object(bucket: u8, key: &str, body: Body) -> RowWrite {
 
 /// An object whose row differs by `tag`.
 pub(crate) fn tagged_object(bucket: u8, key: &str, body: Body, tag: u8) -> RowWrite {
+    sized_object(bucket, key, body, 0, tag)
+}
+
+pub(crate) fn sized_object(bucket: u8, key: &str, body: Body, size: u64, tag: u8) -> RowWrite {
     let content = Content {
-        size: 0,
+        size,
         body,
         etag: ETag::Md5([tag; 16]),
         checksum: None,

@@ -239,6 +239,14 @@ impl Store {
         self.core().staged_digest(transfer, base)
     }
 
+    /// Whether two of a transfer's `rows` staged rows bear one key, which no source sends.
+    ///
+    /// # Errors
+    /// [`ReadError::Engine`], [`ReadError::Corrupt`].
+    pub fn staged_repeats(&self, transfer: TransferGuid, rows: u64) -> Result<bool, ReadError> {
+        self.core().staged_repeats(transfer, rows)
+    }
+
     /// True if a scope has no bucket at all at the newest Seq.
     ///
     /// # Errors

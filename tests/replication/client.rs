@@ -153,7 +153,7 @@ impl Node {
             wrapped_key: None,
             initiator: None,
         };
-        let _ = self.store().commit(Lane::Client, now, CreateUpload { permit, bucket, row }).wait()?;
+        let _ = self.store().commit(Lane::Client, now, CreateUpload { permit, bucket, row, most: u64::MAX }).wait()?;
         let mut writer = self.store().body_writer();
         writer.write(bytes).unwrap();
         let body = writer.finish().unwrap();

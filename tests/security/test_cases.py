@@ -1,6 +1,7 @@
 """The security table, asked of the real binary. `cases.toml` is the test; this file only walks it."""
 
 import pathlib
+import re
 import sys
 import tomllib
 import urllib.parse
@@ -26,7 +27,7 @@ WAITING = [pytest.param(case, id=case["id"]) for case in CASES if "waits_for" in
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory):
-    node = Node(tmp_path_factory.mktemp("attacked"))
+    node = Node(tmp_path_factory.mktemp("attacked"), environment={"TANDEM_PASSWORD": waits.PASSWORD})
     s3 = s3_client(node.s3)
     s3.create_bucket(Bucket="attacked")
     s3.put_object(Bucket="attacked", Key="present", Body=b"present")
@@ -43,6 +44,12 @@ def test_the_table_has_every_row():
     assert sorted(ids) == sorted(f"{letter}{n}" for letter, count in SECTIONS.items() for n in range(1, count + 1))
     for case in CASES:
         assert case.get("inputs") or case.get("waits_for") or case.get("shown_by"), f"{case['id']} proves nothing"
+        for place in case.get("shown_by", "").split("; "):
+            file, _, test = place.partition(" ")
+            path = HERE.parent.parent / file.rstrip(":,")
+            assert "/" not in file or path.exists(), f"{case['id']}: there is no {file}"
+            named = re.fullmatch(r"[a-z][a-z0-9_]+", test) and path.is_file()
+            assert not named or f" {test}(" in path.read_text(), f"{case['id']}: {file} has no {test}"
 
 
 def contents(s3):
@@ -86,3 +93,14 @@ def test_case(attacked, case, given):
 def test_a_waiting_row_waits_for_something_that_is_not_there(attacked, case):
     node, s3, target = attacked
     assert not waits.exists(case["waits_for"], node, target), f"{case['waits_for']} exists now: give {case['id']} its inputs"
+
+
+def test_every_probe_is_waited_for_and_can_turn(attacked):
+    """What is asked of a thing that is not there is asked of one that is, and the answers differ."""
+    node, _, target = attacked
+    assert sorted(waits.PROBES) == sorted({case["waits_for"] for case in CASES if "waits_for" in case})
+    for there in ["acl", "policy", "publicAccessBlock", "tagging", "versioning"]:
+        assert not waits.answers_not_implemented(target, path="/{bucket}", query=there), there
+    assert waits.answers_not_implemented(target, path="/{bucket}", query="website")
+    assert waits.admin_answer(node, "/api/users/") == (200, "application/json")
+    assert waits.admin_answer(node, "/nothing-is-here/") is None

@@ -5,7 +5,7 @@ use std::process::Command;
 use clap::{Args, ValueEnum};
 
 use crate::clients::{self, binary};
-use crate::run::{Failed, built_test, run, target_dir};
+use crate::run::{Failed, built_library_test, built_test, run, target_dir};
 
 /// Which tests to run with bigger numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -16,6 +16,8 @@ pub enum Kind {
     Crash,
     /// Random cuts of the replication link: 1,000.
     Cuts,
+    /// Sequences of messages, and bytes, of a peer that is not to be trusted: 200,000, each with 500 inputs to the decoders; redb only.
+    Frames,
     /// Megabytes in long objects, over a link that is cut: 4,000; a slice is one object.
     Long,
     /// Decisions of the policy engine against the naive evaluator: 10,000,000.
@@ -62,6 +64,7 @@ impl Kind {
             Kind::Model => "model",
             Kind::Crash => "crash",
             Kind::Cuts => "cuts",
+            Kind::Frames => "frames",
             Kind::Long => "long",
             Kind::Policy => "policy",
             Kind::Kills => "kills",
@@ -74,6 +77,7 @@ impl Kind {
         match self {
             Kind::Model | Kind::Crash => (100_000, 2_000),
             Kind::Cuts => (1_000, 50),
+            Kind::Frames => (200_000, 2_000),
             Kind::Long => (4_000, 1_000),
             Kind::Policy => (10_000_000, 500_000),
             Kind::Kills => (300, 30),
@@ -86,6 +90,7 @@ impl Kind {
             Kind::Model => ("TANDEM_MODEL_SEQUENCES", "TANDEM_MODEL_SEED"),
             Kind::Crash => ("TANDEM_CRASH_STATES", "TANDEM_CRASH_SEED"),
             Kind::Cuts => ("TANDEM_LINK_CUTS", "TANDEM_LINK_SEED"),
+            Kind::Frames => ("TANDEM_FRAMES", "TANDEM_FRAMES_SEED"),
             Kind::Long => ("TANDEM_LARGE_MB", "TANDEM_LARGE_SEED"),
             Kind::Policy => ("TANDEM_POLICY_DECISIONS", "TANDEM_POLICY_SEED"),
             Kind::Kills => ("TANDEM_KILLS", "TANDEM_KILL_SEED"),
@@ -124,6 +129,9 @@ impl Campaign {
 
     fn runner(&self) -> Result<Runner, Failed> {
         Ok(match self.kind {
+            Kind::Frames => {
+                Runner::Rust(self.keep(built_library_test(".")?)?, "no_bytes_and_no_messages_of_a_peer".into())
+            }
             Kind::Model => self.rust("storage", format!("on_{}_match_the_model", self.engine))?,
             Kind::Crash => self.rust("storage", "crash::".into())?,
             Kind::Cuts => self.rust(".", "a_link_cut_at_random_bytes_ends".into())?,

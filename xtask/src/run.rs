@@ -44,6 +44,15 @@ pub fn run(command: &mut Command) -> Result<(), Failed> {
 
 /// Builds all tests, and finds the binary of the integration tests of the package in this directory of the repository.
 pub fn built_test(package: &str) -> Result<PathBuf, Failed> {
+    built(package, &|target| target.name == "it")
+}
+
+/// The same of the tests inside the package's library.
+pub fn built_library_test(package: &str) -> Result<PathBuf, Failed> {
+    built(package, &|target| target.kind.iter().any(|kind| kind == "lib"))
+}
+
+fn built(package: &str, is_wanted: &dyn Fn(&Target) -> bool) -> Result<PathBuf, Failed> {
     let words = ["test", "--profile", "ci", "--workspace", "--features", "sled", "--no-run", "--message-format=json"];
     let built = cargo(&words).stderr(Stdio::inherit()).output();
     let built = built.map_err(|error| Failed(format!("cargo did not start: {error}")))?;
@@ -54,9 +63,9 @@ pub fn built_test(package: &str) -> Result<PathBuf, Failed> {
     let artifacts = built.stdout.split(|byte| *byte == b'\n');
     artifacts
         .filter_map(|line| serde_json::from_slice::<Artifact>(line).ok())
-        .find(|artifact| artifact.manifest_path == manifest && artifact.target.name == "it")
-        .and_then(|artifact| artifact.executable)
-        .ok_or_else(|| Failed(format!("cargo names no integration tests of {}", manifest.display())))
+        .filter(|artifact| artifact.manifest_path == manifest && is_wanted(&artifact.target))
+        .find_map(|artifact| artifact.executable)
+        .ok_or_else(|| Failed(format!("cargo names no such tests of {}", manifest.display())))
 }
 
 /// What cargo says of a thing it has built.
@@ -70,4 +79,5 @@ struct Artifact {
 #[derive(Deserialize)]
 struct Target {
     name: String,
+    kind: Vec<String>,
 }

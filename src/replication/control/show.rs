@@ -88,10 +88,16 @@ impl Control {
                     "{evidence}. Force or reattach the path on the node whose data shall win, or let it stand alone"
                 )
             }),
-            alarm: alarm(state),
+            alarm: alarm(state).or_else(|| self.full(state)),
             last_error: published.last_error.clone(),
             last_change: state.detail.changes.last().map(describe),
         }
+    }
+
+    /// A Destination whose disk is low takes nothing more, whoever filled it.
+    fn full(&self, state: &PathState) -> Option<String> {
+        let low = state.is_destination() && self.hub.store.space().low;
+        low.then(|| "the disk of this node is nearly full: nothing is received until there is room".to_owned())
     }
 
     fn show_state(&self, handle: &PathHandle, published: &Published) -> String {

@@ -78,6 +78,7 @@ impl Hub {
 
     fn take(&self, peer: NodeGuid, told: Told, asked: Duration) -> Option<PathView> {
         match told {
+            Told::View { view, .. } if !view.is_sane() => None,
             Told::View { view, age } => {
                 let handle = self.shared(view.path, peer)?;
                 handle.tell(Mail::Heard { view: view.clone(), asked: Some(asked), age });

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body::Body;
 use hyper::body::Incoming;
 use tandem_storage::types::{NodeGuid, PathGuid};
 use tokio::sync::oneshot;
@@ -37,7 +39,22 @@ impl Handler for Answers {
         encode(&answer).ok()
     }
 
-    async fn blobs(&self, peer: NodeGuid, mut stream: BlobStream<Incoming>) -> Option<Vec<u8>> {
+    async fn blobs(&self, peer: NodeGuid, stream: BlobStream<Incoming>) -> Option<Vec<u8>> {
+        self.take_blobs(peer, stream).await
+    }
+}
+
+impl Answers {
+    /// A stream of blobs, wherever it comes from.
+    pub(in crate::replication) async fn take_blobs<B>(
+        &self,
+        peer: NodeGuid,
+        mut stream: BlobStream<B>,
+    ) -> Option<Vec<u8>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: std::fmt::Display,
+    {
         let head: BlobsHead = stream.head().await.ok()?;
         if head.sender != peer {
             return None;
@@ -100,6 +117,8 @@ impl Hub {
 
     fn hear_one(&self, peer: NodeGuid, view: PathView) -> Told {
         let path = view.path;
+        // What makes no sense is not heard; the answer is what it would be anyway.
+        let sane = view.is_sane();
         let Some(handle) = self.shared(path, peer) else {
             return if self.is_buried(path) { Told::Gone(path) } else { Told::Unknown(path) };
         };
@@ -108,12 +127,17 @@ impl Hub {
             Life::Source(_) => self.age_of_shown(&handle, &view),
             Life::Destination(_) | Life::Standalone(_) => None,
         };
-        handle.tell(Mail::Heard { view: Box::new(view), asked: None, age: None });
+        if sane {
+            handle.tell(Mail::Heard { view: Box::new(view), asked: None, age: None });
+        }
         Told::View { view: Box::new(published.view()), age }
     }
 
     async fn accepting(self: &Arc<Self>, peer: NodeGuid, view: &PathView, for_good: bool) -> Result<Answer, Failure> {
         let peer = self.peers.by_node(peer).ok_or(Failure::NoPath)?;
+        if !view.is_sane() {
+            return Err(Failure::Refused("a path of an epoch, a policy or snapshots that cannot be".into()));
+        }
         match for_good {
             true => self.accept(&peer, view).await?,
             false => self.may_accept(&peer, view).await?,

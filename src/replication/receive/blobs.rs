@@ -5,8 +5,8 @@ use tandem_storage::change::{ClaimBlobs, Claimed};
 use tandem_storage::{Lane, Pending};
 
 use super::super::message::{Answer, Attempt, Failure};
-use super::super::wire::{BlobStream, ReceivedBlob};
-use super::{Receiver, refused};
+use super::super::wire::{BlobStream, ReceivedBlob, WireError};
+use super::Receiver;
 
 /// Blobs, and bytes of them, that one commit claims: a bite that clients do not notice.
 const BATCH_BLOBS: usize = 256;
@@ -24,9 +24,15 @@ impl Receiver {
         let mut bytes = 0;
         // The one before: while it is synced, the next is read from the wire. Commits keep their order, and so children precede recipes.
         let mut committing: Option<Pending<Claimed>> = None;
-        let broken = |error: super::super::wire::WireError| Failure::Internal(error.to_string());
         loop {
-            let blob = stream.next().await.map_err(broken)?;
+            let blob = match stream.next().await {
+                Ok(blob) => blob,
+                Err(WireError::Malformed(reason)) => {
+                    tracing::error!(path = %attempt.path, reason, "a stream of blobs does not decode");
+                    return Err(self.lied(attempt, "a stream of blobs that does not decode").await);
+                }
+                Err(error) => return Err(Failure::Internal(error.to_string())),
+            };
             let end = blob.is_none();
             if let Some(blob) = blob {
                 bytes += blob.bytes.len();
@@ -34,24 +40,31 @@ impl Receiver {
             }
             let full = batch.len() >= BATCH_BLOBS || bytes >= BATCH_BYTES;
             if !batch.is_empty() && (full || end) {
-                let received = self.store_batch(std::mem::take(&mut batch)).await?;
+                let received = match self.store_batch(std::mem::take(&mut batch)).await {
+                    Err(Failure::Refused(_)) => return Err(self.lied(attempt, "bytes of another name").await),
+                    stored => stored?,
+                };
                 bytes = 0;
                 let claim = ClaimBlobs { transfer: attempt.transfer, received, wanted: Vec::new() };
                 let next = self.store.commit(Lane::Background, self.clock.now(), claim);
-                if let Some(before) = committing.replace(next) {
-                    let _ = before.await.map_err(refused)?;
+                if let Some(before) = committing.replace(next)
+                    && let Err(error) = before.await
+                {
+                    return Err(self.not_staged(attempt, error).await);
                 }
             }
             if end {
                 break;
             }
         }
-        if let Some(last) = committing {
-            let _ = last.await.map_err(refused)?;
+        if let Some(last) = committing
+            && let Err(error) = last.await
+        {
+            return Err(self.not_staged(attempt, error).await);
         }
         match stream.ended() {
             true => Ok(Answer::Stored),
-            false => Err(Failure::Refused("bytes behind the end of a stream".into())),
+            false => Err(self.lied(attempt, "bytes behind the end of a stream").await),
         }
     }
 
@@ -65,6 +78,9 @@ impl Receiver {
         match tokio::task::spawn_blocking(work).await {
             Ok(Ok(bodies)) => Ok(bodies),
             Ok(Err(BlobError::NoSpace)) => Err(Failure::NoSpace),
+            Ok(Err(error @ (BlobError::Damaged(_) | BlobError::Corrupt(_)))) => {
+                Err(Failure::Refused(error.to_string()))
+            }
             Ok(Err(error)) => Err(Failure::Internal(error.to_string())),
             Err(_) => Err(Failure::Internal("the node is stopping".into())),
         }

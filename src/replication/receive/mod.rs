@@ -3,6 +3,7 @@
 
 mod blobs;
 mod finish;
+mod sizes;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,11 +20,14 @@ use super::message::{Answer, Attempt, Failure, HASHES_MAX, ROWS_MAX, ShownRow, W
 use crate::clock::SharedClock;
 
 pub(crate) use finish::{apply, rewind};
+use sizes::Unsound;
 
 /// Rows, or hashes, that one commit takes.
 const BITE: usize = 128;
 /// Rows of what is shown that one answer tells.
 const SHOWN_ROWS: usize = 2000;
+/// Checks, and verdicts not asked for again, that are remembered.
+const CHECKS_MAX: usize = 64;
 
 /// Takes what a source sends. The caller has checked that the attempt's path belongs to the sender.
 #[derive(Clone)]
@@ -44,10 +48,10 @@ impl Receiver {
 
     /// Claims what is here and says what is not.
     pub(crate) async fn lacking(&self, attempt: Attempt, hashes: Vec<ContentHash>) -> Result<Answer, Failure> {
-        if hashes.len() > HASHES_MAX {
-            return Err(Failure::Refused("too many hashes in a message".into()));
-        }
         self.receiving(attempt).await?;
+        if hashes.len() > HASHES_MAX {
+            return Err(self.lied(attempt, "too many hashes in a message").await);
+        }
         let bites = hashes.chunks(BITE).map(|wanted| {
             let claim = ClaimBlobs { transfer: attempt.transfer, received: Vec::new(), wanted: wanted.to_vec() };
             self.store.commit(Lane::Background, self.clock.now(), claim)
@@ -60,19 +64,47 @@ impl Receiver {
     }
 
     pub(crate) async fn rows(&self, attempt: Attempt, first: u64, rows: Vec<WireRow>) -> Result<Answer, Failure> {
-        if rows.len() > ROWS_MAX {
-            return Err(Failure::Refused("too many rows in a message".into()));
-        }
         self.receiving(attempt).await?;
+        if rows.len() > ROWS_MAX || first.checked_add(ROWS_MAX as u64).is_none() {
+            return Err(self.lied(attempt, "too many rows").await);
+        }
         let decoded =
             rows.into_iter().map(|row| Some(StagedRow { key: RowKey::decode(&row.key).ok()?, value: row.value }));
-        let rows =
-            decoded.collect::<Option<Vec<_>>>().ok_or_else(|| Failure::Refused("a row does not decode".into()))?;
+        let Some(rows) = decoded.collect::<Option<Vec<_>>>() else {
+            return Err(self.lied(attempt, "a row that does not decode").await);
+        };
+        let rows = self.blocking(move |store| Ok(sizes::check(store, &rows).map(|()| rows))).await?;
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(Unsound::Lie(what)) => return Err(self.lied(attempt, what).await),
+            Err(Unsound::Unread(error)) => return Err(Failure::Internal(error)),
+        };
         let mut staged = first;
-        for bite in self.stage(attempt, first, rows) {
-            staged = bite.await.map_err(refused)?.into_inner();
+        let bites = self.stage(attempt, first, rows);
+        for bite in bites {
+            staged = match bite.await {
+                Ok(staged) => staged.into_inner(),
+                Err(error) => return Err(self.not_staged(attempt, error).await),
+            };
         }
         Ok(Answer::Staged(staged))
+    }
+
+    /// What a commit's refusal means to the source; a transfer with a lie in it is dropped.
+    async fn not_staged(&self, attempt: Attempt, error: CommitError) -> Failure {
+        match error {
+            CommitError::Refused(Refusal::Malformed(what)) => self.lied(attempt, what).await,
+            other => refused(other),
+        }
+    }
+
+    /// The peer sent what no source sends: nothing of the transfer is kept.
+    async fn lied(&self, attempt: Attempt, what: &'static str) -> Failure {
+        tracing::error!(path = %attempt.path, transfer = %attempt.transfer, what, "the peer sent something malformed; the transfer is dropped");
+        match self.forget(attempt).await {
+            Ok(()) => Failure::Refused(format!("the transfer was dropped: the other node does not take {what}")),
+            Err(error) => refused(error),
+        }
     }
 
     /// Hands rows to the committer in bites that clients do not notice; they keep their order.
@@ -100,6 +132,8 @@ impl Receiver {
         digest: Digest,
         patience: Duration,
     ) -> Result<Option<SnapshotGuid>, Failure> {
+        // Only a transfer that there is gets a task and a place among the checks.
+        let _ = self.transfer(attempt).await?;
         let mut verdict = self.begin_check(attempt, rows, digest);
         let told = match tokio::time::timeout(patience, verdict.wait_for(Option::is_some)).await {
             Ok(Ok(told)) => told.clone(),
@@ -116,6 +150,10 @@ impl Receiver {
         let mut checks = self.checks();
         if let Some(running) = checks.get(&attempt.transfer) {
             return running.clone();
+        }
+        // Verdicts that nobody came back for.
+        if checks.len() >= CHECKS_MAX {
+            checks.retain(|_, verdict| verdict.borrow().is_none());
         }
         let (sender, verdict) = watch::channel(None);
         checks.insert(attempt.transfer, verdict.clone());
@@ -139,12 +177,19 @@ impl Receiver {
             TransferPhase::Receiving { rows: staged } if staged == rows => {}
             TransferPhase::Receiving { .. } => return Err(self.drop_transfer(attempt).await),
         }
+        let id = attempt.transfer;
+        // A seed's keys ascend.
+        if transfer.base.is_some() && self.blocking(move |store| store.staged_repeats(id, rows)).await? {
+            return Err(self.lied(attempt, "a key twice").await);
+        }
         if !self.makes(attempt, transfer.base, &digest).await? {
             return Err(self.drop_transfer(attempt).await);
         }
         let complete = CompleteTransfer { transfer: attempt.transfer, rows, digest };
-        let _ = self.store.commit(Lane::Background, self.clock.now(), complete).await.map_err(refused)?;
-        Ok(to)
+        match self.store.commit(Lane::Background, self.clock.now(), complete).await {
+            Ok(_) => Ok(to),
+            Err(error) => Err(self.not_staged(attempt, error).await),
+        }
     }
 
     /// A page of what is shown, in key order.
@@ -238,11 +283,16 @@ impl Receiver {
 
     async fn drop_transfer(&self, attempt: Attempt) -> Failure {
         tracing::error!(path = %attempt.path, transfer = %attempt.transfer, "digests differ; the transfer is dropped");
-        let op = UpdatePaths(vec![PathOp::DropTransfer { id: attempt.transfer }]);
-        match self.store.commit(Lane::Background, self.clock.now(), op).await {
-            Ok(_) => Failure::DigestDiffers,
+        match self.forget(attempt).await {
+            Ok(()) => Failure::DigestDiffers,
             Err(error) => refused(error),
         }
+    }
+
+    /// Rows and claims are swept in the background.
+    async fn forget(&self, attempt: Attempt) -> Result<(), CommitError> {
+        let op = UpdatePaths(vec![PathOp::DropTransfer { id: attempt.transfer }]);
+        self.store.commit(Lane::Background, self.clock.now(), op).await.map(|_| ())
     }
 
     async fn blocking<T: Send + 'static>(

@@ -12,12 +12,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
 use super::body::{Outgoing, read_whole};
 use super::codec::{MESSAGE_MAX, WireError, decode, encode};
 use crate::clock::SharedClock;
-use crate::tls::{Fingerprint, NodeIdentity, TlsError, replication_client, server_name};
+use crate::tls::{ALPN, Fingerprint, NodeIdentity, TlsError, replication_client, server_name};
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 const KEEPALIVE: Duration = Duration::from_secs(5);
@@ -65,6 +66,9 @@ struct State {
     failures: u32,
     not_before: Duration,
     error: Option<String>,
+    /// What drives the connections.
+    connections: JoinSet<()>,
+    closed: bool,
 }
 
 /// A connection to one peer. Share it by `Arc`.
@@ -88,6 +92,14 @@ impl Link {
             connected: state.sender.as_ref().is_some_and(|sender| !sender.is_closed()),
             error: state.error.clone(),
         }
+    }
+
+    /// For good, with all that is under way: the peer was removed, or has another certificate now.
+    pub(crate) fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        state.sender = None;
+        state.connections.abort_all();
     }
 
     /// The certificate that the peer showed on the present connection.
@@ -142,6 +154,9 @@ impl Link {
         let _one = self.dialling.lock().await;
         {
             let state = self.state();
+            if state.closed {
+                return Err(closed());
+            }
             if let Some(sender) = state.sender.as_ref().filter(|sender| !sender.is_closed()) {
                 return Ok(sender.clone());
             }
@@ -151,8 +166,13 @@ impl Link {
             }
         }
         match tokio::time::timeout(CONNECT_DEADLINE, self.dial()).await {
-            Ok(Ok((sender, server))) => {
+            Ok(Ok((sender, server, connection))) => {
                 let mut state = self.state();
+                if state.closed {
+                    return Err(closed());
+                }
+                while state.connections.try_join_next().is_some() {}
+                state.connections.spawn(connection);
                 state.sender = Some(sender.clone());
                 state.server = Some(server);
                 Ok(sender)
@@ -169,14 +189,21 @@ impl Link {
         }
     }
 
-    async fn dial(&self) -> Result<(http2::SendRequest<Outgoing>, Fingerprint), LinkError> {
+    /// A connection, and the future that must be driven for it.
+    async fn dial(
+        &self,
+    ) -> Result<(http2::SendRequest<Outgoing>, Fingerprint, impl Future<Output = ()> + Send + use<>), LinkError> {
         let address = &self.dialer.address;
         let unreachable = |error: std::io::Error| LinkError::Connect(format!("{address}: {error}"));
         let socket = TcpStream::connect(address.as_str()).await.map_err(unreachable)?;
         socket.set_nodelay(true).map_err(unreachable)?;
         let config = replication_client(&self.identity, self.dialer.expected)?;
         let stream = TlsConnector::from(Arc::new(config)).connect(server_name(), socket).await.map_err(unreachable)?;
-        let shown: Option<&CertificateDer<'_>> = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        let session = stream.get_ref().1;
+        if session.alpn_protocol() != Some(ALPN) {
+            return Err(LinkError::Connect("the other side does not speak the replication protocol".into()));
+        }
+        let shown: Option<&CertificateDer<'_>> = session.peer_certificates().and_then(|chain| chain.first());
         let server = shown.map(Fingerprint::of).ok_or_else(|| LinkError::Connect("no certificate".into()))?;
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -189,12 +216,12 @@ impl Link {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| LinkError::Connect(error.to_string()))?;
-        tokio::spawn(async move {
+        let driven = async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to a peer ended");
             }
-        });
-        Ok((sender, server))
+        };
+        Ok((sender, server, driven))
     }
 
     /// Drops the connection and sets the pause: exponential, with jitter, so that two nodes do not dance in step.
@@ -214,6 +241,10 @@ impl Link {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn closed() -> LinkError {
+    LinkError::Connect("the peer was removed, or is paired anew".into())
 }
 
 async fn exchange<A: DeserializeOwned>(

@@ -22,7 +22,7 @@ use super::blobs::BlobStream;
 use super::body::read_whole;
 use super::codec::MESSAGE_MAX;
 use super::{BLOBS, CALL, PAIR};
-use crate::tls::{Fingerprint, Pins};
+use crate::tls::{ALPN, Fingerprint, Pins};
 
 /// Who may be connected at once. Each kind has places of its own, so that none keeps another out.
 #[derive(Clone, Copy, Debug)]
@@ -156,7 +156,12 @@ async fn shake_hands(
 }
 
 async fn serve_connection<H: Handler>(server: Arc<Server<H>>, stream: TlsStream<TcpStream>) {
-    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let session = stream.get_ref().1;
+    // TLS refuses another protocol; one who names none at all is turned away here.
+    if session.alpn_protocol() != Some(ALPN) {
+        return tracing::debug!("a connection to the replication port that agreed on no protocol");
+    }
+    let shown = session.peer_certificates().and_then(|chain| chain.first());
     let Some(fingerprint) = shown.map(Fingerprint::of) else { return };
     let known = server.pins.node(&fingerprint).is_some();
     let (places, whose) = if known { (&server.peers, "peers") } else { (&server.strangers, "strangers") };
@@ -164,6 +169,7 @@ async fn serve_connection<H: Handler>(server: Arc<Server<H>>, stream: TlsStream<
         return tracing::warn!("too many connections of {whose} on the replication port; one was refused");
     };
     let caller = Arc::new(Caller { fingerprint, pairing: std::sync::Mutex::default() });
+    let pins = server.pins.clone();
     let service = service_fn(move |request| {
         let (server, caller) = (server.clone(), caller.clone());
         async move { Ok::<_, Infallible>(answer(&server, &caller, request).await) }
@@ -179,7 +185,13 @@ async fn serve_connection<H: Handler>(server: Arc<Server<H>>, stream: TlsStream<
         .keep_alive_timeout(KEEPALIVE)
         .serve_connection(TokioIo::new(stream), service);
     let ended = match known {
-        true => connection.await,
+        true => tokio::select! {
+            ended = connection => ended,
+            () = pins.withdrawn(&fingerprint) => {
+                tracing::info!(%fingerprint, "a connection was ended: its certificate is no peer's any more");
+                Ok(())
+            }
+        },
         false => tokio::time::timeout(STRANGER_DEADLINE, connection).await.unwrap_or(Ok(())),
     };
     if let Err(error) = ended {
@@ -193,8 +205,8 @@ async fn answer<H: Handler>(server: &Server<H>, caller: &Caller, request: Reques
     let outcome = match (request.uri().path(), peer) {
         _ if request.method() != Method::POST => Err(StatusCode::METHOD_NOT_ALLOWED),
         (PAIR, _) => pair(server, caller, request).await,
-        (CALL, Some(peer)) => call(server, peer, request).await,
-        (BLOBS, Some(peer)) => blobs(server, peer, request).await,
+        (CALL, Some(peer)) => while_pinned(server, caller, call(server, peer, request)).await,
+        (BLOBS, Some(peer)) => while_pinned(server, caller, blobs(server, peer, request)).await,
         (CALL | BLOBS, None) => Err(StatusCode::FORBIDDEN),
         _ => Err(StatusCode::NOT_FOUND),
     };
@@ -205,6 +217,19 @@ async fn answer<H: Handler>(server: &Server<H>, caller: &Caller, request: Reques
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
     response
+}
+
+/// What is under way when a pin is withdrawn ends there, however long its sender has been sending.
+async fn while_pinned<H: Handler>(
+    server: &Server<H>,
+    caller: &Caller,
+    work: impl Future<Output = Result<Vec<u8>, StatusCode>>,
+) -> Result<Vec<u8>, StatusCode> {
+    tokio::select! {
+        biased;
+        () = server.pins.withdrawn(&caller.fingerprint) => Err(StatusCode::FORBIDDEN),
+        outcome = work => outcome,
+    }
 }
 
 async fn pair<H: Handler>(

@@ -205,3 +205,26 @@ async fn idle_connections_and_strangers_keep_no_peer_out() {
     assert_eq!(pair.link.call::<_, String>(CALL, &message, soon).await.unwrap(), message);
     drop(idle);
 }
+
+#[tokio::test]
+async fn a_link_that_is_closed_ends_what_is_under_way() {
+    let pair = pair(true).await;
+    let link = Arc::new(pair.link);
+    let message = "x".to_string();
+    assert_eq!(link.call::<_, String>(CALL, &message, DEADLINE).await.unwrap(), message);
+    let (sender, chunks) = mpsc::channel(2);
+    let streaming = {
+        let link = link.clone();
+        tokio::spawn(async move { link.stream::<u64>(BLOBS, chunks, DEADLINE).await })
+    };
+    let mut out = BytesMut::new();
+    encode_blob(&mut out, ContentHash::of(b"x"), BlobKind::Data, b"x");
+    sender.send(out.freeze()).await.unwrap();
+    // Once it has taken that, it is under way.
+    let taken = sender.reserve_many(2).await.unwrap();
+    drop(taken);
+    link.close();
+    assert!(streaming.await.unwrap().is_err());
+    assert!(link.call::<_, String>(CALL, &message, DEADLINE).await.is_err());
+    assert!(!link.health().connected);
+}

@@ -155,4 +155,6 @@ pub enum Refused {
     Locked,
     #[error("an interval is at least one second")]
     BadPolicy,
+    #[error("a snapshot whose name or epoch cannot be")]
+    BadSnapshot,
 }

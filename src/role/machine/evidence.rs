@@ -3,7 +3,7 @@ use tandem_storage::record::SnapshotMeta;
 use tandem_storage::types::{Epoch, SnapshotGuid, Timestamp};
 
 use super::state::Facts;
-use super::view::PathView;
+use super::view::{PathView, is_sane_epoch, is_sane_snapshot};
 
 /// What makes it impossible to say who is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +55,11 @@ impl std::fmt::Display for Evidence {
 }
 
 impl Evidence {
+    pub(super) fn is_sane(&self) -> bool {
+        let known = self.my_newest.iter().chain(&self.their_newest);
+        is_sane_epoch(self.mine.number) && is_sane_epoch(self.theirs.number) && known.into_iter().all(is_sane_snapshot)
+    }
+
     pub(super) fn of(disagreement: Disagreement, mine: Epoch, facts: &Facts<'_>, view: &PathView) -> Box<Self> {
         Box::new(Evidence {
             disagreement,

@@ -9,6 +9,7 @@ use super::draft::{Draft, Purpose};
 use super::event::{Action, Offer, Refused, Step, Taking};
 use super::evidence::has;
 use super::state::{Destination, DestinationPhase, Facts, InFlight, Life, PathState, Source, SourcePhase};
+use super::view::is_sane_snapshot;
 
 /// What a snapshot is to be, apart from its place.
 #[derive(Clone, Copy, Debug)]
@@ -137,6 +138,9 @@ pub fn consider(state: &PathState, facts: &Facts<'_>, offer: &Offer) -> Result<T
     let Life::Destination(destination) = &state.detail.life else { return Err(Refused::NotDestination) };
     if offer.path != state.guid || offer.epoch != state.epoch {
         return Err(Refused::WrongEpoch);
+    }
+    if !is_sane_snapshot(&offer.to) {
+        return Err(Refused::BadSnapshot);
     }
     match destination.phase {
         DestinationPhase::Initializing | DestinationPhase::Active => {}

@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 use tandem_storage::record::{Scope, SnapshotMeta, TransferPhase, TransferRow};
-use tandem_storage::types::{Epoch, NodeGuid, PathGuid, SnapshotGuid, Timestamp, TransferGuid};
+use tandem_storage::types::{Epoch, EpochNumber, NodeGuid, PathGuid, SnapshotGuid, Timestamp, TransferGuid};
 
-use super::state::{Facts, Life, PathState, Policy};
+use super::state::{Destination, DestinationPhase, Facts, Life, PathState, Policy, Source, SourcePhase};
 
 /// What a node says of a path to its peer: only what is durable. Views may be lost, repeated, and come late; the machine draws
 /// only such conclusions from a view as stay true when the speaker has moved on since.
@@ -69,6 +69,18 @@ impl PathView {
         }
     }
 
+    /// Whether numbers, names and lists are such as a node says. What a peer sends is asked this before it counts: a machine that took up an epoch
+    /// at the end of all numbers could open none after it.
+    pub fn is_sane(&self) -> bool {
+        let told = self.snapshots.len() <= 2 * Self::SNAPSHOTS && self.snapshots.iter().all(is_sane_snapshot);
+        let evidence = match &self.life {
+            Life::Source(Source { phase: SourcePhase::Conflict(evidence), .. })
+            | Life::Destination(Destination { phase: DestinationPhase::Conflict(evidence), .. }) => evidence.is_sane(),
+            _ => true,
+        };
+        is_sane_epoch(self.epoch.number) && self.policy.check().is_ok() && told && evidence
+    }
+
     /// What the speaker shows its readers, if it is a destination with a restore point.
     pub fn visible(&self) -> Option<SnapshotGuid> {
         match &self.life {
@@ -80,4 +92,19 @@ impl PathView {
     pub fn meta(&self, guid: SnapshotGuid) -> Option<&SnapshotMeta> {
         self.snapshots.iter().find(|meta| meta.guid == guid)
     }
+}
+
+/// Each epoch is an operator's doing: no path comes so far.
+const EPOCH_MAX: u64 = 1 << 48;
+/// Bytes of a snapshot's name.
+const NAME_MAX: usize = 255;
+
+pub(super) fn is_sane_epoch(number: EpochNumber) -> bool {
+    number.get() <= EPOCH_MAX
+}
+
+/// Names are shown to operators.
+pub(super) fn is_sane_snapshot(meta: &SnapshotMeta) -> bool {
+    let name = &meta.name;
+    is_sane_epoch(meta.epoch) && (1..=NAME_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
 }

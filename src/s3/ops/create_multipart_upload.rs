@@ -38,8 +38,8 @@ pub async fn handle(service: &Service, request: Authorized<CreateMultipartUpload
         wrapped_key: None,
         initiator,
     };
-    let id = row.id;
-    access::commit(service, name, change::CreateUpload { permit, bucket, row }).await?;
+    let (id, most) = (row.id, service.settings.uploads_max);
+    access::commit(service, name, change::CreateUpload { permit, bucket, row, most }).await?;
     let mut xml = XmlWriter::document("InitiateMultipartUploadResult");
     xml.raw("Bucket", name);
     xml.text("Key", key.as_str());

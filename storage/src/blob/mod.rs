@@ -17,6 +17,7 @@ pub(crate) use instance::{InstanceAllocator, StagedPiece};
 pub use reader::BodyReader;
 pub(crate) use reader::Resolve;
 pub(crate) use recipe::decode as decode_recipe;
+pub(crate) use space::Room;
 pub use staged::StagedBody;
 pub(crate) use staged::{StagedBlob, StagedSource};
 pub(crate) use store::BlobStore;

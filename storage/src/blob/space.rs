@@ -8,6 +8,17 @@ use crate::disk::Disk;
 /// The file system is asked again after this many bytes were admitted.
 const REFRESH_BYTES: u64 = 4 * 1024 * 1024;
 
+/// What free space is enough for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// New bodies, and rows.
+    Both,
+    /// Below the watermark: rows only.
+    Rows,
+    /// Below half of it: only what makes room, and changes of roles.
+    Neither,
+}
+
 /// Refuses new bodies below the low watermark. Deletes, collection and role changes do not ask.
 pub(crate) struct SpaceWatch {
     disk: Arc<dyn Disk>,
@@ -34,6 +45,20 @@ impl SpaceWatch {
             free if free < self.low_watermark.saturating_add(bytes) => Err(BlobError::NoSpace),
             _ => Ok(()),
         }
+    }
+
+    /// What there is room for now.
+    pub fn room(&self) -> Room {
+        match self.admit(0) {
+            Ok(()) => Room::Both,
+            Err(BlobError::NoSpace) if self.free.load(Ordering::Relaxed) < self.low_watermark / 2 => Room::Neither,
+            Err(_) => Room::Rows,
+        }
+    }
+
+    /// Counts what was written besides bodies, so that rows alone are noticed too.
+    pub fn wrote(&self, bytes: u64) {
+        self.admitted.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Asks the file system.

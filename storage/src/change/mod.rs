@@ -78,8 +78,14 @@ pub enum Refusal {
     /// Too little free space for new bodies. Deletes and role changes still go.
     #[error("the disk is nearly full")]
     NoSpace,
+    /// Whoever begins this multipart upload has as many in progress as one may have.
+    #[error("too many multipart uploads in progress")]
+    TooManyUploads,
     #[error("stored data is damaged: {0}")]
     Damaged(String),
+    /// A peer's row, or recipe, that contradicts itself, its blobs or its path.
+    #[error("the peer sent {0}")]
+    Malformed(&'static str),
 }
 
 /// A value together with the proof that its change is on stable storage. Only the committer makes one.

@@ -43,7 +43,7 @@ pub struct StagedRow {
 /// Stages rows `first..first + rows.len()`. Values must decode, stay inside the path's scope and name only blobs that are claimed, or
 /// live: those are claimed with the row. A seed's keys ascend and each has a value. Where a path covers one bucket, the rows of the buckets
 /// themselves are the transfer's first. Rows already staged are skipped, so a repeated message is harmless; a gap is `Stale`.
-/// Output: rows staged so far. Refusals: `Unknown`, `Fenced`, `Stale`, `BytesGone`, `Damaged`.
+/// Output: rows staged so far. Refusals: `Unknown`, `Fenced`, `Stale`, `BytesGone`, `Malformed`, `NoSpace`.
 #[derive(Clone, Debug)]
 pub struct StageRows {
     pub transfer: TransferGuid,

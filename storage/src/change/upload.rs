@@ -5,12 +5,14 @@ use crate::blob::StagedBody;
 use crate::record::{PartRow, UploadRow};
 use crate::types::{BucketGuid, Checksum, ETag, ObjectKey, UploadId};
 
-/// Output: `()`. Refusals: `NoSuchBucket`, `Fenced`.
+/// Output: `()`. Refusals: `NoSuchBucket`, `Fenced`, `TooManyUploads`, `NoSpace`.
 #[derive(Clone, Debug)]
 pub struct CreateUpload {
     pub permit: WritePermit,
     pub bucket: BucketGuid,
     pub row: UploadRow,
+    /// Refused when its initiator has so many in progress already, in all buckets.
+    pub most: u64,
 }
 
 /// Stores or replaces a part. `md5`, `checksum` as verified. Output: the [`PartRow`] as stored.

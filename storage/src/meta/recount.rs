@@ -70,3 +70,25 @@ pub(crate) fn count_staged_page(
     }
     Ok(None)
 }
+
+/// Visits the keys of staged rows from `first` on. Returns where to go on, none at the end, and `first` itself when `visit` says no.
+pub(crate) fn staged_keys_page(
+    view: &dyn View,
+    transfer: TransferGuid,
+    first: u64,
+    visit: &mut dyn FnMut(&[u8]) -> bool,
+) -> Result<Option<u64>, ReadError> {
+    let span = Span::tail(transfer.as_bytes(), staged_key(transfer, first));
+    let mut rows = view.cursor(Table::Staged, span.range(), Direction::Forward)?;
+    let mut count = 0;
+    while let Some((_, row)) = rows.next()? {
+        if !visit(&StoredRow::decode(row)?.key) {
+            return Ok(Some(first));
+        }
+        count += 1;
+        if count == ROWS_A_PAGE as u64 {
+            return Ok(Some(first + count));
+        }
+    }
+    Ok(None)
+}

@@ -1,16 +1,21 @@
 //! States of a scope, compared and counted: each page under a view of its own.
 
+use std::collections::HashSet;
+
 use super::core::Core;
 use super::delta::{DeltaPage, DeltaPosition, Walk};
 use super::digest::LtHash;
 use super::engine::{Table, View};
 use super::layout::{meta_row, parse_number};
 use super::points::Points;
-use super::recount::{count_page, count_staged_page};
+use super::recount::{count_page, count_staged_page, staged_keys_page};
 use crate::change::Refusal;
 use crate::record::{CorruptRecord, Digest, Record, Scope, TransferRow};
 use crate::store::ReadError;
 use crate::types::{Seq, TransferGuid};
+
+/// Keys of staged rows that are remembered at once: some 10 MB.
+const KEYS_AT_ONCE: usize = 1 << 18;
 
 impl Core {
     pub fn delta_page(
@@ -62,6 +67,27 @@ impl Core {
                 self.at_points(&[base], |view| count_staged_page(view, (transfer, &scope), base, from, &mut hash))?;
         }
         Ok(hash.digest())
+    }
+
+    /// Whether two staged rows bear one key: no delta has that, and a digest would count the key twice. In passes over the rows, each of
+    /// which remembers a bounded part of the keys.
+    pub fn staged_repeats(&self, transfer: TransferGuid, rows: u64) -> Result<bool, ReadError> {
+        let passes = rows.div_ceil(KEYS_AT_ONCE as u64).max(1);
+        for pass in 0..passes {
+            let mut seen = HashSet::new();
+            let mut first = Some(0);
+            while let Some(from) = first {
+                let view = self.view()?.0;
+                first = staged_keys_page(&*view, transfer, from, &mut |key| {
+                    let hash = u128::from_le_bytes(*blake3::hash(key).as_bytes().first_chunk().expect("32 bytes"));
+                    hash % u128::from(passes) != u128::from(pass) || seen.insert(hash)
+                })?;
+                if first == Some(from) || seen.len() > 4 * KEYS_AT_ONCE {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     fn scope_of(&self, transfer: TransferGuid) -> Result<Scope, ReadError> {

@@ -28,7 +28,7 @@ impl World {
             initiator: None,
         };
         self.log.push(format!("create upload {bucket} {key:?}"));
-        let change = CreateUpload { permit: self.permit(), bucket, row: row.clone() };
+        let change = CreateUpload { permit: self.permit(), bucket, row: row.clone(), most: u64::MAX };
         self.commit(now, change)?.expect("the bucket is there");
         let upload = Upload { row, parts: Default::default() };
         self.bucket_mut(bucket).uploads.insert((key, id), upload);

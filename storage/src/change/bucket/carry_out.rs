@@ -19,6 +19,7 @@ impl Change for CreateBucket {
         if tx.bucket_named(&self.row.name)?.is_some() || tx.row_exists(&key)? {
             return Err(Refusal::BucketExists);
         }
+        tx.room_for_rows()?;
         for (name, value) in self.settings {
             tx.put_row(&RowKey::Setting(self.row.guid, name), value)?;
         }

@@ -15,6 +15,7 @@ impl Change for PutObject {
         let versions = Versions::of(&bucket, &self.key);
         let latest = versions.latest(tx)?;
         self.precondition.check(latest.as_ref())?;
+        tx.room_for_rows()?;
         let size = self.body.size();
         let body = tx.stage(self.body)?;
         let object = self.object;

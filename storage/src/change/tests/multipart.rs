@@ -11,8 +11,12 @@ impl Client {
     }
 
     fn create_upload(&self) {
+        self.commit(self.begin(UPLOAD, None)).unwrap();
+    }
+
+    fn begin(&self, id: UploadId, initiator: Option<&str>) -> CreateUpload {
         let row = UploadRow {
-            id: UPLOAD,
+            id,
             key: Self::key(),
             initiated: Timestamp::default(),
             headers: ContentHeaders::default(),
@@ -22,9 +26,9 @@ impl Client {
             acl: None,
             lock: None,
             wrapped_key: None,
-            initiator: None,
+            initiator: initiator.map(str::to_owned),
         };
-        self.commit(CreateUpload { permit: self.permit, bucket: guid(1), row }).unwrap();
+        CreateUpload { permit: self.permit, bucket: guid(1), row, most: 2 }
     }
 
     fn put_part(&self, number: u16, content: &[u8]) -> PutPart {
@@ -135,4 +139,18 @@ fn uploads_and_parts_are_listed_in_order() {
         .unwrap();
     assert_eq!(uploads, [UPLOAD]);
     assert!(reader.upload(&bucket, &Client::key(), UPLOAD).unwrap().is_some());
+}
+
+#[test]
+fn one_may_have_so_many_uploads_in_progress_and_another_as_many() {
+    let client = Client::new(Versioning::Unversioned);
+    let id = |byte: u8| UploadId::from_bytes([byte; 16]);
+    client.commit(client.begin(UPLOAD, Some("ann"))).unwrap();
+    client.commit(client.begin(id(1), Some("ann"))).unwrap();
+    assert_eq!(client.refused(client.begin(id(2), Some("ann"))), Refusal::TooManyUploads);
+    client.commit(client.begin(id(3), Some("bob"))).unwrap();
+    client.commit(client.begin(id(4), None)).unwrap();
+    client.commit(client.abort()).unwrap();
+    client.commit(client.begin(id(5), Some("ann"))).unwrap();
+    assert_eq!(client.refused(client.begin(id(6), Some("ann"))), Refusal::TooManyUploads);
 }

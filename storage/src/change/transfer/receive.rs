@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::validate::Validator;
+use super::validate::{Validator, check_buckets};
 use super::{BeginTransfer, ClaimBlobs, Claimed, CompleteTransfer, StageRows};
 use crate::change::Refusal;
 use crate::change::path::transfers_of;
@@ -71,7 +71,9 @@ impl Change for StageRows {
         let mut validator = Validator::new(tx, &transfer, &path, staged)?;
         let mut next = staged;
         for row in self.rows.into_iter().skip(known) {
-            let (row, blobs) = validator.check(row, next)?;
+            // Rows alone could fill the disk as well as bodies, and then nothing could be committed any more.
+            tx.room_for_rows()?;
+            let (row, blobs) = validator.check(tx, row, next)?;
             for hash in blobs {
                 claim(tx, self.transfer, hash)?;
             }
@@ -90,9 +92,9 @@ impl Change for CompleteTransfer {
     type Output = ();
 
     fn carry_out(self, tx: &mut Tx<'_>) -> Result<(), Refusal> {
-        let (mut transfer, _) = receiving(tx, self.transfer)?;
+        let (mut transfer, path) = receiving(tx, self.transfer)?;
         match transfer.phase {
-            TransferPhase::Receiving { rows } if rows == self.rows => {}
+            TransferPhase::Receiving { rows } if rows == self.rows => check_buckets(tx, &transfer, &path)?,
             TransferPhase::Complete { rows } if rows == self.rows && transfer.digest.as_ref() == Some(&self.digest) => {
                 return Ok(());
             }

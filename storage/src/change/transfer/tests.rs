@@ -1,4 +1,5 @@
 mod crash;
+mod hostile;
 
 use super::*;
 use crate::change::{AccessChange, At, PathOp, Refusal, UpdatePaths};
@@ -285,7 +286,7 @@ fn a_transfer_keeps_its_order() {
     assert_eq!(d.refused(stage(0, &rows)), Refusal::BytesGone);
     let backwards: Vec<_> = rows.iter().rev().cloned().collect();
     pair.ship_blobs(id, &rows);
-    assert!(matches!(d.refused(stage(0, &backwards)), Refusal::Damaged(_)));
+    assert!(matches!(d.refused(stage(0, &backwards)), Refusal::Malformed(_)));
     assert_eq!(d.commit(stage(0, &rows)).1, 2);
     let complete = |rows| CompleteTransfer { transfer: id, rows, digest: digest.clone() };
     assert_eq!(d.refused(complete(1)), Refusal::Stale);
@@ -322,7 +323,7 @@ fn a_peers_rows_stay_inside_the_path_and_mean_what_they_say() {
     let staged = |(key, value)| StagedRow { key, value };
     let stage = |rows: Vec<StagedRow>| StageRows { transfer: id, first: 0, rows };
     let object = || staged(tagged_object(1, "key", Body::Empty, 0));
-    let refused = |rows| assert!(matches!(destination.refused(stage(rows)), Refusal::Damaged(_)));
+    let refused = |rows| assert!(matches!(destination.refused(stage(rows)), Refusal::Malformed(_)));
     refused(vec![object()]);
     refused(vec![staged(bucket(1, "two"))]);
     refused(vec![staged((RowKey::Bucket(guid(2)), bucket(1, "one").1))]);

@@ -7,11 +7,18 @@ use crate::meta::digest::LtHash;
 use crate::meta::engine::Table;
 use crate::meta::layout::row_blobs;
 use crate::meta::staged::{StoredRow, staged_key};
-use crate::record::{BucketRow, ObjectRow, PartRow, PathRow, Record, RowKey, Scope, TransferRow, UploadRow};
-use crate::types::{BucketGuid, BucketName, ContentHash, TransferGuid};
+use crate::record::{
+    BlobKind, BucketRow, ObjectRow, PartRow, PathRow, Place, Record, RowKey, Scope, TransferRow, UploadRow,
+};
+use crate::types::{Body, BucketGuid, BucketName, ContentHash, TransferGuid, Version};
 
 /// At most two buckets, the one that was and the one that is, can bear the name of a bucket path, and their own rows come first.
 const BUCKET_ROWS: u64 = 2;
+
+/// S3's.
+const PARTS_MAX: u16 = 10_000;
+/// No setting's document is longer.
+const SETTING_MAX: usize = 1024 * 1024;
 
 /// Checks rows in the order of the transfer.
 pub(super) struct Validator {
@@ -51,6 +58,7 @@ impl Validator {
     /// The row as it is stored, and the blobs it names.
     pub fn check(
         &mut self,
+        tx: &mut Tx<'_>,
         row: StagedRow,
         number: u64,
     ) -> Result<(StoredRow, impl Iterator<Item = ContentHash> + use<>), Refusal> {
@@ -59,11 +67,11 @@ impl Validator {
             return Err(wrong("a key that does not travel"));
         }
         self.check_order(&key, row.value.is_some())?;
-        self.check_scope(&row, number)?;
+        self.check_scope(tx, &row, number)?;
         let blobs = match &row.value {
             None => [None; 2],
             Some(value) => {
-                check_value(&row.key, value)?;
+                check_value(tx, &row.key, value)?;
                 row_blobs(&key, value)?
             }
         };
@@ -79,11 +87,16 @@ impl Validator {
         Ok(())
     }
 
-    fn check_scope(&mut self, row: &StagedRow, number: u64) -> Result<(), Refusal> {
+    fn check_scope(&mut self, tx: &mut Tx<'_>, row: &StagedRow, number: u64) -> Result<(), Refusal> {
         let Scope::Bucket(name) = &self.scope else { return Ok(()) };
         if let (RowKey::Bucket(guid), Some(value)) = (&row.key, &row.value) {
-            if BucketRow::decode(value)?.name != *name {
+            if decoded::<BucketRow>(value)?.name != *name {
                 return Err(wrong("a bucket of another name"));
+            }
+            // Else a peer could call any bucket of this node by the path's name, and so write to it.
+            let here: Option<BucketRow> = tx.record(&row.key)?;
+            if here.is_some_and(|here| here.name != *name) {
+                return Err(wrong("a bucket that is another one here"));
             }
             if number < BUCKET_ROWS {
                 self.inside.push(*guid);
@@ -112,27 +125,83 @@ pub(super) fn staged_buckets(
     Ok(buckets)
 }
 
+/// Of the buckets that bear a bucket path's name, one at most is there afterwards.
+pub(super) fn check_buckets(tx: &mut Tx<'_>, transfer: &TransferRow, path: &PathRow) -> Result<(), Refusal> {
+    let Scope::Bucket(name) = &path.scope else { return Ok(()) };
+    // A seed takes the place of whatever is there.
+    let present = if transfer.base.is_some() { tx.bucket_named(name)? } else { None };
+    let mut buckets: Vec<BucketGuid> = present.into_iter().collect();
+    for number in 0..BUCKET_ROWS {
+        let Some(StoredRow { key, value }) = staged_row(tx, transfer.id, number)? else { continue };
+        if let RowKey::Bucket(guid) = RowKey::decode(&key)? {
+            buckets.retain(|known| *known != guid);
+            buckets.extend(value.map(|_| guid));
+        }
+    }
+    if buckets.len() <= 1 { Ok(()) } else { Err(wrong("two buckets of one name")) }
+}
+
 pub(super) fn staged_row(tx: &Tx<'_>, transfer: TransferGuid, number: u64) -> Result<Option<StoredRow>, Refusal> {
     let row = tx.table_get(Table::Staged, &staged_key(transfer, number))?;
     Ok(row.map(|row| StoredRow::decode(&row)).transpose()?)
 }
 
-/// A value decodes as what its key says, and says of itself what its key says.
-fn check_value(key: &RowKey, value: &[u8]) -> Result<(), Refusal> {
+/// A value decodes as what its key says, and says of itself what its key and its blobs say.
+fn check_value(tx: &mut Tx<'_>, key: &RowKey, value: &[u8]) -> Result<(), Refusal> {
     let agrees = match key {
-        RowKey::Bucket(guid) => BucketRow::decode(value)?.guid == *guid,
-        RowKey::Object(..) => ObjectRow::decode(value).map(|_| true)?,
+        RowKey::Bucket(guid) => decoded::<BucketRow>(value)?.guid == *guid,
+        RowKey::Object(_, _, place) => {
+            let row: ObjectRow = decoded(value)?;
+            check_content(tx, &row)?;
+            match place {
+                Place::Latest => true,
+                Place::Null => !row.version.has_id(),
+                Place::Id(id) => row.version == Version::Id(*id),
+            }
+        }
         RowKey::Upload(_, key, id) => {
-            let row = UploadRow::decode(value)?;
+            let row: UploadRow = decoded(value)?;
             (&row.key, row.id) == (key, *id)
         }
-        RowKey::Part(..) => PartRow::decode(value).map(|_| true)?,
-        RowKey::Setting(..) => true,
+        RowKey::Part(_, _, number) => {
+            let row: PartRow = decoded(value)?;
+            check_body(tx, &row.body, row.size)?;
+            (1..=PARTS_MAX).contains(number)
+        }
+        RowKey::Setting(..) => value.len() <= SETTING_MAX,
         RowKey::BucketName(_) => false,
     };
     agrees.then_some(()).ok_or_else(|| wrong("a row that contradicts its key"))
 }
 
-fn wrong(what: &str) -> Refusal {
-    Refusal::Damaged(format!("the peer sent {what}"))
+fn check_content(tx: &mut Tx<'_>, row: &ObjectRow) -> Result<(), Refusal> {
+    let Some(content) = row.content() else { return Ok(()) };
+    check_body(tx, &content.body, content.size)?;
+    match &content.parts {
+        Some(parts) if tx.blob(parts.blob)?.ok_or(Refusal::BytesGone)?.kind != BlobKind::Data => {
+            Err(wrong("a list of parts that is none"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a recipe's pieces come to, its receiver has counted.
+fn check_body(tx: &mut Tx<'_>, body: &Body, size: u64) -> Result<(), Refusal> {
+    let agrees = match body {
+        Body::Empty => size == 0,
+        Body::Blob(hash) => {
+            let blob = tx.blob(*hash)?.ok_or(Refusal::BytesGone)?;
+            blob.kind == BlobKind::Data && blob.len == size
+        }
+        Body::Recipe(hash) => tx.blob(*hash)?.ok_or(Refusal::BytesGone)?.kind == BlobKind::Recipe,
+    };
+    agrees.then_some(()).ok_or_else(|| wrong("a size that is not its bytes'"))
+}
+
+fn decoded<R: Record>(value: &[u8]) -> Result<R, Refusal> {
+    R::decode(value).map_err(|_| wrong("a row that does not decode"))
+}
+
+fn wrong(what: &'static str) -> Refusal {
+    Refusal::Malformed(what)
 }

@@ -17,6 +17,10 @@ impl Change for CreateUpload {
 
     fn carry_out(self, tx: &mut Tx<'_>) -> Result<(), Refusal> {
         tx.writable_bucket(self.bucket, self.permit)?;
+        if tx.uploads_of(self.row.initiator.as_deref())? >= self.most {
+            return Err(Refusal::TooManyUploads);
+        }
+        tx.room_for_rows()?;
         tx.put_record(&RowKey::Upload(self.bucket, self.row.key.clone(), self.row.id), &self.row)
     }
 }
@@ -29,6 +33,7 @@ impl Change for PutPart {
         if !tx.row_exists(&RowKey::Upload(self.bucket, self.key, self.upload))? {
             return Err(Refusal::NoSuchUpload);
         }
+        tx.room_for_rows()?;
         let size = self.body.size();
         let body = tx.stage(self.body)?;
         let row = PartRow { size, md5: self.md5, body, checksum: self.checksum, modified: tx.now() };

@@ -57,7 +57,6 @@ impl Writing {
         jobs: &mut Vec<Box<dyn Job>>,
     ) -> Result<Finished, Refusal> {
         let state = self.core.published.state();
-        let low_space = self.core.blobs.space().admit(0).is_err();
         let view = match self.core.engine.view() {
             Ok(view) => view,
             Err(error) => {
@@ -71,7 +70,7 @@ impl Writing {
             points: state.points.clone(),
             gates: state.gates.clone(),
             instances: self.core.blobs.instances(),
-            low_space,
+            room: self.core.blobs.space().room(),
         });
         let bite = if batch.client.is_empty() { ROWS_MAX } else { BITE_ROWS };
         let client = run(&mut tx, batch.client, jobs, ROWS_MAX);
@@ -104,10 +103,12 @@ impl Writing {
         }
         adopt(pieces);
         let after = self.journal.position();
-        self.since_checkpoint += match after.file == before.file {
+        let written = match after.file == before.file {
             true => after.offset - before.offset,
             false => self.core.journal.len(before.file).map_or(0, |len| len.saturating_sub(before.offset)),
         };
+        self.since_checkpoint += written;
+        self.core.blobs.space().wrote(written);
         writes.push(applied(seq));
         let core = &self.core;
         let catalogue = match writes.iter().any(is_of_catalogue) {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{BlobCell, Tx, Undo};
-use crate::blob::{StagedBlob, StagedBody, StagedSource};
+use crate::blob::{Room, StagedBlob, StagedBody, StagedSource};
 use crate::change::Refusal;
 use crate::checksum::block_crc;
 use crate::journal::FrameBody;
@@ -28,7 +28,7 @@ impl Tx<'_> {
         }
         let (instance, location, crc, body) = match blob.source {
             StagedSource::Existing => return Err(Refusal::BytesGone),
-            _ if self.low_space => return Err(Refusal::NoSpace),
+            _ if self.room != Room::Both => return Err(Refusal::NoSpace),
             StagedSource::Piece(piece) => {
                 let instance = piece.instance();
                 self.pieces.push(piece);
@@ -46,6 +46,11 @@ impl Tx<'_> {
         };
         if blob.kind == BlobKind::Recipe {
             for child in &blob.children {
+                let row = self.blob(child.hash)?.ok_or(Refusal::BytesGone)?;
+                let long = row.kind == BlobKind::Recipe || row.len == child.bytes;
+                if row.kind != child.kind || !long {
+                    return Err(Refusal::Malformed("a recipe that contradicts its pieces"));
+                }
                 self.reference(child.hash)?;
             }
         }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use super::engine::{EngineError, Table, View};
 use super::gates::Gates;
 use super::points::Points;
-use crate::blob::{InstanceAllocator, StagedPiece};
+use crate::blob::{InstanceAllocator, Room, StagedPiece};
 use crate::change::Refusal;
 use crate::journal::FrameBody;
 use crate::record::{BlobRow, CorruptRecord};
@@ -31,8 +31,7 @@ pub(crate) struct Before<'batch> {
     pub points: Arc<Points>,
     pub gates: Arc<Gates>,
     pub instances: &'batch InstanceAllocator,
-    /// Free space is below the watermark: new bodies are refused.
-    pub low_space: bool,
+    pub room: Room,
 }
 
 /// One batch over one view of the engine.
@@ -40,7 +39,7 @@ pub struct Tx<'batch> {
     view: &'batch dyn View,
     seq: Seq,
     now: Timestamp,
-    low_space: bool,
+    room: Room,
     instances: &'batch InstanceAllocator,
     rows: BTreeMap<Vec<u8>, RowCell>,
     tables: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
@@ -100,7 +99,7 @@ impl<'batch> Tx<'batch> {
             view: before.view,
             seq: before.seq,
             now: Timestamp::default(),
-            low_space: before.low_space,
+            room: before.room,
             instances: before.instances,
             rows: BTreeMap::new(),
             tables: BTreeMap::new(),
@@ -126,6 +125,11 @@ impl<'batch> Tx<'batch> {
     /// The time the change was handed in with.
     pub(crate) fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// What brings rows that make no room asks this. Deletes, collection and role changes do not.
+    pub(crate) fn room_for_rows(&self) -> Result<(), Refusal> {
+        if self.room == Room::Neither { Err(Refusal::NoSpace) } else { Ok(()) }
     }
 
     /// The state before the batch, for walks of history and of the feed.

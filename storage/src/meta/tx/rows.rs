@@ -8,8 +8,8 @@ use super::{Now, RowCell, Tx, Undo};
 use crate::change::Refusal;
 use crate::meta::at;
 use crate::meta::engine::{Direction, Table};
-use crate::meta::layout::{Span, parse_name_row, parse_stored, row_blobs};
-use crate::record::{BucketRow, CorruptRecord, Record, RowKey};
+use crate::meta::layout::{Span, parse_name_row, parse_number, parse_stored, row_blobs, uploads_key};
+use crate::record::{BucketRow, CorruptRecord, Record, RowKey, UploadRow};
 use crate::types::{BucketGuid, BucketName, Seq};
 
 impl Tx<'_> {
@@ -92,8 +92,10 @@ impl Tx<'_> {
     }
 
     fn write_row(&mut self, key: &RowKey, value: Option<Vec<u8>>) -> Result<(), Refusal> {
-        if let RowKey::Bucket(guid) = key {
-            self.derive_name(*guid, value.as_deref())?;
+        match key {
+            RowKey::Bucket(guid) => self.derive_name(*guid, value.as_deref())?,
+            RowKey::Upload(..) => self.count_uploads(key, value.as_deref())?,
+            _ => {}
         }
         let encoded = key.encode();
         let old = self.cell(&encoded)?.value().map(|old| row_blobs(&encoded, old)).transpose()?;
@@ -125,6 +127,38 @@ impl Tx<'_> {
             && self.bucket_named(&name)? != Some(guid)
         {
             self.put_row(&RowKey::BucketName(name), guid.as_bytes().to_vec())?;
+        }
+        Ok(())
+    }
+}
+
+impl Tx<'_> {
+    /// How many uploads of this initiator are in progress, in all buckets.
+    pub(crate) fn uploads_of(&self, initiator: Option<&str>) -> Result<u64, Refusal> {
+        let stored = self.table_get(Table::Meta, &uploads_key(initiator))?;
+        Ok(stored.map(|count| parse_number(&count)).transpose()?.unwrap_or(0))
+    }
+
+    /// Keeps the counts in step with the uploads, whoever writes them: clients, a delta, a rewind.
+    fn count_uploads(&mut self, key: &RowKey, new: Option<&[u8]>) -> Result<(), Refusal> {
+        let old: Option<UploadRow> = self.record(key)?;
+        let new = new.map(UploadRow::decode).transpose()?;
+        let initiator = |row: &Option<UploadRow>| row.as_ref().map(|row| row.initiator.clone());
+        let (old, new) = (initiator(&old), initiator(&new));
+        if old == new {
+            return Ok(());
+        }
+        if let Some(old) = old {
+            let left = self.uploads_of(old.as_deref())?.saturating_sub(1);
+            let key = uploads_key(old.as_deref());
+            match left {
+                0 => self.table_delete(Table::Meta, key),
+                _ => self.table_put(Table::Meta, key, left.to_be_bytes().to_vec()),
+            }
+        }
+        if let Some(new) = new {
+            let count = self.uploads_of(new.as_deref())?.saturating_add(1);
+            self.table_put(Table::Meta, uploads_key(new.as_deref()), count.to_be_bytes().to_vec());
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::Tx;
 use crate::change::Refusal;
 use crate::check::State;
-use crate::fixture::{Fixture, SetRows, bucket, guid, name, object, object_key};
+use crate::fixture::{Fixture, SetRows, bucket, guid, name, object, object_key, sized_object};
 use crate::meta::engine::{Direction, Table};
 use crate::meta::layout::{Span, bucket_prefix};
 use crate::record::{BlobRow, Record, RowKey, tag};
@@ -76,7 +76,7 @@ fn a_row_that_is_set_back_in_its_batch_did_not_change() {
     let (_, body) = stored(&fixture);
     let newest = fixture.store.newest();
     fixture.commit(Do(move |tx: &mut Tx<'_>| {
-        let (key, value) = object(1, "k", body);
+        let (key, value) = sized_object(1, "k", body, 7, 0);
         let value = value.unwrap();
         assert_eq!(tx.row(&key)?.as_ref(), Some(&value));
         tx.delete_row(&key)?;
@@ -99,7 +99,7 @@ fn history_is_kept_for_a_hold_inside_the_interval_and_keeps_its_blobs() {
     assert_eq!(blob(&fixture, hash).references, 0);
     assert_eq!(blob(&fixture, ContentHash::of(b"other")).references, 1);
     let at = fixture.commit(Do(move |tx: &mut Tx<'_>| tx.row_at(&object_key(1, "k"), held))).1;
-    assert_eq!(at, object(1, "k", Body::Blob(ContentHash::of(b"other"))).1);
+    assert_eq!(at, sized_object(1, "k", Body::Blob(ContentHash::of(b"other")), 5, 0).1);
     fixture.check(State::Idle);
 }
 

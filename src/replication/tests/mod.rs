@@ -1,0 +1,10 @@
+//! A peer with a good key and bad intentions, against a whole node: its port, its tasks, its store.
+
+mod downgrade;
+mod frames;
+mod lies;
+mod revoked;
+mod rogue;
+mod rows;
+mod session;
+mod victim;
