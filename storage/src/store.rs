@@ -317,6 +317,11 @@ impl Store {
         search.step(self.core(), found)
     }
 
+    /// Says that a blob's instance is damaged, as a read that meets the damage does: the next upload of the same bytes takes its place. Forgotten by a restart.
+    pub fn distrust(&self, hash: ContentHash) {
+        self.core().blobs.distrust().add(hash);
+    }
+
     /// Which instance of a blob is live; none: nothing refers to the blob any more.
     ///
     /// # Errors

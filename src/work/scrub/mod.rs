@@ -173,7 +173,13 @@ impl Scrubber {
     /// A row that does not decode is another build's: the round begins again.
     fn load(&self) -> Result<ScrubState, WorkError> {
         let row = self.store.node_row(KEY)?;
-        Ok(row.and_then(|row| ScrubState::decode(&row).ok()).unwrap_or_default())
+        let state = row.and_then(|row| ScrubState::decode(&row).ok()).unwrap_or_default();
+        for finding in &state.findings {
+            if let Subject::Blob { hash, .. } = &finding.subject {
+                self.store.distrust(*hash);
+            }
+        }
+        Ok(state)
     }
 
     async fn save(&mut self, state: &ScrubState) -> Result<(), WorkError> {

@@ -1,5 +1,6 @@
 //! Bytes by content: small bodies bound for the journal, pieces in files of their own, recipes that list them.
 
+mod distrust;
 mod instance;
 mod piece;
 mod read;
@@ -13,6 +14,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use distrust::Distrust;
 pub(crate) use instance::{InstanceAllocator, StagedPiece};
 pub use reader::BodyReader;
 pub(crate) use reader::Resolve;

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use super::distrust::Distrust;
 use super::piece::PieceFile;
 use super::reader::Resolve;
 use super::store::BlobStore;
@@ -20,6 +21,7 @@ pub struct OpenBlob {
     hash: ContentHash,
     len: u64,
     source: Source,
+    distrust: Arc<Distrust>,
 }
 
 enum Source {
@@ -30,20 +32,19 @@ enum Source {
 impl OpenBlob {
     /// `Io(NotFound)`: the blob has moved since `row` was read.
     pub fn open(store: &BlobStore, hash: ContentHash, row: &BlobRow) -> Result<Self, BlobError> {
+        let distrust = Arc::clone(&store.distrust);
         let source = match row.location {
-            Location::Piece => {
-                let piece = PieceFile::open(&*store.disk, row.instance, &hash, row.len)?;
-                Source::Piece(piece.ok_or(BlobError::Damaged(hash))?)
-            }
+            Location::Piece => PieceFile::open(&*store.disk, row.instance, &hash, row.len)?.map(Source::Piece),
+            Location::Journal { .. } if row.len > SMALL_BODY_MAX as u64 => None,
             Location::Journal { file, offset } => {
-                if row.len > SMALL_BODY_MAX as u64 {
-                    return Err(BlobError::Damaged(hash));
-                }
                 let handle = store.journal.handle(file)?;
-                Source::Journal { handle, offset, instance: row.instance, crc: row.crc }
+                Some(Source::Journal { handle, offset, instance: row.instance, crc: row.crc })
             }
         };
-        Ok(OpenBlob { hash, len: row.len, source })
+        match source {
+            Some(source) => Ok(OpenBlob { hash, len: row.len, source, distrust }),
+            None => Err(damaged(&distrust, hash)),
+        }
     }
 
     pub fn len(&self) -> u64 {
@@ -78,8 +79,14 @@ impl OpenBlob {
                 Source::Piece(piece) => piece.verify(offset, out),
                 Source::Journal { instance, crc, .. } => block_crc(*instance, 0, out) == *crc,
             };
-        if right { Ok(true) } else { Err(BlobError::Damaged(self.hash)) }
+        if right { Ok(true) } else { Err(damaged(&self.distrust, self.hash)) }
     }
+}
+
+/// From here on an upload of the same bytes takes the place of what is stored.
+fn damaged(distrust: &Distrust, hash: ContentHash) -> BlobError {
+    distrust.add(hash);
+    BlobError::Damaged(hash)
 }
 
 /// Whether a read may wait for the disk.
@@ -103,6 +110,7 @@ pub fn open_live(
             Err(BlobError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 // The same place twice: it has not moved, it is gone.
                 if previous == Some((row.instance, row.location)) {
+                    store.distrust.add(hash);
                     return Err(BlobError::Missing(hash));
                 }
                 previous = Some((row.instance, row.location));
@@ -132,10 +140,11 @@ pub fn verify(store: &BlobStore, hash: ContentHash, live: &dyn Resolve) -> Resul
         hasher.update(&buffer[..wanted]);
         offset += wanted as u64;
     }
-    match hasher.finalize().as_bytes() == hash.as_bytes() {
-        true => Ok(row.len),
-        false => Err(BlobError::Damaged(hash)),
+    if hasher.finalize().as_bytes() != hash.as_bytes() {
+        return Err(damaged(&store.distrust, hash));
     }
+    store.distrust.remove(hash);
+    Ok(row.len)
 }
 
 /// All bytes of an open blob.

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use super::distrust::Distrust;
 use super::instance::{InstanceAllocator, StagedPiece, Surplus};
 use super::piece;
 use super::read;
@@ -25,6 +26,7 @@ pub(crate) struct BlobStore {
     pub(super) instances: Arc<InstanceAllocator>,
     pub(super) space: Arc<SpaceWatch>,
     pub(super) surplus: Arc<Surplus>,
+    pub(super) distrust: Arc<Distrust>,
     failed_sync: OnceLock<String>,
 }
 
@@ -49,11 +51,17 @@ impl BlobStore {
     ) -> io::Result<Self> {
         piece::make_dirs(&*disk)?;
         let space = Arc::new(SpaceWatch::new(disk.clone(), low_watermark)?);
-        Ok(BlobStore { disk, journal, instances, space, surplus: Arc::default(), failed_sync: OnceLock::new() })
+        let (surplus, distrust, failed_sync) = (Arc::default(), Arc::default(), OnceLock::new());
+        Ok(BlobStore { disk, journal, instances, space, surplus, distrust, failed_sync })
     }
 
     pub fn instances(&self) -> &InstanceAllocator {
         &self.instances
+    }
+
+    /// Blobs that were found to be damaged.
+    pub fn distrust(&self) -> &Distrust {
+        &self.distrust
     }
 
     pub fn space(&self) -> &SpaceWatch {

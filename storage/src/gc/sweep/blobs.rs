@@ -8,7 +8,7 @@ use crate::meta::Tx;
 use crate::meta::core::{Core, blob_row};
 use crate::meta::engine::{Direction, Table, View};
 use crate::meta::layout::{Span, condemned_key, parse_dead_key, parse_number};
-use crate::record::{BlobKind, InstanceId, Location, RecipeChild};
+use crate::record::{BlobKind, InstanceId, RecipeChild};
 use crate::store::{Change, CommitError, ReadError};
 use crate::types::{ContentHash, Seq};
 
@@ -96,10 +96,7 @@ impl Change for Condemn {
             for child in &children {
                 tx.release(child.hash)?;
             }
-            if row.location == Location::Piece {
-                let place = postcard::to_extend(&row.location, Vec::new()).expect("a location is plain data");
-                tx.table_put(Table::Condemned, condemned_key(row.instance), place);
-            }
+            tx.condemn(&row);
             condemned.blobs += 1;
             condemned.bytes += row.len;
             condemned.children += children.len() as u64;

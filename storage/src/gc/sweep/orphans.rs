@@ -43,9 +43,11 @@ pub(super) fn sweep(step: &mut Step<'_>, progress: &mut Progress) -> Result<(), 
             progress.at = clear(&*view, at, &mut progress.suspects).map_err(unreadable)?;
         }
         None => {
-            for instance in bite(step.core, &mut progress.suspects).map_err(unreadable)? {
-                tracing::info!(instance = instance.get(), "removing a piece that was never committed");
-                unlink_one(step.core, instance);
+            let orphans = bite(step.core, &mut progress.suspects).map_err(unreadable)?;
+            tracing::info!(pieces = orphans.len(), "removing pieces that were never committed");
+            for instance in orphans {
+                // What cannot be removed is found again by the next opening.
+                let _ = unlink_one(step.core, instance);
             }
         }
     }

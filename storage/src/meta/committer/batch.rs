@@ -71,6 +71,7 @@ impl Writing {
             gates: state.gates.clone(),
             instances: self.core.blobs.instances(),
             room: self.core.blobs.space().room(),
+            distrust: self.core.blobs.distrust(),
         });
         let bite = if batch.client.is_empty() { ROWS_MAX } else { BITE_ROWS };
         let client = run(&mut tx, batch.client, jobs, ROWS_MAX);

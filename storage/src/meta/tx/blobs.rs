@@ -8,7 +8,7 @@ use crate::change::Refusal;
 use crate::checksum::block_crc;
 use crate::journal::FrameBody;
 use crate::meta::engine::Table;
-use crate::meta::layout::dead_key;
+use crate::meta::layout::{condemned_key, dead_key};
 use crate::record::{BlobKind, BlobRow, InstanceId, Location, Record};
 use crate::types::{Body, ContentHash, Seq};
 
@@ -23,29 +23,17 @@ impl Tx<'_> {
     }
 
     fn stage_blob(&mut self, blob: StagedBlob) -> Result<(), Refusal> {
-        if self.blob(blob.hash)?.is_some() {
-            return Ok(());
+        let StagedBlob { hash, kind, len, source, children } = blob;
+        if let Some(live) = self.blob(hash)? {
+            let brought = self.room == Room::Both && !matches!(source, StagedSource::Existing);
+            return if brought && self.distrust.remove(hash) { self.replace(hash, live, source) } else { Ok(()) };
         }
-        let (instance, location, crc, body) = match blob.source {
-            StagedSource::Existing => return Err(Refusal::BytesGone),
-            _ if self.room != Room::Both => return Err(Refusal::NoSpace),
-            StagedSource::Piece(piece) => {
-                let instance = piece.instance();
-                self.pieces.push(piece);
-                self.undo.push(Undo::Piece);
-                (instance, Location::Piece, 0, None)
-            }
-            StagedSource::Small(bytes) => {
-                let instance = self.instances.allocate();
-                let crc = block_crc(instance, 0, &bytes);
-                let at = self.bodies.len();
-                self.bodies.push(FrameBody { hash: blob.hash, instance, bytes });
-                self.undo.push(Undo::Body);
-                (instance, Location::Journal { file: 0, offset: 0 }, crc, Some(at))
-            }
-        };
-        if blob.kind == BlobKind::Recipe {
-            for child in &blob.children {
+        if self.room != Room::Both && !matches!(source, StagedSource::Existing) {
+            return Err(Refusal::NoSpace);
+        }
+        let (instance, location, crc, body) = self.new_instance(hash, source)?;
+        if kind == BlobKind::Recipe {
+            for child in &children {
                 let row = self.blob(child.hash)?.ok_or(Refusal::BytesGone)?;
                 let long = row.kind == BlobKind::Recipe || row.len == child.bytes;
                 if row.kind != child.kind || !long {
@@ -54,9 +42,43 @@ impl Tx<'_> {
                 self.reference(child.hash)?;
             }
         }
-        let row = BlobRow { instance, location, kind: blob.kind, len: blob.len, crc, references: 0, died: Seq::ZERO };
-        self.set_blob(blob.hash, Some(row), body);
+        let row = BlobRow { instance, location, kind, len, crc, references: 0, died: Seq::ZERO };
+        self.set_blob(hash, Some(row), body);
         Ok(())
+    }
+
+    /// Gives a blob that is damaged the instance that was brought along: whatever refers to it can be read again. A recipe's children
+    /// are counted already. The damaged instance is condemned at once: no reader can use it, and those that look for it find the other.
+    fn replace(&mut self, hash: ContentHash, live: BlobRow, source: StagedSource) -> Result<(), Refusal> {
+        let (instance, location, crc, body) = self.new_instance(hash, source)?;
+        self.condemn(&live);
+        self.set_blob(hash, Some(BlobRow { instance, location, crc, ..live }), body);
+        Ok(())
+    }
+
+    /// Takes bytes that were brought along into the batch. The place of a small body is not known yet.
+    fn new_instance(
+        &mut self,
+        hash: ContentHash,
+        source: StagedSource,
+    ) -> Result<(InstanceId, Location, u32, Option<usize>), Refusal> {
+        match source {
+            StagedSource::Existing => Err(Refusal::BytesGone),
+            StagedSource::Piece(piece) => {
+                let instance = piece.instance();
+                self.pieces.push(piece);
+                self.undo.push(Undo::Piece);
+                Ok((instance, Location::Piece, 0, None))
+            }
+            StagedSource::Small(bytes) => {
+                let instance = self.instances.allocate();
+                let crc = block_crc(instance, 0, &bytes);
+                let at = self.bodies.len();
+                self.bodies.push(FrameBody { hash, instance, bytes });
+                self.undo.push(Undo::Body);
+                Ok((instance, Location::Journal { file: 0, offset: 0 }, crc, Some(at)))
+            }
+        }
     }
 
     /// The live instance of a blob. Where a body of this very batch is, is not known yet.
@@ -110,6 +132,14 @@ impl Tx<'_> {
         let location = Location::Journal { file: 0, offset: 0 };
         self.set_blob(hash, Some(BlobRow { instance, location, crc, ..row }), Some(at));
         Ok(())
+    }
+
+    /// Decides that an instance which no row names any more is unlinked once this batch is durable. Bodies go with their journal file.
+    pub(crate) fn condemn(&mut self, row: &BlobRow) {
+        if row.location == Location::Piece {
+            let place = postcard::to_extend(&row.location, Vec::new()).expect("a location is plain data");
+            self.table_put(Table::Condemned, condemned_key(row.instance), place);
+        }
     }
 
     fn blob_cell(&mut self, hash: ContentHash) -> Result<BlobCell, Refusal> {

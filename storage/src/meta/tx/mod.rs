@@ -17,7 +17,7 @@ use std::sync::Arc;
 use super::engine::{EngineError, Table, View};
 use super::gates::Gates;
 use super::points::Points;
-use crate::blob::{InstanceAllocator, Room, StagedPiece};
+use crate::blob::{Distrust, InstanceAllocator, Room, StagedPiece};
 use crate::change::Refusal;
 use crate::journal::FrameBody;
 use crate::record::{BlobRow, CorruptRecord};
@@ -32,6 +32,7 @@ pub(crate) struct Before<'batch> {
     pub gates: Arc<Gates>,
     pub instances: &'batch InstanceAllocator,
     pub room: Room,
+    pub distrust: &'batch Distrust,
 }
 
 /// One batch over one view of the engine.
@@ -40,6 +41,7 @@ pub struct Tx<'batch> {
     seq: Seq,
     now: Timestamp,
     room: Room,
+    distrust: &'batch Distrust,
     instances: &'batch InstanceAllocator,
     rows: BTreeMap<Vec<u8>, RowCell>,
     tables: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
@@ -100,6 +102,7 @@ impl<'batch> Tx<'batch> {
             seq: before.seq,
             now: Timestamp::default(),
             room: before.room,
+            distrust: before.distrust,
             instances: before.instances,
             rows: BTreeMap::new(),
             tables: BTreeMap::new(),
