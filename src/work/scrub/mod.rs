@@ -196,8 +196,13 @@ impl Scrubber {
         self.table.show(state);
     }
 
-    /// Lets go of findings that are about nothing any more, and begins a round when it is due.
+    /// Lets go of findings that are about nothing any more, and begins a round when it is due. The first one comes an interval after the store was first seen:
+    /// what has just been written has not decayed.
     async fn rest(&self, state: &mut ScrubState) -> Step {
+        if state.since.is_none() {
+            state.since = Some(self.clock.now());
+            return Ok((Done::Bytes(0), Keep::Now));
+        }
         let store = self.store.clone();
         let findings = std::mem::take(&mut state.findings);
         let known = findings.len();

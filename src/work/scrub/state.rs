@@ -19,6 +19,8 @@ pub struct ScrubState {
     pub began: Timestamp,
     /// When the last complete round ended.
     pub ended: Option<Timestamp>,
+    /// From when on the interval to the next round counts: that end, or when the store was first seen.
+    pub since: Option<Timestamp>,
     /// What this round has verified.
     pub blobs: u64,
     pub bytes: u64,
@@ -83,8 +85,8 @@ impl ScrubState {
         if self.place != Place::Resting {
             return None;
         }
-        let Some(ended) = self.ended.filter(|ended| *ended <= now) else { return Some(Duration::ZERO) };
-        let micros = u64::try_from(now.as_micros().saturating_sub(ended.as_micros())).unwrap_or(0);
+        let Some(since) = self.since.filter(|since| *since <= now) else { return Some(Duration::ZERO) };
+        let micros = u64::try_from(now.as_micros().saturating_sub(since.as_micros())).unwrap_or(0);
         Some(every.saturating_sub(Duration::from_micros(micros)))
     }
 
@@ -116,7 +118,7 @@ impl ScrubState {
     pub fn end(&mut self, now: Timestamp) {
         self.findings.retain(|finding| finding.round == self.round);
         self.place = Place::Resting;
-        self.ended = Some(now);
+        (self.ended, self.since) = (Some(now), Some(now));
     }
 }
 
