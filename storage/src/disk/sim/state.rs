@@ -161,7 +161,12 @@ impl State {
     }
 
     pub fn list(&self, dir: &str) -> Vec<String> {
-        let inside = self.entries.keys().filter(|path| parent(path) == dir);
+        // What is below a directory is together: between its name with a slash and with the character after the slash.
+        let below = match dir {
+            "" => self.entries.range::<str, _>(..),
+            dir => self.entries.range(format!("{dir}/")..format!("{dir}0")),
+        };
+        let inside = below.map(|(path, _)| path).filter(|path| parent(path) == dir);
         inside.map(|path| path.rsplit_once('/').map_or(path.as_str(), |(_, name)| name).to_owned()).collect()
     }
 
