@@ -8,6 +8,7 @@ import base64
 import pathlib
 import re
 import socket
+import types
 
 # The answers that show a secret, once: CreateAccessKey, AssumeRole and GetSessionToken; keys, tokens and logins of the admin port.
 SHOWN_ONCE = re.compile(
@@ -53,6 +54,11 @@ def see(stream, content):
             shown |= {secret}
     search(content, "an answer", shown)
     stream.canaries = (content[-512:], shown)
+
+
+def told(text):
+    """What a command says is an answer, too."""
+    see(types.SimpleNamespace(), text.encode())
 
 
 def install():

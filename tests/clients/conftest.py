@@ -182,6 +182,7 @@ class Testbed:
         ]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
         assert not check or done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
+        canaries.told(done.stdout + done.stderr)
         return done
 
     def status(self, side):

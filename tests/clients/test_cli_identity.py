@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 
+import canaries
 import pytest
 from botocore.exceptions import ClientError
 from conftest import Node, binary, s3_client
 
 PASSWORD = "the-password-of-the-cli-tests"
+canaries.keep_password(PASSWORD)
 ALLOW = {"Version": "2012-10-17", "Statement": [{"Sid": "read", "Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": "*"}]}
 
 
@@ -24,6 +26,7 @@ class Cli:
         }
         done = subprocess.run([binary(), *words], env=environment, input=stdin, capture_output=True, text=True, timeout=60)
         assert not check or done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
+        canaries.told(done.stdout + done.stderr)
         return done
 
     def json(self, *words, **more):
@@ -69,6 +72,7 @@ def test_a_local_user_with_a_key_makes_its_own_bucket(cli):
 @pytest.mark.parametrize("way", ["file", "environment", "stdin"])
 def test_a_known_pair_is_provided_and_its_secret_is_no_flag(cli, tmp_path, way):
     secret, access_key = f"a-secret-that-came-by-{way}", f"AKIAKNOWN{way.upper()}"
+    canaries.keep(secret, "the provided secret")
     cli.run("user", "create", f"known-{way}", "--superuser")
     words = ["key", "provide", f"known-{way}", access_key]
     if way == "file":

@@ -9,7 +9,6 @@ import sys
 import pytest
 import urllib3
 
-urllib3.disable_warnings()
 HERE = pathlib.Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "clients")]
 
@@ -18,6 +17,7 @@ from conftest import SECRET_KEY, Node, address, s3_client, wait_until  # noqa: E
 from people import ACCOUNT, PASSWORD, Local, Person, admin, code, policy, statement  # noqa: E402
 from test_walk import client  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 PAIRING = "the-pairing-secret-of-the-canary-tests"
 PROVIDED = "the-provided-secret-of-the-canary-tests"
 

@@ -21,6 +21,7 @@ use crate::clock::{Clock as _, SharedClock, SystemClock};
 use crate::identity::Register;
 use crate::role::gate::WriteGate;
 use crate::s3::auth::SigningKeys;
+use crate::s3::query::QueryFace;
 use crate::s3::service::{Service, Settings};
 use crate::telemetry::Metrics;
 
@@ -39,10 +40,10 @@ struct Running {
 
 impl Running {
     async fn start(settings: Settings) -> Self {
-        Running::start_by(settings, Arc::new(SystemClock::new())).await
+        Running::start_by(settings, Arc::new(SystemClock::new()), None).await
     }
 
-    async fn start_by(settings: Settings, clock: SharedClock) -> Self {
+    async fn start_by(settings: Settings, clock: SharedClock, query: Option<Arc<dyn QueryFace>>) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let options = Options {
             engine: EngineKind::Redb,
@@ -62,7 +63,7 @@ impl Running {
             gate: WriteGate::new(store.clone()),
             clock,
             settings: Arc::new(settings),
-            query: None,
+            query,
             identities: Arc::clone(&identities),
             metrics: Arc::clone(&metrics),
             audit: crate::audit::Audit::off(),
@@ -135,12 +136,13 @@ fn stamp(now: Timestamp) -> String {
     jiff::Timestamp::from_second(now.as_secs()).expect("a time").strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
-/// The signature of a canonical request.
+/// The signature of a canonical request, by a secret for a scope.
 fn sign(secret: &str, now: Timestamp, scope: &str, canonical: &str) -> String {
+    let service = scope.split('/').nth(2).expect("a service");
     let hash = hex::encode(digest(&SHA256, canonical.as_bytes()));
     let text = format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{hash}", stamp(now));
     let day = std::time::UNIX_EPOCH + Duration::from_secs(now.as_secs().unsigned_abs());
-    calculate_signature(generate_signing_key(secret, day, "us-east-1", "s3"), text.as_bytes())
+    calculate_signature(generate_signing_key(secret, day, "us-east-1", service), text.as_bytes())
 }
 
 /// The head of a signed request with an unsigned payload. Written out by hand, so that it does not lean on what it tests.

@@ -1,11 +1,16 @@
 //! Sessions that have ended: no route lets them in, whichever way they are shown.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
+
+use bytes::Bytes;
+use http::Response;
 
 use super::*;
 use crate::clock::Clock;
 use crate::identity::{Issued, NewSession, SessionOf};
 use crate::s3::access::table::{RouteNeeds, routes};
+use crate::s3::query::{Form, Refused};
 
 /// The system's clock, moved ahead by the test.
 struct Ahead {
@@ -112,6 +117,36 @@ impl Ask {
     }
 }
 
+/// Stands for IAM and STS: says whether a form got through.
+struct Through;
+
+impl QueryFace for Through {
+    fn answer(&self, _form: Form) -> Pin<Box<dyn Future<Output = Response<Bytes>> + Send + '_>> {
+        Box::pin(async { Response::new(Bytes::from_static(b"<Code>Through</Code>")) })
+    }
+
+    fn refuse(&self, refused: Refused<'_>) -> Response<Bytes> {
+        Response::new(format!("<Code>{}</Code>", refused.error.code.as_str()).into())
+    }
+}
+
+/// A form, signed with the session.
+fn form(session: &Issued, service: &str, body: &str, now: Timestamp) -> String {
+    let at = stamp(now);
+    let scope = format!("{}/us-east-1/{service}/aws4_request", &at[..8]);
+    let names = "host;x-amz-date;x-amz-security-token";
+    let (token, hash) = (&session.token, hex::encode(digest(&SHA256, body.as_bytes())));
+    let lines = format!("host:localhost\nx-amz-date:{at}\nx-amz-security-token:{token}\n");
+    let signature = sign(&session.secret, now, &scope, &format!("POST\n/\n\n{lines}\n{names}\n{hash}"));
+    let credential = format!("Credential={}/{scope}", session.access_key);
+    format!(
+        "POST / HTTP/1.1\r\nhost: localhost\r\nx-amz-date: {at}\r\nx-amz-security-token: {token}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\
+         Authorization: AWS4-HMAC-SHA256 {credential}, SignedHeaders={names}, Signature={signature}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
 /// As SigV4 has it: nothing but unreserved characters stays.
 fn encode(value: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
@@ -123,7 +158,8 @@ fn encode(value: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_route_lets_an_expired_session_in() {
     let clock = Arc::new(Ahead { system: SystemClock::new(), seconds: AtomicI64::new(0) });
-    let server = Running::start_by(Settings::default(), Arc::clone(&clock) as SharedClock).await;
+    let server =
+        Running::start_by(Settings::default(), Arc::clone(&clock) as SharedClock, Some(Arc::new(Through))).await;
     for target in ["/walk", "/walk/present", "/walk/source"] {
         let (head, _) = server.ask("PUT", target, b"").await;
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
@@ -143,6 +179,13 @@ async fn no_route_lets_an_expired_session_in() {
         let (head, body) = read_answer(&mut stream, ask.method == "HEAD").await;
         (head, String::from_utf8_lossy(&body).into_owned())
     };
+    let post = async |service: &str| {
+        let mut stream = server.connect().await;
+        let request = form(&session, service, "Action=GetCallerIdentity&Version=2011-06-15", clock.now());
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        code(&String::from_utf8_lossy(&read_answer(&mut stream, false).await.1)).to_owned()
+    };
+    assert_eq!((post("iam").await.as_str(), post("sts").await.as_str()), ("Through", "Through"));
     // A form carries its credentials in its fields.
     let asks: Vec<(&str, Ask)> = routes()
         .iter()
@@ -168,6 +211,7 @@ async fn no_route_lets_an_expired_session_in() {
             assert_eq!(code(&body), said, "{operation} {shown:?}: {head}{body}");
         }
     }
+    assert_eq!((post("iam").await.as_str(), post("sts").await.as_str()), ("ExpiredToken", "ExpiredToken"));
     assert_eq!(server.store.newest(), before, "nothing was committed");
     server.end().await;
 }
