@@ -17,6 +17,8 @@ pub struct View<'a> {
     pub snapshots: &'a [SnapshotMeta],
     /// What the destination said.
     pub theirs: &'a PathView,
+    /// What cannot be read here as a whole, so that it cannot have been sent as a whole: it is not gone on with while there is something newer.
+    pub given_up: Option<SnapshotGuid>,
 }
 
 /// A transfer that goes on under its old id: the destination has begun to receive it, or may have.
@@ -69,7 +71,7 @@ pub enum Plan {
 
 /// The next thing to do.
 pub fn plan(view: &View<'_>) -> Plan {
-    let View { mine, snapshots, theirs } = *view;
+    let View { mine, snapshots, theirs, .. } = *view;
     if let Some(evidence) = mine.conflict() {
         return Plan::Conflict(Box::new(evidence.clone()));
     }
@@ -109,7 +111,7 @@ fn target<'a>(mine: &PathState, source: &Source, snapshots: &'a [SnapshotMeta]) 
 }
 
 fn ship(view: &View<'_>, source: &Source, destination: &Destination, target: Option<&SnapshotMeta>) -> Plan {
-    let View { mine, snapshots, theirs } = *view;
+    let View { mine, snapshots, theirs, given_up } = *view;
     let Some(target) = target else { return Plan::Wait(Waiting::Snapshot) };
     if let Some(transfer) = theirs.transfer.as_ref().filter(|transfer| is_complete(transfer)) {
         return Plan::Wait(Waiting::Landing(transfer.to));
@@ -120,11 +122,12 @@ fn ship(view: &View<'_>, source: &Source, destination: &Destination, target: Opt
     }
     let base = visible.filter(|visible| has(snapshots, *visible));
     let begun = theirs.transfer.as_ref().filter(|transfer| transfer.epoch == mine.epoch && transfer.base == base);
-    let begun = begun.filter(|transfer| has(snapshots, transfer.to));
+    let goes_on = |to: SnapshotGuid| has(snapshots, to) && (Some(to) != given_up || to == target.guid);
+    let begun = begun.filter(|transfer| goes_on(transfer.to));
     // What was sent may land although nothing is heard of it. Going on with it, rather than with something newer, keeps the number
     // of snapshots that may land at one.
     let sent = source.in_flight.filter(|flight| flight.epoch == mine.epoch.number && flight.base == base);
-    let sent = sent.filter(|flight| has(snapshots, flight.to) && Some(flight.to) != visible);
+    let sent = sent.filter(|flight| goes_on(flight.to) && Some(flight.to) != visible);
     let (to, resume) = match (begun, sent) {
         (Some(begun), _) => (begun.to, Some(Resume { transfer: begun.id, rows: received(begun) })),
         (None, Some(sent)) => (sent.to, Some(Resume { transfer: sent.transfer, rows: 0 })),

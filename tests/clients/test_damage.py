@@ -4,11 +4,13 @@ import os
 import pathlib
 import signal
 
+import pytest
 from conftest import wait_until
 from test_node import flip_a_byte
 
 
-def test_damaged_bytes_are_never_shipped_and_the_path_goes_on_when_they_are_put_again(testbed):
+@pytest.mark.parametrize("way_out", ["put again", "deleted"])
+def test_damaged_bytes_are_never_shipped_and_the_path_goes_on_when_they_are_put_again_or_given_up(testbed, way_out):
     a, b = testbed.s3("a"), testbed.s3("b", retries={"max_attempts": 0})
 
     def shown(key):
@@ -32,6 +34,10 @@ def test_damaged_bytes_are_never_shipped_and_the_path_goes_on_when_they_are_put_
     assert "damaged" in held_up
     a.put_object(Bucket="decay", Key="after", Body=b"after")
     assert shown("spoilt") is None and shown("after") is None
-    a.put_object(Bucket="decay", Key="spoilt", Body=body)
+    if way_out == "put again":
+        a.put_object(Bucket="decay", Key="spoilt", Body=body)
+    else:
+        a.delete_object(Bucket="decay", Key="spoilt")
+        testbed.tandem("a", "path", "replicate-now", "/")
     wait_until("b has what came after", lambda: shown("after"))
-    assert shown("spoilt") == body
+    assert shown("spoilt") == (body if way_out == "put again" else None)

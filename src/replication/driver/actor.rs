@@ -67,6 +67,10 @@ pub(super) struct Actor {
     pub(super) job: Option<Job>,
     /// A digest differed: the next shipment compares everything.
     pub(super) thorough: bool,
+    /// The last shipment met bytes of this snapshot that are damaged here.
+    spoilt: Option<SnapshotGuid>,
+    /// An operator has asked for a newer one than that.
+    given_up: Option<SnapshotGuid>,
     /// Not before this monotonic time.
     paused_until: Duration,
     pub(super) last_error: Option<String>,
@@ -99,6 +103,8 @@ impl Actor {
             clean: None,
             job: None,
             thorough: false,
+            spoilt: None,
+            given_up: None,
             paused_until: Duration::ZERO,
             last_error: None,
             removed: false,
@@ -221,9 +227,10 @@ impl Actor {
     }
 
     fn shipped(&mut self, transfer: TransferGuid, outcome: Result<(), ShipError>) {
-        if !matches!(&self.job, Some(Job::Shipping(flight, _)) if flight.transfer == transfer) {
-            return;
-        }
+        let flight = match &self.job {
+            Some(Job::Shipping(flight, _)) if flight.transfer == transfer => *flight,
+            _ => return,
+        };
         self.job = None;
         // What the peer shows now is for the peer to say.
         self.peer_view = None;
@@ -231,14 +238,17 @@ impl Actor {
         match outcome {
             Ok(()) => {
                 self.thorough = false;
-                self.last_error = None;
+                (self.spoilt, self.given_up, self.last_error) = (None, None, None);
             }
             Err(ShipError::Failed(super::super::message::Failure::DigestDiffers)) => {
                 self.thorough = true;
                 self.trouble(&ShipError::Failed(super::super::message::Failure::DigestDiffers));
             }
             Err(ShipError::Failed(super::super::message::Failure::NotCurrent) | ShipError::Stopped) => {}
-            Err(error) => self.trouble(&error),
+            Err(error) => {
+                self.spoilt = error.is_damage().then_some(flight.to);
+                self.trouble(&error);
+            }
         }
     }
 
@@ -262,7 +272,10 @@ impl Actor {
                 Ok(()) => self.step(Event::Command(Command::Remove)).await,
                 Err(error) => Err(error.into()),
             },
-            Order::Snapshot => self.snapshot_now().await,
+            Order::Snapshot => {
+                self.given_up = self.spoilt;
+                self.snapshot_now().await
+            }
         };
         self.publish();
         match outcome {
@@ -307,7 +320,8 @@ impl Actor {
         }
         let Some(theirs) = self.peer_view.clone() else { return Ok(()) };
         let metas = self.metas.clone();
-        let planned = plan(&View { mine: &self.state, snapshots: &metas, theirs: &theirs });
+        let (mine, given_up) = (&self.state, self.given_up);
+        let planned = plan(&View { mine, snapshots: &metas, theirs: &theirs, given_up });
         if planned == Plan::UpToDate {
             self.last_error = None;
         }

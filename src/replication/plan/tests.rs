@@ -63,7 +63,12 @@ fn lines(source: &str, destination: &str) -> Lines {
 
 impl Lines {
     fn plan(&self) -> Plan {
-        plan(&View { mine: &self.mine, snapshots: &self.snapshots, theirs: &self.theirs })
+        self.plan_without(None)
+    }
+
+    fn plan_without(&self, given_up: Option<u8>) -> Plan {
+        let (mine, theirs) = (&self.mine, &self.theirs);
+        plan(&View { mine, snapshots: &self.snapshots, theirs, given_up: given_up.map(guid) })
     }
 
     fn receiving(mut self, base: Option<u8>, to: u8, phase: TransferPhase) -> Self {
@@ -160,6 +165,28 @@ fn a_source_that_hands_over_ships_its_last_snapshot() {
     let last = HandOver { id: HandoverId::from_bytes([3; 16]), last: guid(b'b'), abort: false };
     let closing = lines("1a 1b", "*1a").source(|source| source.phase = SourcePhase::HandingOver(last));
     assert_eq!(closing.plan(), delta(b'a', b'b'));
+}
+
+#[test]
+fn what_cannot_be_read_as_a_whole_gives_way_to_what_is_newer_unless_it_may_have_landed() {
+    let part = TransferPhase::Receiving { rows: 7 };
+    let resumed = Plan::Delta { base: guid(b'a'), to: guid(b'b'), resume: resume(7) };
+    let begun = lines("1a 1b 1c", "*1a").receiving(Some(b'a'), b'b', part.clone());
+    assert_eq!(begun.plan(), resumed);
+    assert_eq!(begun.plan_without(Some(b'b')), delta(b'a', b'c'));
+    assert_eq!(begun.plan_without(Some(b'c')), resumed);
+    let newest = lines("1a 1b", "*1a").receiving(Some(b'a'), b'b', part);
+    assert_eq!(newest.plan_without(Some(b'b')), resumed, "there is nothing newer");
+    let landing = lines("1a 1b 1c", "*1a").receiving(Some(b'a'), b'b', TransferPhase::Complete { rows: 7 });
+    assert_eq!(landing.plan_without(Some(b'b')), Plan::Wait(Waiting::Landing(guid(b'b'))));
+    let (transfer, epoch) = (TransferGuid::from_bytes([9; 16]), begun.mine.epoch.number);
+    let flight = InFlight { transfer, epoch, base: Some(guid(b'a')), to: guid(b'b') };
+    let sent = lines("1a 1b 1c", "*1a").source(|source| source.in_flight = Some(flight));
+    assert_eq!(sent.plan_without(Some(b'b')), delta(b'a', b'c'));
+}
+
+fn resume(rows: u64) -> Option<Resume> {
+    Some(Resume { transfer: TransferGuid::from_bytes([9; 16]), rows })
 }
 
 #[test]

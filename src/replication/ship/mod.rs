@@ -37,6 +37,14 @@ pub(crate) enum ShipError {
     Stopped,
 }
 
+impl ShipError {
+    /// Whether bytes that are stored here cannot be read.
+    pub(crate) fn is_damage(&self) -> bool {
+        let (ShipError::Blob(error) | ShipError::Read(ReadError::Blob(error))) = self else { return false };
+        matches!(error, BlobError::Damaged(_) | BlobError::Missing(_))
+    }
+}
+
 /// How far a shipment is, for reports.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {

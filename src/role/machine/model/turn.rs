@@ -68,7 +68,8 @@ pub fn turn(
         (Deed::Hear(_), Some(Message::View(view))) => by_rules(rules, node, Event::Heard(view), number, false),
         (Deed::Plan(_), Some(Message::View(view))) => {
             let flight = node.with(number, |facts| {
-                let planned = plan(&View { mine: &node.state, snapshots: facts.snapshots, theirs: view });
+                let planned =
+                    plan(&View { mine: &node.state, snapshots: facts.snapshots, theirs: view, given_up: None });
                 // The id follows from the target, so that ids do not tell states apart.
                 let id = |to: SnapshotGuid| TransferGuid::from_bytes(*to.as_bytes());
                 planned
