@@ -34,8 +34,9 @@ const A_WORLD: u64 = 20;
 const MESSAGES: usize = 16;
 const DECODES: usize = 500;
 /// Whoever waits longer has hung up.
-const PATIENCE: Duration = Duration::from_millis(100);
-const HUNG: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_millis(50);
+/// A world in which every message is waited for in vain takes 16 s.
+const HUNG: Duration = Duration::from_secs(300);
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
