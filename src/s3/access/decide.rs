@@ -57,24 +57,43 @@ pub fn authorize(service: &Service, request: &mut Request) -> Result<Granted, S3
     Ok(granted)
 }
 
-/// Decides again by what the handler's own reader sees, if rows had a say: since then, and be it while a slow body came in, the object may
-/// have been replaced by one that is somebody else's.
+/// Whether the request's decision may come out otherwise by what a later reader sees, with the bucket as `known`: rows had a say in it,
+/// or buckets, settings or paths have changed since.
+pub fn is_outdated(request: &Request, known: &Arc<KnownBucket>) -> bool {
+    request.decided_by_rows || !request.known.as_ref().is_some_and(|decided| Arc::ptr_eq(decided, known))
+}
+
+/// Decides again by what the handler's own reader sees, if that may come out otherwise: since then, and be it while a slow body came in,
+/// the object may have been replaced by one that is somebody else's, or the bucket's policy may have come to forbid it. `known`: the
+/// request's bucket as `reader` sees it.
 ///
 /// # Errors
 /// As [`authorize`].
-pub fn confirm(service: &Service, reader: &Reader<'_>, request: &Request) -> Result<(), S3Error> {
-    match request.decided_by_rows {
-        true => Asker::of(service, reader, request).require_all().map(drop),
+pub fn confirm(
+    service: &Service,
+    reader: &Reader<'_>,
+    request: &Request,
+    known: &Arc<KnownBucket>,
+) -> Result<(), S3Error> {
+    match is_outdated(request, known) {
+        true => Asker::about(service, reader, request, known).require_all().map(drop),
         false => Ok(()),
     }
 }
 
-/// Whether the caller may do `action` on the request's own object, or on its bucket. For what a handler shows or leaves out.
+/// Whether the caller may do `action` on the request's own object, or on its bucket, which `reader` sees as `known`. For what a handler
+/// shows or leaves out.
 ///
 /// # Errors
 /// What went wrong inside.
-pub fn may(service: &Service, reader: &Reader<'_>, request: &Request, action: &'static str) -> Result<bool, S3Error> {
-    let asker = Asker::of(service, reader, request);
+pub fn may(
+    service: &Service,
+    reader: &Reader<'_>,
+    request: &Request,
+    known: &Arc<KnownBucket>,
+    action: &'static str,
+) -> Result<bool, S3Error> {
+    let asker = Asker::about(service, reader, request, known);
     let on = if request.key.is_some() { On::Object } else { On::Bucket };
     Ok(asker.decide(action, &asker.subject(on)?)?.is_ok())
 }
@@ -88,8 +107,8 @@ pub fn may_list(service: &Service, reader: &Reader<'_>, request: &Request, name:
     Ok(Asker::of(service, reader, request).decide("s3:ListBucket", &Subject::bucket(&known))?.is_ok())
 }
 
-/// Decides on one key of a DeleteObjects; `by_etag`: it is to be deleted only if it has a given ETag. Answers with what the decision went
-/// by, if it went by the object's row.
+/// Decides on one key of a DeleteObjects, whose bucket `reader` sees as `known`; `by_etag`: it is to be deleted only if it has a given
+/// ETag. Answers with what the decision went by, if it went by the object's row.
 ///
 /// # Errors
 /// `AccessDenied`.
@@ -97,12 +116,13 @@ pub fn may_delete(
     service: &Service,
     reader: &Reader<'_>,
     request: &Request,
+    known: &Arc<KnownBucket>,
     key: &ObjectKey,
     version: VersionSelector,
     by_etag: bool,
 ) -> Result<Option<Seen>, S3Error> {
-    let asker = Asker::of(service, reader, request);
-    let subject = Subject::object(asker.known()?, reader, Named { key, version });
+    let asker = Asker::about(service, reader, request, known);
+    let subject = Subject::object(known, reader, Named { key, version });
     for need in needs(request.operation) {
         let applies = match need.when {
             When::Version => version != VersionSelector::Latest,
@@ -175,12 +195,20 @@ struct Asker<'a> {
     service: &'a Service,
     rows: &'a dyn Rows,
     request: &'a Request,
+    /// The request's bucket.
+    known: Option<&'a Arc<KnownBucket>>,
     source: OnceCell<Option<(CopySource, Arc<KnownBucket>)>>,
 }
 
 impl<'a> Asker<'a> {
+    /// By the bucket that was found when the request began.
     fn of(service: &'a Service, rows: &'a dyn Rows, request: &'a Request) -> Self {
-        Asker { service, rows, request, source: OnceCell::new() }
+        Asker { service, rows, request, known: request.known.as_ref(), source: OnceCell::new() }
+    }
+
+    /// By the bucket as `reader` sees it.
+    fn about(service: &'a Service, reader: &'a Reader<'_>, request: &'a Request, known: &'a Arc<KnownBucket>) -> Self {
+        Asker { known: Some(known), ..Asker::of(service, reader, request) }
     }
 
     fn caller(&self) -> &'a Caller {
@@ -188,8 +216,7 @@ impl<'a> Asker<'a> {
     }
 
     fn known_arc(&self) -> Result<&'a Arc<KnownBucket>, S3Error> {
-        let known = self.request.known.as_ref();
-        known.ok_or_else(|| S3Error::internal("a permission on a bucket was asked for a request without one"))
+        self.known.ok_or_else(|| S3Error::internal("a permission on a bucket was asked for a request without one"))
     }
 
     fn known(&self) -> Result<&'a KnownBucket, S3Error> {
@@ -332,10 +359,11 @@ impl<'a> Asker<'a> {
             return Ok(false);
         };
         let (known, reader) = (self.known()?, self.rows.reader()?);
-        if known.public_access.restrict_public_buckets || !known.is_seen_by(reader) {
+        if known.public_access.restrict_public_buckets {
             return Ok(false);
         }
-        let row = reader.upload(&known.view, request.object_key()?, upload)?;
+        let Some(view) = known.view_by(reader)? else { return Ok(false) };
+        let row = reader.upload(&view, request.object_key()?, upload)?;
         if row.and_then(|row| row.initiator).as_deref() != Some(self.caller().user_id()) {
             return Ok(false);
         }

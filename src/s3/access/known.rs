@@ -1,5 +1,6 @@
 //! Buckets with what hangs on them, compiled once: until a bucket, a setting or a path changes, a request costs no look-up.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -78,6 +79,19 @@ impl KnownBucket {
     /// Whether `reader` sees it just so.
     pub fn is_seen_by(&self, reader: &Reader<'_>) -> bool {
         reader.has(&self.catalogue)
+    }
+
+    /// The same bucket for reads by `reader`, which may have come after a change of buckets or paths: then it is read where it stands
+    /// now. None: it is there no more.
+    ///
+    /// # Errors
+    /// `InternalError`: rows that cannot be read.
+    pub fn view_by(&self, reader: &Reader<'_>) -> Result<Option<Cow<'_, BucketView>>, S3Error> {
+        if self.is_seen_by(reader) {
+            return Ok(Some(Cow::Borrowed(&self.view)));
+        }
+        let now = reader.bucket(&self.view.row.name)?;
+        Ok(now.filter(|now| now.row.guid == self.view.row.guid).map(Cow::Owned))
     }
 
     /// Whether a reader that began now would.

@@ -11,7 +11,7 @@ mod subject;
 pub mod table;
 
 pub use audit::{changed, unauthenticated};
-pub use decide::{Granted, authorize, confirm, may, may_delete, may_list, reads_document, veil};
+pub use decide::{Granted, authorize, confirm, is_outdated, may, may_delete, may_list, reads_document, veil};
 pub use known::{Buckets, KnownBucket};
 pub use owner::{DEFAULT_ACCOUNT, ObjectOwners, Owners};
 pub use setting::StoredAcl;

@@ -215,13 +215,8 @@ impl<'a> Subject<'a> {
             return Ok(Found::default());
         };
         let reader = rows.reader()?;
-        // The reader may have come after a change of buckets or paths: then the bucket is read where it stands now.
-        let row = if known.is_seen_by(reader) {
-            reader.object(&known.view, named.key, named.version)?
-        } else {
-            let now = reader.bucket(&known.view.row.name)?.filter(|now| now.row.guid == known.view.row.guid);
-            now.map(|view| reader.object(&view, named.key, named.version)).transpose()?.flatten()
-        };
+        let view = known.view_by(reader)?;
+        let row = view.map(|view| reader.object(&view, named.key, named.version)).transpose()?.flatten();
         let slot = row.as_ref().and_then(ObjectRow::content).and_then(|content| content.acl.as_deref());
         let acl = slot.map(StoredAcl::decode).transpose()?;
         Ok(Found { row, acl, failed: None })

@@ -23,14 +23,14 @@ pub(super) fn bucket(reader: &Reader<'_>, request: &Request) -> Result<Arc<Known
     Ok(known)
 }
 
-/// The same for who goes on to read an object: the request is allowed for the one that `reader` sees, too.
-pub(super) fn bucket_of_object(
+/// The same for who goes on by what `reader` sees, of an object, or after a body that took its time: the request is allowed by that, too.
+pub(super) fn confirmed_bucket(
     service: &Service,
     reader: &Reader<'_>,
     request: &Request,
 ) -> Result<Arc<KnownBucket>, S3Error> {
     let known = bucket(reader, request)?;
-    access::confirm(service, reader, request)?;
+    access::confirm(service, reader, request, &known)?;
     Ok(known)
 }
 
@@ -70,20 +70,25 @@ pub(super) async fn commit<C: Change>(service: &Service, bucket: &BucketName, ch
     }
 }
 
-/// Commits a change of the version that the request names. If a row had a say in whether it may, that row is the same when the change is
-/// made: when it is not, the request is decided again. The inner result is the store's.
-pub(super) async fn commit_as_decided<C: Change + Clone>(
+/// Commits the change of the version that `decide` makes of the request's bucket. What it says it looked at is the same when the change is
+/// made, and so is the version's row if it had a say in whether the request may: when they are not, all is decided again. The inner result
+/// is the store's.
+pub(super) async fn commit_as_decided<C: Change>(
     service: &Service,
     request: &Request,
     version: VersionSelector,
-    still: &[Seen],
-    change: &C,
+    decide: impl Fn(&Reader<'_>, &KnownBucket) -> Result<(C, Vec<Seen>), S3Error>,
 ) -> Result<Result<C::Output, CommitError>, S3Error> {
     for _ in 0..DECISIONS_MAX {
-        let still = decided_by(service, request, version)?.into_iter().chain(still.iter().cloned()).collect();
-        let change = OnlyIf { still, change: change.clone() };
+        let change = {
+            let reader = service.store.read()?;
+            let known = confirmed_bucket(service, &reader, request)?;
+            let (change, mut still) = decide(&reader, &known)?;
+            still.extend(decided_by(&reader, &known, request, version)?);
+            OnlyIf { still, change }
+        };
         match service.store.commit(Lane::Client, service.clock.now(), change).await {
-            Err(CommitError::Refused(Refusal::Stale)) if request.decided_by_rows => {}
+            Err(CommitError::Refused(Refusal::Stale)) => {}
             Err(error) => return Ok(Err(error)),
             Ok(durable) => return Ok(Ok(durable.into_inner())),
         }
@@ -91,14 +96,17 @@ pub(super) async fn commit_as_decided<C: Change + Clone>(
     Ok(Err(Refusal::Stale.into()))
 }
 
-fn decided_by(service: &Service, request: &Request, version: VersionSelector) -> Result<Option<Seen>, S3Error> {
-    if !request.decided_by_rows {
+fn decided_by(
+    reader: &Reader<'_>,
+    bucket: &Arc<KnownBucket>,
+    request: &Request,
+    version: VersionSelector,
+) -> Result<Option<Seen>, S3Error> {
+    if !access::is_outdated(request, bucket) {
         return Ok(None);
     }
-    let reader = service.store.read()?;
-    let bucket = bucket_of_object(service, &reader, request)?;
     let key = request.object_key()?.clone();
-    let row = reader.object(&bucket, &key, version)?;
+    let row = reader.object(bucket, &key, version)?;
     let slots = row.as_ref().and_then(SeenSlots::of);
     Ok(Some(Seen::Slots { bucket: bucket.row.guid, key, version, slots }))
 }
@@ -111,8 +119,8 @@ pub(super) fn seen_settings(reader: &Reader<'_>, bucket: &BucketView, names: &[&
     names.iter().map(seen).collect()
 }
 
-/// Sets a setting of the request's bucket to what `decide` makes of the bucket. The settings that this `looks_at` are the same when the
-/// change is made: when they are not, it is decided again.
+/// Sets a setting of the request's bucket to what `decide` makes of the bucket, if the request is still allowed. The settings that this
+/// `looks_at` are the same when the change is made: when they are not, it is decided again.
 pub(super) async fn set(
     service: &Service,
     request: &Request,
@@ -125,7 +133,7 @@ pub(super) async fn set(
     for _ in 0..DECISIONS_MAX {
         let change = {
             let reader = service.store.read()?;
-            let known = bucket(&reader, request)?;
+            let known = confirmed_bucket(service, &reader, request)?;
             let still = seen_settings(&reader, &known, looks_at)?;
             let value = Some(decide(&known)?);
             let change = SetBucketSetting { permit, bucket: known.row.guid, name: name.into(), value };

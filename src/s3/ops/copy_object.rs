@@ -35,7 +35,7 @@ pub async fn handle(service: &Service, request: Authorized<CopyObject>) -> Resul
     for last_try in [false, true] {
         let (known, mut source) = {
             let reader = service.store.read()?;
-            let known = access::bucket_of_object(service, &reader, &request)?;
+            let known = access::confirmed_bucket(service, &reader, &request)?;
             (known, copy::source(&reader, &request, &plan.from, |source| plan.bytes_to_read(source))?)
         };
         let checksum = plan.checksum(&mut source).await?;

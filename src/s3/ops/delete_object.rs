@@ -14,12 +14,12 @@ pub async fn handle(service: &Service, request: Authorized<DeleteObject>) -> Res
     let permit = access::permit(service, name)?;
     let version = argument::version(&request)?;
     let precondition = condition::of_delete(&request.headers)?;
-    let bucket = access::bucket(&service.store.read()?, &request)?;
     let random = random_u64(&*service.clock);
-    let change =
-        change::DeleteObject { permit, bucket: bucket.row.guid, key: key.clone(), version, precondition, random };
-    let committed = access::commit_as_decided(service, &request, version, &[], &change).await?;
-    let deleted = committed.map_err(|error| access::refused(service, name, error))?;
+    let committed = access::commit_as_decided(service, &request, version, |_, known| {
+        let (bucket, key, precondition) = (known.row.guid, key.clone(), precondition.clone());
+        Ok((change::DeleteObject { permit, bucket, key, version, precondition, random }, Vec::new()))
+    });
+    let deleted = committed.await?.map_err(|error| access::refused(service, name, error))?;
     let mut response = answer::empty(StatusCode::NO_CONTENT);
     tell(response.headers_mut(), deleted, request.query.get("versionId"));
     Ok(response)

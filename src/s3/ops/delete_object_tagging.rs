@@ -9,7 +9,7 @@ use crate::s3::response::Response;
 use crate::s3::service::Service;
 
 pub async fn handle(service: &Service, request: Authorized<DeleteObjectTagging>) -> Result<Response, S3Error> {
-    let version = slots::replace(service, &request, Slots::Tags(Vec::new()), &[]).await?;
+    let version = slots::replace(service, &request, |_, _| Ok((Slots::Tags(Vec::new()), Vec::new()))).await?;
     let mut response = answer::empty(StatusCode::NO_CONTENT);
     if let Some(version) = version {
         answer::set_version(response.headers_mut(), version);

@@ -1,12 +1,14 @@
+use std::sync::Arc;
+
 use tandem_storage::change::{self, Deleted, OnlyIf, Precondition, Refusal, VersionSelector, WritePermit};
-use tandem_storage::types::{BucketGuid, InvalidName, ObjectKey};
+use tandem_storage::types::{InvalidName, ObjectKey};
 use tandem_storage::{CommitError, Lane, Pending, Reader};
 
 use super::argument::parse_version;
 use super::condition::bare_etag;
 use super::{access, answer};
 use crate::clock::random_u64;
-use crate::s3::access::{may_delete, veil};
+use crate::s3::access::{KnownBucket, may_delete, veil};
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::operation::DeleteObjects;
 use crate::s3::request::{Authorized, Request};
@@ -25,15 +27,17 @@ pub async fn handle(service: &Service, request: Authorized<DeleteObjects>) -> Re
     let (request, payload) = request.into_parts();
     let name = request.bucket_name()?;
     let permit = access::permit(service, name)?;
-    let bucket = access::bucket(&service.store.read()?, &request)?.row.guid;
+    access::bucket(&service.store.read()?, &request)?;
     let asked = parse(&payload.collect(DOCUMENT_BYTES_MAX).await?)?;
     // All are handed over before the first is waited for, so that they share syncs.
-    let target = Target { service, request: &request, permit, bucket };
+    let target = Target { service, request: &request, permit };
     let mut pending = Vec::with_capacity(asked.objects.len());
     for objects in asked.objects.chunks(DECIDED_AT_ONCE) {
         {
             let reader = service.store.read()?;
-            pending.extend(objects.iter().map(|object| target.delete(&reader, object)));
+            let known = access::bucket(&reader, &request);
+            let delete = |object| known.clone().and_then(|known| target.delete(&reader, &known, object));
+            pending.extend(objects.iter().map(delete));
         }
         tokio::task::yield_now().await;
     }
@@ -103,11 +107,16 @@ struct Target<'a> {
     service: &'a Service,
     request: &'a Request,
     permit: WritePermit,
-    bucket: BucketGuid,
 }
 
 impl Target<'_> {
-    fn delete(&self, reader: &Reader<'_>, object: &AskedObject) -> Result<Pending<Deleted>, S3Error> {
+    /// Hands a delete over, decided by what `reader` sees of the object and of the bucket, `known`.
+    fn delete(
+        &self,
+        reader: &Reader<'_>,
+        known: &Arc<KnownBucket>,
+        object: &AskedObject,
+    ) -> Result<Pending<Deleted>, S3Error> {
         if let Some(element) = object.foreign_condition {
             let message = format!("{element} in a delete is not implemented");
             return Err(S3Error::new(ErrorCode::NotImplemented, message));
@@ -118,17 +127,22 @@ impl Target<'_> {
         })?;
         let version = object.version.as_deref().map_or(Ok(VersionSelector::Latest), parse_version)?;
         // Each key is decided alone.
-        let seen = may_delete(self.service, reader, self.request, &key, version, object.etag.is_some())?;
+        let seen = may_delete(self.service, reader, self.request, known, &key, version, object.etag.is_some())?;
         let precondition = match object.etag.as_deref().map(bare_etag) {
             None => Precondition::None,
             Some(etag) if etag == "*" => Precondition::IfExists,
             Some(etag) => Precondition::IfMatch(vec![etag]),
         };
         let random = random_u64(&*self.service.clock);
-        let (permit, bucket) = (self.permit, self.bucket);
+        let (permit, bucket) = (self.permit, known.row.guid);
         let change = change::DeleteObject { permit, bucket, key, version, precondition, random };
         let change = OnlyIf { still: seen.into_iter().collect(), change };
         Ok(self.service.store.commit(Lane::Client, self.service.clock.now(), change))
+    }
+
+    fn delete_by_now(&self, object: &AskedObject) -> Result<Pending<Deleted>, S3Error> {
+        let reader = self.service.store.read()?;
+        self.delete(&reader, &access::bucket(&reader, self.request)?, object)
     }
 
     /// What became of a delete. It is decided again when the row that decided it is another by the time it is made.
@@ -146,7 +160,7 @@ impl Target<'_> {
                     return Err(veil(self.service, self.request, error));
                 }
             }
-            pending = self.delete(&self.service.store.read()?, object);
+            pending = self.delete_by_now(object);
         }
         Err(Refusal::Stale.into())
     }
@@ -184,6 +198,26 @@ fn write_error(xml: &mut XmlWriter, object: &AskedObject, error: &S3Error) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::s3::ops::tests::{Ask, Bench, KEEP};
+
+    #[tokio::test]
+    async fn a_key_that_is_tagged_between_the_decision_and_the_delete_is_kept() {
+        let bench = Bench::keeping().await;
+        let service = &bench.service;
+        let granted = Ask::of("POST", "data?delete").authorized::<DeleteObjects>(service).expect("allowed");
+        let (request, _) = granted.into_parts();
+        let permit = access::permit(service, request.bucket_name().unwrap()).unwrap();
+        let target = Target { service, request: &request, permit };
+        let object = AskedObject { key: "k".into(), ..AskedObject::default() };
+        let reader = service.store.read().unwrap();
+        let known = access::bucket(&reader, &request).unwrap();
+        bench.send(Ask::of("PUT", "data/k?tagging").body(KEEP)).await.expect("tagged");
+        let handed_over = target.delete(&reader, &known, &object);
+        assert!(handed_over.is_ok(), "allowed by what the reader sees");
+        let refused = target.outcome(&object, handed_over).await.expect_err("decided again");
+        assert_eq!(refused.code, ErrorCode::AccessDenied);
+        assert_eq!(bench.get("data/k?tagging").await.one("Key"), "keep");
+    }
 
     #[test]
     fn takes_a_thousand_and_not_one_more() {

@@ -11,7 +11,7 @@ use crate::s3::service::Service;
 pub async fn handle(service: &Service, request: Authorized<GetObjectAcl>) -> Result<Response, S3Error> {
     let asked = argument::version(&request)?;
     let reader = service.store.read()?;
-    let bucket = access::bucket_of_object(service, &reader, &request)?;
+    let bucket = access::confirmed_bucket(service, &reader, &request)?;
     let row = version::find(&reader, &bucket, &request, asked)?;
     let content = version::content(&row, &bucket, &request, asked)?;
     let slot = content.acl.as_deref().filter(|_| bucket.ownership.acls_count());

@@ -22,7 +22,7 @@ pub async fn handle(service: &Service, request: Authorized<GetObjectAttributes>)
     let paging = Paging::of(&request)?;
     let version = argument::version(&request)?;
     let reader = service.store.read()?;
-    let bucket = access::bucket_of_object(service, &reader, &request)?;
+    let bucket = access::confirmed_bucket(service, &reader, &request)?;
     let row = version::find(&reader, &bucket, &request, version)?;
     let content = version::content(&row, &bucket, &request, version)?;
     let mut xml = XmlWriter::document("GetObjectAttributesResponse");

@@ -9,7 +9,7 @@ use crate::s3::service::Service;
 pub async fn handle(service: &Service, request: Authorized<GetObjectTagging>) -> Result<Response, S3Error> {
     let version = argument::version(&request)?;
     let reader = service.store.read()?;
-    let bucket = access::bucket_of_object(service, &reader, &request)?;
+    let bucket = access::confirmed_bucket(service, &reader, &request)?;
     let row = version::find(&reader, &bucket, &request, version)?;
     let content = version::content(&row, &bucket, &request, version)?;
     let mut response = answer::xml(tagging::document(&content.tags));

@@ -17,8 +17,8 @@ pub async fn handle(service: &Service, request: Authorized<PutBucketVersioning>)
     let (request, payload) = request.into_parts();
     let name = request.bucket_name()?;
     let permit = access::permit(service, name)?;
-    let bucket = access::bucket(&service.store.read()?, &request)?.row.clone();
     let versioning = parse(&payload.collect(DOCUMENT_BYTES_MAX).await?)?;
+    let bucket = access::confirmed_bucket(service, &service.store.read()?, &request)?.row.clone();
     if bucket.object_lock && versioning != Versioning::Enabled {
         let message =
             "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.";

@@ -16,26 +16,24 @@ pub async fn handle(service: &Service, request: Authorized<PutObjectAcl>) -> Res
     let document = payload.collect(acl::DOCUMENT_BYTES_MAX).await?;
     let asked = argument::version(&request)?;
     let owners = Owners::of(service);
-    let (slots, still) = {
-        let reader = service.store.read()?;
-        let bucket = access::bucket_of_object(service, &reader, &request)?;
-        let row = version::find(&reader, &bucket, &request, asked)?;
-        let content = version::content(&row, &bucket, &request, asked)?;
+    let version = slots::replace(service, &request, |reader, bucket| {
+        let row = version::find(reader, bucket, &request, asked)?;
+        let content = version::content(&row, bucket, &request, asked)?;
         let held = content.acl.as_deref().filter(|_| bucket.ownership.acls_count());
         let held = held.map(StoredAcl::decode).transpose()?;
-        let bucket_owner = owners.of_bucket(&bucket);
+        let bucket_owner = owners.of_bucket(bucket);
         let (account, owner) = match held {
             Some(stored) => (stored.account, stored.acl.owner),
             None => (bucket.account().to_owned(), bucket_owner.clone()),
         };
         let acl = acl::replacement(&owners, &request, &document, owner, Some(&bucket_owner))?;
-        acl::refuse_where_off(&bucket, &bucket_owner, &request, &acl)?;
-        acl::refuse_public(&bucket, &acl)?;
+        acl::refuse_where_off(bucket, &bucket_owner, &request, &acl)?;
+        acl::refuse_public(bucket, &acl)?;
         let slot = bucket.ownership.acls_count().then(|| StoredAcl { account, acl }.encode());
-        let still = access::seen_settings(&reader, &bucket, acl::LOOKS_AT)?;
-        (Slots::Acl { held: content.acl.clone(), acl: slot }, still)
-    };
-    let version = slots::replace(service, &request, slots, &still).await?;
+        let still = access::seen_settings(reader, bucket, acl::LOOKS_AT)?;
+        Ok((Slots::Acl { held: content.acl.clone(), acl: slot }, still))
+    })
+    .await?;
     let mut response = answer::empty(StatusCode::OK);
     if let Some(version) = version {
         answer::set_version(response.headers_mut(), version);

@@ -14,7 +14,7 @@ pub async fn handle(service: &Service, request: Authorized<PutObjectTagging>) ->
     let (request, payload) = request.into_parts();
     let document = payload.collect(tagging::DOCUMENT_BYTES_MAX).await?;
     let tags = tagging::parse_document(&document, Holder::Object)?;
-    let version = slots::replace(service, &request, Slots::Tags(tags), &[]).await?;
+    let version = slots::replace(service, &request, |_, _| Ok((Slots::Tags(tags.clone()), Vec::new()))).await?;
     let mut response = answer::empty(StatusCode::OK);
     if let Some(version) = version {
         answer::set_version(response.headers_mut(), version);

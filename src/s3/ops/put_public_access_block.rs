@@ -16,7 +16,7 @@ pub async fn handle(service: &Service, request: Authorized<PutPublicAccessBlock>
     let name = request.bucket_name()?;
     let permit = access::permit(service, name)?;
     let block = public_access_block::parse(&payload.collect(DOCUMENT_BYTES_MAX).await?)?;
-    let bucket = access::bucket(&service.store.read()?, &request)?.row.guid;
+    let bucket = access::confirmed_bucket(service, &service.store.read()?, &request)?.row.guid;
     let value = Some(setting::encode_public_access(block));
     let change = SetBucketSetting { permit, bucket, name: setting::PUBLIC_ACCESS.into(), value };
     access::commit(service, name, change).await?;

@@ -34,7 +34,7 @@ pub(super) fn read(
     refuse_encryption(&request.headers)?;
     let version = argument::version(request)?;
     let part = argument::part_number(request)?;
-    let bucket = access::bucket_of_object(service, reader, request)?;
+    let bucket = access::confirmed_bucket(service, reader, request)?;
     let row = version::find(reader, &bucket, request, version)?;
     let content = version::content(&row, &bucket, request, version)?;
     let etag = content.etag.to_string();
@@ -61,7 +61,7 @@ pub(super) fn read(
         answer::set_checksum(&mut headers, checksum);
     }
     describe(&mut headers, content, &chosen);
-    if !content.tags.is_empty() && may(service, reader, request, reads_tags(version))? {
+    if !content.tags.is_empty() && may(service, reader, request, &bucket, reads_tags(version))? {
         headers.insert("x-amz-tagging-count", HeaderValue::from(content.tags.len()));
     }
     for (name, value) in overrides {

@@ -72,7 +72,7 @@ struct Found {
 
 fn find(service: &Service, request: &Request, from: &CopySource, id: UploadId) -> Result<Found, S3Error> {
     let reader = service.store.read()?;
-    let bucket = access::bucket_of_object(service, &reader, request)?;
+    let bucket = access::confirmed_bucket(service, &reader, request)?;
     let upload = upload::find(&reader, &bucket, request, id)?;
     let source = copy::source(&reader, request, from, |source| bytes_to_read(request, &upload, source))?;
     Ok(Found { bucket: bucket.row.guid, upload, source })

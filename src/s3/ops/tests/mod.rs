@@ -30,6 +30,8 @@ use crate::s3::request::{Authorized, Principal, Query, Request, RequestId, Signe
 use crate::s3::response::{Response, ResponseBody};
 use crate::s3::service::{Service, Settings};
 
+pub(super) use races::KEEP;
+
 /// A clock that a test moves, and numbers that repeat from run to run.
 struct TestClock {
     secs: AtomicU64,
@@ -56,8 +58,8 @@ impl Clock for TestClock {
 
 const START_SECS: u64 = 1_700_000_000;
 
-struct Bench {
-    service: Service,
+pub(super) struct Bench {
+    pub(super) service: Service,
     clock: Arc<TestClock>,
     _dir: tempfile::TempDir,
 }
@@ -106,12 +108,12 @@ impl Bench {
         self.send(Ask::of("PUT", target).body(body)).await.expect("stored")
     }
 
-    async fn get(&self, target: &str) -> Answer {
+    pub(super) async fn get(&self, target: &str) -> Answer {
         self.send(Ask::of("GET", target)).await.expect("read")
     }
 
     /// Routes and runs one request as the administrator.
-    async fn send(&self, ask: Ask) -> Result<Answer, S3Error> {
+    pub(super) async fn send(&self, ask: Ask) -> Result<Answer, S3Error> {
         let service = &self.service;
         macro_rules! run {
             ($module:ident, $marker:ident) => {
@@ -160,7 +162,7 @@ impl Bench {
     }
 }
 
-struct Ask {
+pub(super) struct Ask {
     method: &'static str,
     bucket: String,
     key: Option<String>,
@@ -172,7 +174,7 @@ struct Ask {
 }
 
 impl Ask {
-    fn of(method: &'static str, target: &str) -> Self {
+    pub(super) fn of(method: &'static str, target: &str) -> Self {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let (bucket, key) = match path.split_once('/') {
             Some((bucket, key)) => (bucket, Some(key.to_owned())),
@@ -199,7 +201,7 @@ impl Ask {
         self
     }
 
-    fn body(mut self, body: impl Into<Bytes>) -> Self {
+    pub(super) fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
     }
@@ -209,7 +211,7 @@ impl Ask {
         self
     }
 
-    fn authorized<M: Marker>(self, service: &Service) -> Result<Authorized<M>, S3Error> {
+    pub(super) fn authorized<M: Marker>(self, service: &Service) -> Result<Authorized<M>, S3Error> {
         let key = self.key.as_deref().map(|key| ObjectKey::new(key).expect("a key"));
         let mut request = Request {
             id: RequestId("0".repeat(16)),
@@ -241,7 +243,7 @@ fn administrator(service: &Service) -> Principal {
 
 /// An answer with its body read.
 #[derive(Debug)]
-struct Answer {
+pub(super) struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
@@ -277,7 +279,7 @@ impl Answer {
         texts.map(|rest| rest.split(close.as_str()).next().expect("an end")).collect()
     }
 
-    fn one(&self, element: &str) -> &str {
+    pub(super) fn one(&self, element: &str) -> &str {
         match self.all(element)[..] {
             [text] => text,
             ref others => panic!("{} of {element} in {}", others.len(), self.text()),
