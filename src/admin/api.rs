@@ -84,7 +84,8 @@ pub async fn remove_path(State(state): State<AdminState>, by: By, query: Params<
     let epoch = state.control.path(&scope)?.epoch;
     confirmed(asked.confirm.as_deref(), confirmation("remove", &path, epoch))?;
     record(&state, by, "DELETE paths", Some(path)).await;
-    carry_out(async move { state.control.remove_path(&scope).await }).await?;
+    let control = state.control.confirmed_at(epoch);
+    carry_out(async move { control.remove_path(&scope).await }).await?;
     Ok(Json(json!({})))
 }
 
@@ -94,8 +95,8 @@ pub async fn failover(State(state): State<AdminState>, by: By, body: Body<Failov
     let path = state.control.path(&scope)?;
     confirmed(asked.confirm.as_deref(), confirmation(asked.mode.name(), &path.path, path.epoch))?;
     record(&state, by, &format!("POST paths/failover {}", asked.mode.name()), Some(path.path)).await;
-    let mode = asked.mode.into();
-    Ok(Json(carry_out(async move { state.control.failover(&scope, mode).await }).await?))
+    let (control, mode) = (state.control.confirmed_at(path.epoch), asked.mode.into());
+    Ok(Json(carry_out(async move { control.failover(&scope, mode).await }).await?))
 }
 
 pub async fn abort(State(state): State<AdminState>, by: By, body: Body<Which>) -> Answer<PathReport> {
@@ -110,11 +111,13 @@ pub async fn reattach(State(state): State<AdminState>, by: By, body: Body<Confir
     let path = state.control.path(&scope)?;
     confirmed(asked.confirm.as_deref(), confirmation("reattach", &path.path, path.epoch))?;
     record(&state, by, "POST paths/reattach", Some(path.path)).await;
-    Ok(Json(carry_out(async move { state.control.reattach(&scope).await }).await?))
+    let control = state.control.confirmed_at(path.epoch);
+    Ok(Json(carry_out(async move { control.reattach(&scope).await }).await?))
 }
 
-pub async fn replicate_now(State(state): State<AdminState>, body: Body<Which>) -> Answer<PathReport> {
+pub async fn replicate_now(State(state): State<AdminState>, by: By, body: Body<Which>) -> Answer<PathReport> {
     let scope = resolve(&state.control, body?.0.path.as_deref())?;
+    record(&state, by, "POST paths/replicate-now", Some(scope.to_string())).await;
     Ok(Json(carry_out(async move { state.control.replicate_now(&scope).await }).await?))
 }
 
@@ -143,6 +146,7 @@ pub async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
 }
 
 /// Whether the operator confirmed exactly this, at the epoch that the path has now. What is sent again, by whomever, is not confirmed any more.
+/// An answer for people: what counts is the epoch when the order reaches the path, after it is on record.
 fn confirmed(given: Option<&str>, wanted: String) -> Result<(), ApiError> {
     match given {
         Some(given) if given == wanted => Ok(()),

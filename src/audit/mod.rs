@@ -30,7 +30,8 @@ pub enum Target {
 }
 
 enum Message {
-    Event(Box<Event>),
+    /// Who waits for it is answered when it is on stable storage: whether it is.
+    Event(Box<Event>, Option<SyncSender<bool>>),
     Reopen,
     /// Answered when all before it is on stable storage: whether it is.
     Flush(SyncSender<bool>),
@@ -76,7 +77,7 @@ impl Audit {
     /// Tells of an event. Never waits.
     pub fn record(&self, event: Event) {
         let Some(inner) = &self.inner else { return };
-        match inner.sender.try_send(Message::Event(Box::new(event))) {
+        match inner.sender.try_send(Message::Event(Box::new(event), None)) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => inner.metrics.audit_lost(),
         }
@@ -100,6 +101,7 @@ impl Audit {
     /// Tells of an event and blocks until it is on stable storage, for what must be on record before it is done. False: it is not.
     pub fn record_durably(&self, event: Event) -> bool {
         let Some(inner) = &self.inner else { return true };
-        inner.sender.send(Message::Event(Box::new(event))).is_ok() && self.flush()
+        let (done, wait) = sync_channel(1);
+        inner.sender.send(Message::Event(Box::new(event), Some(done))).is_ok() && wait.recv().unwrap_or(false)
     }
 }

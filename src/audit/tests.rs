@@ -1,8 +1,10 @@
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::sync::mpsc::sync_channel;
 
 use tandem_storage::types::Timestamp;
 
-use super::{Actor, Audit, Event, Kind, Target};
+use super::writer::{Out, write_lines};
+use super::{Actor, Audit, Event, Kind, Message, Target};
 use crate::telemetry::Metrics;
 
 fn event(operation: &str) -> Event {
@@ -53,6 +55,29 @@ fn a_log_that_was_renamed_is_made_anew() {
     audit.flush();
     assert_eq!(std::fs::read_to_string(&old).unwrap().lines().count(), 2);
     assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn a_line_in_a_file_that_is_left_unsynced_is_not_on_stable_storage() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.log");
+    // A device that takes every line, and no sync.
+    symlink("/dev/null", &path).unwrap();
+    let out = Out::file(path.clone()).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let (sender, messages) = sync_channel(4);
+    let [(lost, was_lost), (kept, was_kept)] = [sync_channel(1), sync_channel(1)];
+    sender.send(Message::Event(Box::new(event("One")), Some(lost))).unwrap();
+    sender.send(Message::Reopen).unwrap();
+    drop(sender);
+    write_lines(out, &messages, &Metrics::new());
+    assert!(!was_lost.recv().unwrap());
+    let (sender, messages) = sync_channel(4);
+    sender.send(Message::Event(Box::new(event("Two")), Some(kept))).unwrap();
+    sender.send(Message::Reopen).unwrap();
+    drop(sender);
+    write_lines(Out::file(path).unwrap(), &messages, &Metrics::new());
+    assert!(was_kept.recv().unwrap());
 }
 
 #[test]

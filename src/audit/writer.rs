@@ -64,7 +64,8 @@ pub(super) fn write_lines(mut out: Out, messages: &Receiver<Message>, metrics: &
         let (mut events, mut written) = (0, true);
         while let Some(message) = next {
             match message {
-                Message::Event(event) => {
+                Message::Event(event, done) => {
+                    waiting.extend(done);
                     if serde_json::to_writer(&mut lines, &event).is_ok() {
                         lines.push(b'\n');
                         events += 1;
@@ -72,6 +73,8 @@ pub(super) fn write_lines(mut out: Out, messages: &Receiver<Message>, metrics: &
                 }
                 Message::Reopen => {
                     written &= put(&mut out, &mut lines, &mut events, metrics);
+                    // Whoever waits, waits for lines of this file too, which is synced no more once it is left.
+                    written &= synced(&mut out);
                     out.reopen();
                 }
                 Message::Flush(done) => waiting.push(done),

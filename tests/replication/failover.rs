@@ -28,6 +28,10 @@ fn a_graceful_failover_loses_nothing_and_comes_back() {
     converge(b, a, &ALL);
     assert!(a.path(&ALL).diverged.is_empty());
 
+    // The order that made b the source, come again, gives nothing back.
+    let again = b.ask(b.control().confirmed_at(1).failover(&ALL, FailoverMode::Graceful));
+    assert!(matches!(again, Err(ControlError::Conflict(_))), "{again:?}");
+
     // Back, asked on the source this time.
     b.ask(b.control().failover(&ALL, FailoverMode::Graceful)).unwrap();
     wait_role(a, &ALL, "Source", "Active");

@@ -114,8 +114,13 @@ def test_the_command_line_confirms_what_it_showed(bed):
     wait_until("both stand alone", lambda: [bed.path(side)["role"] for side in "ab"] == ["Standalone"] * 2)
     bed.tandem("b", "path", "reattach", "/")
     wait_until("b is the source", lambda: [bed.path(side)["role"] for side in "ab"] == ["Destination", "Source"])
+    wait_until("a follows again", lambda: bed.path("b")["state"] == "Active")
+    bed.tandem("b", "path", "replicate-now", "/")
     bed.tandem("b", "path", "remove", "/", "--yes")
     assert bed.status("b")["paths"] == []
     ordered = [operation for operation, _ in bed.orders()]
-    expected = ["POST paths/failover graceful", "POST paths/failover stand-alone", "POST paths/reattach", "DELETE paths"]
+    expected = [
+        "POST paths/failover graceful", "POST paths/failover stand-alone", "POST paths/reattach", "POST paths/replicate-now",
+        "DELETE paths",
+    ]
     assert [operation for operation in ordered if operation in expected] == expected

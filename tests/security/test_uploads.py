@@ -1,6 +1,7 @@
 """Very many multipart uploads in progress: one user is stopped, nobody else is, and the node stays small."""
 
 import concurrent.futures
+import json
 import pathlib
 import sys
 
@@ -11,7 +12,8 @@ HERE = pathlib.Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "clients")]
 
 from conftest import Node, s3_client  # noqa: E402
-from people import PASSWORD, Local, Person, arn, policy, statement, unique  # noqa: E402
+from people import PASSWORD, Local, Person, arn, iam_client, policy, statement, unique  # noqa: E402
+from test_walk import client  # noqa: E402
 
 MOST = 300
 
@@ -90,3 +92,28 @@ def test_g6_uploads_in_progress_are_limited_for_everybody_and_listed(node):
     is_stopped(root, buckets[1])
     for key, upload in uploads(root, buckets[0])[:10]:
         root.abort_multipart_upload(Bucket=buckets[0], Key=key, UploadId=upload)
+
+
+def test_g6_a_role_is_one_user_whatever_its_sessions_are_called(node):
+    person, bucket = Person(node, policy(statement("Allow", "sts:AssumeRole"))), unique("uploads")
+    s3_client(node.s3).create_bucket(Bucket=bucket)
+    trust = {"Effect": "Allow", "Principal": {"AWS": person.arn}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam_client(node).create_role(RoleName="uploader", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    iam_client(node).put_role_policy(
+        RoleName="uploader", PolicyName="p", PolicyDocument=policy(statement("Allow", "s3:*", [arn(bucket), arn(bucket, "*")])))
+    sts = client(node, "sts", person.access_key, person.secret_key)
+
+    def session(name):
+        held = sts.assume_role(RoleArn=role, RoleSessionName=name)["Credentials"]
+        return s3_client(node.s3, held["AccessKeyId"], held["SecretAccessKey"], token=held["SessionToken"])
+
+    one, two = session("one"), session("two")
+    fill(one, [bucket])
+    is_stopped(two, bucket)
+    is_stopped(session("three"), bucket)
+    # What any of them aborts makes room for one more, of any of them.
+    key, upload = uploads(two, bucket)[0]
+    two.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+    begin(two, bucket, "more")
+    is_stopped(one, bucket)

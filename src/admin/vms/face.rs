@@ -174,9 +174,6 @@ impl From<CommitError> for VmsError {
             CommitError::Refused(Refusal::BucketNotEmpty) => {
                 VmsError::conflict("bucket_not_empty", "the bucket is not empty")
             }
-            CommitError::Refused(Refusal::OwnsBuckets) => {
-                VmsError::conflict("delete_conflict", "the tenant owns buckets")
-            }
             CommitError::Refused(Refusal::NoSuchBucket) => not_found(),
             CommitError::Refused(Refusal::Stale) => VmsError::unavailable("changed at the same time; try again"),
             CommitError::Refused(Refusal::Fenced) => Closed::HandingOver.into(),

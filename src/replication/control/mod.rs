@@ -66,11 +66,19 @@ pub struct Control {
     hub: Arc<Hub>,
     identity: Arc<NodeIdentity>,
     facts: Arc<NodeFacts>,
+    /// The epoch that the path must have when an order is carried out.
+    confirmed: Option<EpochNumber>,
 }
 
 impl Control {
     pub(super) fn new(hub: Arc<Hub>, identity: Arc<NodeIdentity>, facts: NodeFacts) -> Self {
-        Control { hub, identity, facts: Arc::new(facts) }
+        Control { hub, identity, facts: Arc::new(facts), confirmed: None }
+    }
+
+    /// The same handle, whose orders are refused (`Conflict`) if their path is at another epoch by the time it gets to them.
+    #[must_use]
+    pub fn confirmed_at(&self, epoch: u64) -> Self {
+        Control { confirmed: Some(EpochNumber::new(epoch)), ..self.clone() }
     }
 
     /// A one-time token for the other node; good for 15 minutes.
@@ -188,8 +196,9 @@ impl Control {
     async fn order(&self, scope: &Scope, order: Order) -> Result<PathReport, ControlError> {
         let handle = self.handle(scope)?;
         let (sender, answer) = oneshot::channel();
+        let mail = Mail::Order { order, at: self.confirmed, answer: sender };
         let stopping = || ControlError::Internal("the node is stopping".into());
-        handle.mail.send(Mail::Order(order, sender)).await.map_err(|_| stopping())?;
+        handle.mail.send(mail).await.map_err(|_| stopping())?;
         match answer.await {
             Ok(Ok(())) => Ok(self.show_path(&handle)),
             Ok(Err(refused)) => Err(ControlError::from(refused)),
@@ -204,7 +213,7 @@ impl Control {
 impl From<Refused> for ControlError {
     fn from(refused: Refused) -> Self {
         match refused {
-            Refused::InConflict(_) => ControlError::Conflict(refused.to_string()),
+            Refused::InConflict(_) | Refused::NotConfirmed(_) => ControlError::Conflict(refused.to_string()),
             Refused::PeerSilent => ControlError::PeerUnreachable(refused.to_string()),
             Refused::Unknown => ControlError::NotFound(refused.to_string()),
             _ => ControlError::Refused(refused.to_string()),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tandem_storage::record::{SnapshotMeta, SnapshotRow, TransferRow};
-use tandem_storage::types::{Seq, SnapshotGuid, Timestamp, TransferGuid};
+use tandem_storage::types::{EpochNumber, Seq, SnapshotGuid, Timestamp, TransferGuid};
 use tandem_storage::{CommitError, ReadError, Store};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -179,7 +179,7 @@ impl Actor {
                 let taking = self.offered(&offer).await;
                 let _ = answer.send(taking);
             }
-            Mail::Order(order, answer) => self.obey(order, answer).await?,
+            Mail::Order { order, at, answer } => self.obey(order, at, answer).await?,
             Mail::Look => self.paused_until = Duration::ZERO,
             Mail::Shipped(transfer, outcome) => self.shipped(transfer, outcome),
             Mail::Applied(transfer, outcome) => {
@@ -255,10 +255,17 @@ impl Actor {
     pub(super) async fn obey(
         &mut self,
         order: Order,
+        at: Option<EpochNumber>,
         answer: oneshot::Sender<Result<(), Refused>>,
     ) -> Result<(), StepError> {
         // What has become complete meanwhile is rolled forward, not dropped.
         self.load_transfer().await?;
+        // Here and not before: an equal order that was on its way with this one may have changed the epoch meanwhile.
+        let now = self.state.epoch.number;
+        if at.is_some_and(|at| at != now) {
+            let _ = answer.send(Err(Refused::NotConfirmed(now)));
+            return Ok(());
+        }
         let outcome = match &order {
             Order::Failover => self.step(Event::Command(Command::Failover)).await,
             Order::StandAlone => self.step(Event::Command(Command::StandAlone)).await,

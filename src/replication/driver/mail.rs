@@ -21,7 +21,12 @@ pub(crate) enum Mail {
     /// An operator removed the path at the peer.
     Gone,
     Offer(Offer, oneshot::Sender<Result<Taking, Refused>>),
-    Order(Order, oneshot::Sender<Result<(), Refused>>),
+    Order {
+        order: Order,
+        /// The epoch that it was confirmed for; none: it holds at any.
+        at: Option<EpochNumber>,
+        answer: oneshot::Sender<Result<(), Refused>>,
+    },
     /// Something durable changed outside the task: look.
     Look,
     Shipped(TransferGuid, Result<(), ShipError>),

@@ -148,7 +148,7 @@ impl Hub {
     async fn removed_by_peer(&self, peer: NodeGuid, path: PathGuid) -> Result<Answer, Failure> {
         let Some(handle) = self.shared(path, peer) else { return Ok(Answer::Done) };
         let (sender, answer) = oneshot::channel();
-        let _ = handle.mail.send(Mail::Order(Order::Remove, sender)).await;
+        let _ = handle.mail.send(Mail::Order { order: Order::Remove, at: None, answer: sender }).await;
         match answer.await {
             Ok(Ok(())) | Err(_) => Ok(Answer::Done),
             Ok(Err(refused)) => Err(Failure::Refused(refused.to_string())),

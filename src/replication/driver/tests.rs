@@ -18,7 +18,7 @@ use super::hub::{Hub, HubParts};
 use super::mail::{Mail, Order};
 use super::steps::UNKNOWN_THERE;
 use crate::clock::{SharedClock, SystemClock};
-use crate::role::machine::{self, DestinationPhase, Event, Life, PathView, Peer, Policy, Takeover};
+use crate::role::machine::{self, DestinationPhase, Event, Life, PathView, Peer, Policy, Refused, Takeover};
 use crate::tls::{NodeIdentity, Pins};
 
 const ME: NodeGuid = NodeGuid::from_bytes([1; 16]);
@@ -120,7 +120,7 @@ async fn a_force_in_the_moment_a_transfer_is_complete_rolls_it_forward() {
     assert_eq!(bench.phase(), DestinationPhase::Active);
     let second = bench.arrives(2, Some(1)).await;
     let (answer, answered) = oneshot::channel();
-    bench.actor.obey(Order::Force, answer).await.unwrap();
+    bench.actor.obey(Order::Force, None, answer).await.unwrap();
     answered.await.unwrap().unwrap();
     assert_eq!(bench.phase(), DestinationPhase::Promoting(Takeover::Force));
     assert_eq!(bench.store().transfers().unwrap()[0].id, second);
@@ -142,6 +142,24 @@ async fn a_transfer_that_becomes_complete_under_a_force_is_not_dropped_either() 
     bench.actor.step(Event::Command(machine::Command::Force)).await.unwrap();
     assert_eq!(bench.phase(), DestinationPhase::Promoting(Takeover::Force));
     assert_eq!(bench.store().transfers().unwrap()[0].id, second);
+}
+
+#[tokio::test]
+async fn an_order_holds_only_at_the_epoch_that_was_confirmed() {
+    let mut bench = bench().await;
+    let first = bench.arrives(1, None).await;
+    bench.lands(first).await;
+    let now = bench.actor.state.epoch.number;
+    let answers = [EpochNumber::new(now.get() + 1), now].map(|confirmed| {
+        let (answer, answered) = oneshot::channel();
+        (Mail::Order { order: Order::Force, at: Some(confirmed), answer }, answered)
+    });
+    let [(other, refused), (same, obeyed)] = answers;
+    bench.actor.take_mail(other).await.unwrap();
+    assert_eq!(refused.await.unwrap(), Err(Refused::NotConfirmed(now)));
+    assert_eq!(bench.phase(), DestinationPhase::Active);
+    bench.actor.take_mail(same).await.unwrap();
+    assert_eq!(obeyed.await.unwrap(), Ok(()));
 }
 
 #[tokio::test]

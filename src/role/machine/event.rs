@@ -157,4 +157,6 @@ pub enum Refused {
     BadPolicy,
     #[error("a snapshot whose name or epoch cannot be")]
     BadSnapshot,
+    #[error("the path is at epoch {0} by now, and another one was confirmed: look at it again")]
+    NotConfirmed(EpochNumber),
 }

@@ -186,13 +186,14 @@ pub(crate) mod meta_row {
     pub const INSTANCES: &[u8] = b"instances";
     /// Since which Seq the feed is complete.
     pub const FLOOR: &[u8] = b"floor";
-    /// Behind it, a hash of who began them: how many multipart uploads are in progress.
+    /// Behind it, a hash of whom they count against: how many multipart uploads are in progress.
     pub const UPLOADS: &[u8] = b"uploads/";
 }
 
-/// The row that counts the uploads in progress of one initiator, whose name may be of any length.
-pub(crate) fn uploads_key(initiator: Option<&str>) -> Vec<u8> {
-    let name = blake3::hash(initiator.unwrap_or_default().as_bytes());
+/// The row that counts the uploads in progress of whom they [count against](super::super::record::UploadRow::counts_against), whose name may be of
+/// any length.
+pub(crate) fn uploads_key(whose: Option<&str>) -> Vec<u8> {
+    let name = blake3::hash(whose.unwrap_or_default().as_bytes());
     [meta_row::UPLOADS, &name.as_bytes()[..16]].concat()
 }
 

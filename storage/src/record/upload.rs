@@ -22,6 +22,18 @@ pub struct UploadRow {
 }
 record!(UploadRow, "upload", 1);
 
+impl UploadRow {
+    /// Whom the upload counts against while it is in progress: its initiator, but all sessions of a role are one (`ROLEID:SESSION`), as whoever may
+    /// assume it calls them what they like. No session's name holds a colon; a local user's id, `ACCOUNT:uid:N`, holds two and stays whole.
+    pub fn counts_against(&self) -> Option<&str> {
+        let id = self.initiator.as_deref()?;
+        match id.split_once(':') {
+            Some((role, session)) if !session.contains(':') => Some(role),
+            _ => Some(id),
+        }
+    }
+}
+
 /// One uploaded part. Its number (1 to 10,000) is in its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartRow {

@@ -154,3 +154,22 @@ fn one_may_have_so_many_uploads_in_progress_and_another_as_many() {
     client.commit(client.begin(id(5), Some("ann"))).unwrap();
     assert_eq!(client.refused(client.begin(id(6), Some("ann"))), Refusal::TooManyUploads);
 }
+
+#[test]
+fn sessions_of_a_role_are_one_and_local_users_are_each_their_own() {
+    let client = Client::new(Versioning::Unversioned);
+    let begin = |byte: u8, who: &str| client.begin(UploadId::from_bytes([byte; 16]), Some(who));
+    client.commit(client.begin(UPLOAD, Some("AROA1:monday"))).unwrap();
+    client.commit(begin(1, "AROA1:tuesday")).unwrap();
+    assert_eq!(client.refused(begin(2, "AROA1:wednesday")), Refusal::TooManyUploads);
+    client.commit(client.abort()).unwrap();
+    client.commit(begin(3, "AROA1:wednesday")).unwrap();
+    assert_eq!(client.refused(begin(4, "AROA1:monday")), Refusal::TooManyUploads);
+    for (byte, who) in [(5, "AROA2:monday"), (6, "7:uid:1"), (7, "7:uid:1"), (8, "7:uid:2"), (9, "7")] {
+        client.commit(begin(byte + 10, who)).unwrap();
+    }
+    assert_eq!(client.refused(begin(30, "7:uid:1")), Refusal::TooManyUploads);
+    // As many rows of counts as there are of them: nothing is left of the sessions.
+    let counts = client.fixture.table(crate::meta::engine::Table::Meta);
+    assert_eq!(counts.into_iter().filter(|(key, _)| key.starts_with(b"uploads/")).count(), 5);
+}

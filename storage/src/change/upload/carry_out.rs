@@ -17,7 +17,7 @@ impl Change for CreateUpload {
 
     fn carry_out(self, tx: &mut Tx<'_>) -> Result<(), Refusal> {
         tx.writable_bucket(self.bucket, self.permit)?;
-        if tx.uploads_of(self.row.initiator.as_deref())? >= self.most {
+        if tx.uploads_of(self.row.counts_against())? >= self.most {
             return Err(Refusal::TooManyUploads);
         }
         tx.room_for_rows()?;

@@ -133,9 +133,9 @@ impl Tx<'_> {
 }
 
 impl Tx<'_> {
-    /// How many uploads of this initiator are in progress, in all buckets.
-    pub(crate) fn uploads_of(&self, initiator: Option<&str>) -> Result<u64, Refusal> {
-        let stored = self.table_get(Table::Meta, &uploads_key(initiator))?;
+    /// How many uploads that count against this one are in progress, in all buckets.
+    pub(crate) fn uploads_of(&self, whose: Option<&str>) -> Result<u64, Refusal> {
+        let stored = self.table_get(Table::Meta, &uploads_key(whose))?;
         Ok(stored.map(|count| parse_number(&count)).transpose()?.unwrap_or(0))
     }
 
@@ -143,22 +143,21 @@ impl Tx<'_> {
     fn count_uploads(&mut self, key: &RowKey, new: Option<&[u8]>) -> Result<(), Refusal> {
         let old: Option<UploadRow> = self.record(key)?;
         let new = new.map(UploadRow::decode).transpose()?;
-        let initiator = |row: &Option<UploadRow>| row.as_ref().map(|row| row.initiator.clone());
-        let (old, new) = (initiator(&old), initiator(&new));
+        let [old, new] = [&old, &new].map(|row| row.as_ref().map(UploadRow::counts_against));
         if old == new {
             return Ok(());
         }
         if let Some(old) = old {
-            let left = self.uploads_of(old.as_deref())?.saturating_sub(1);
-            let key = uploads_key(old.as_deref());
+            let left = self.uploads_of(old)?.saturating_sub(1);
+            let key = uploads_key(old);
             match left {
                 0 => self.table_delete(Table::Meta, key),
                 _ => self.table_put(Table::Meta, key, left.to_be_bytes().to_vec()),
             }
         }
         if let Some(new) = new {
-            let count = self.uploads_of(new.as_deref())?.saturating_add(1);
-            self.table_put(Table::Meta, uploads_key(new.as_deref()), count.to_be_bytes().to_vec());
+            let count = self.uploads_of(new)?.saturating_add(1);
+            self.table_put(Table::Meta, uploads_key(new), count.to_be_bytes().to_vec());
         }
         Ok(())
     }
