@@ -43,7 +43,7 @@ def is_linearizable(history, initial=None):
             continue
         seen.add((taken, state))
         # Whatever began after another had ended cannot come before it.
-        horizon = math.inf
+        horizon, next_steps = math.inf, []
         for at, operation in enumerate(history):
             if taken >> at & 1:
                 continue
@@ -51,6 +51,7 @@ def is_linearizable(history, initial=None):
                 break
             after, fits = operation.step(state)
             if fits:
-                stack.append((taken | 1 << at, after))
+                next_steps.append((taken | 1 << at, after))
             horizon = min(horizon, operation.ended)
+        stack.extend(reversed(next_steps))
     return False

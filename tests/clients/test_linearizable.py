@@ -67,7 +67,9 @@ class Client(threading.Thread):
 
     def __init__(self, endpoint, bucket, number):
         super().__init__()
-        self.s3, self.bucket, self.number = s3_client(endpoint, max_pool_connections=1), bucket, number
+        # Each request is sent once: one that is sent again could meet what it did itself.
+        once = {"max_pool_connections": 1, "retries": {"max_attempts": 0}}
+        self.s3, self.bucket, self.number = s3_client(endpoint, **once), bucket, number
         self.choice = random.Random(SEED * 1000 + number)
         self.known = {key: None for key in KEYS}
         self.told = {key: [] for key in KEYS}

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 
+import canaries
 import pytest
 from botocore.exceptions import ClientError
 from conftest import ACCESS_KEY, SECRET_KEY, Node, binary, s3_client, wait_until
@@ -104,6 +105,7 @@ def flip_a_byte(file, offset):
 
 def test_the_scrub_of_a_running_node_names_what_a_flipped_byte_spoils(tmp_path):
     password = "a password for the scrub"
+    canaries.keep_password(password)
     node = Node(tmp_path, ["--scrub-every-seconds", "1", "--scrub-rate", "1GiB"], {"TANDEM_PASSWORD": password})
     s3 = s3_client(node.s3, retries={"max_attempts": 0})
     s3.create_bucket(Bucket="scrubbed")

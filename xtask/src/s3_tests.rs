@@ -49,24 +49,26 @@ impl S3Tests {
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir).map_err(|error| failed(&dir, error))?;
         let python = python::environment("s3-tests", "tests/s3-tests/requirements.txt")?;
-        let server = self.server()?;
-        let node = match &self.endpoint {
+        let started = match &self.endpoint {
             Some(_) => None,
-            None => Some(Node::start(&server, &dir)?),
+            None => {
+                let server = self.server()?;
+                Some((Node::start(&server, &dir)?, server))
+            }
         };
-        let endpoint = self.endpoint.as_deref().or(node.as_ref().map(|node| node.endpoint.as_str()));
+        let endpoint = self.endpoint.as_deref().or(started.as_ref().map(|(node, _)| node.endpoint.as_str()));
         let config = dir.join("s3tests.conf");
-        let users = match (&self.users, &node) {
+        let users = match (&self.users, &started) {
             (Some(users), _) => fs::read_to_string(users).map_err(|error| failed(users, error))?,
-            (None, Some(node)) => {
-                users::Cli { binary: &server, admin: &node.admin, ca: &dir.join("data/admin-ca.pem") }.sections()?
+            (None, Some((node, server))) => {
+                users::Cli { binary: server, admin: &node.admin, ca: &dir.join("data/admin-ca.pem") }.sections()?
             }
             (None, None) => String::new(),
         };
         let text = config_of(endpoint.unwrap_or_default(), &users)?;
         fs::write(&config, text).map_err(|error| failed(&config, error))?;
         let outcome = self.ask(&python, &config, &dir.join("outcome"))?;
-        drop(node);
+        drop(started);
         self.judge(&outcome)
     }
 
