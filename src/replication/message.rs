@@ -24,7 +24,7 @@ pub(crate) struct Envelope {
 }
 
 /// Which attempt a message belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Attempt {
     pub path: PathGuid,
     pub epoch: Epoch,

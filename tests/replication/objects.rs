@@ -36,6 +36,22 @@ fn recipes_of_recipes_travel_and_what_the_peer_has_does_not() {
     assert!(carried < 3 * MB, "{carried} bytes for 2 MB that are new");
 }
 
+/// S3's way to append: an upload whose part 1 is a copy of the object, and part 2 the tail. Each time the object gets a level.
+#[test]
+fn an_object_that_grows_by_copies_of_itself_arrives_each_time() {
+    let world = World::protected();
+    let (a, b) = (&world.a, &world.b);
+    a.create_bucket("data").unwrap();
+    a.put_noise("data", "log", 9 * MB, 1).unwrap();
+    for append in 0..7 {
+        a.put("data", "tail", format!("line {append}").as_bytes()).unwrap();
+        a.put_assembled("data", "log", &["log", "tail"]).unwrap();
+        converge(a, b, &ALL);
+        assert_eq!(a.contents(), b.contents());
+    }
+    agree(a, b, &ALL);
+}
+
 /// A campaign makes it some hundred megabytes: `TANDEM_LARGE_MB`.
 #[test]
 fn a_long_object_arrives_whole_through_a_link_that_is_cut_again_and_again() {

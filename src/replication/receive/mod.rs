@@ -12,7 +12,7 @@ use std::time::Duration;
 use tandem_storage::change::{ClaimBlobs, CompleteTransfer, PathOp, Refusal, StageRows, StagedRow, UpdatePaths};
 use tandem_storage::meta::delta::DeltaPosition;
 use tandem_storage::record::{Digest, RowKey, SnapshotRow, TransferPhase, TransferRow};
-use tandem_storage::types::{ContentHash, SnapshotGuid, TransferGuid};
+use tandem_storage::types::{ContentHash, SnapshotGuid};
 use tandem_storage::{CommitError, Lane, Pending, ReadError, Store};
 use tokio::sync::watch;
 
@@ -35,7 +35,7 @@ pub(crate) struct Receiver {
     store: Store,
     clock: SharedClock,
     /// Digests being checked: one at a time for each transfer, however often its source asks.
-    checks: Arc<Mutex<HashMap<TransferGuid, Verdict>>>,
+    checks: Arc<Mutex<HashMap<Attempt, Verdict>>>,
 }
 
 /// What a check came to; none while it runs.
@@ -132,8 +132,12 @@ impl Receiver {
         digest: Digest,
         patience: Duration,
     ) -> Result<Option<SnapshotGuid>, Failure> {
-        // Only a transfer that there is gets a task and a place among the checks.
-        let _ = self.transfer(attempt).await?;
+        // Only a transfer that there is gets a task and a place among the checks. One that is being checked may have landed, and be gone, before its
+        // source asks again: the verdict that was kept is the answer.
+        let asked_before = self.checks().contains_key(&attempt);
+        if !asked_before {
+            let _ = self.transfer(attempt).await?;
+        }
         let mut verdict = self.begin_check(attempt, rows, digest);
         let told = match tokio::time::timeout(patience, verdict.wait_for(Option::is_some)).await {
             Ok(Ok(told)) => told.clone(),
@@ -141,14 +145,14 @@ impl Receiver {
             Ok(Err(_)) => Some(Err(Failure::Internal("the node is stopping".into()))),
             Err(_) => return Ok(None),
         };
-        self.checks().remove(&attempt.transfer);
+        self.checks().remove(&attempt);
         told.transpose()
     }
 
     /// The check of this transfer that runs, or a new one.
     fn begin_check(&self, attempt: Attempt, rows: u64, digest: Digest) -> Verdict {
         let mut checks = self.checks();
-        if let Some(running) = checks.get(&attempt.transfer) {
+        if let Some(running) = checks.get(&attempt) {
             return running.clone();
         }
         // Verdicts that nobody came back for.
@@ -156,7 +160,7 @@ impl Receiver {
             checks.retain(|_, verdict| verdict.borrow().is_none());
         }
         let (sender, verdict) = watch::channel(None);
-        checks.insert(attempt.transfer, verdict.clone());
+        checks.insert(attempt, verdict.clone());
         let receiver = self.clone();
         tokio::spawn(async move {
             let outcome = receiver.check(attempt, rows, digest).await;
@@ -165,7 +169,7 @@ impl Receiver {
         verdict
     }
 
-    fn checks(&self) -> MutexGuard<'_, HashMap<TransferGuid, Verdict>> {
+    fn checks(&self) -> MutexGuard<'_, HashMap<Attempt, Verdict>> {
         self.checks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

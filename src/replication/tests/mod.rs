@@ -1,5 +1,7 @@
 //! A peer with a good key and bad intentions, against a whole node: its port, its tasks, its store.
 
+mod damage;
+mod deep;
 mod downgrade;
 mod frames;
 mod lies;

@@ -23,6 +23,7 @@ pub const OWN: u8 = 200;
 
 /// A node with a bucket of its own, which no peer may touch.
 pub struct Victim {
+    pub disk: SimDisk,
     pub store: Store,
     pub control: Control,
     pub address: SocketAddr,
@@ -38,6 +39,10 @@ pub fn scope(name: &str) -> Scope {
 }
 
 pub fn open_store(low_watermark_bytes: u64) -> Store {
+    open_store_on(&SimDisk::new(), low_watermark_bytes)
+}
+
+fn open_store_on(disk: &SimDisk, low_watermark_bytes: u64) -> Store {
     let options = Options {
         engine: EngineKind::Redb,
         node: VICTIM,
@@ -47,7 +52,7 @@ pub fn open_store(low_watermark_bytes: u64) -> Store {
         cache_bytes: 16 << 20,
         journal_file_bytes: 64 << 20,
     };
-    Store::open(Arc::new(SimDisk::new()), options).unwrap()
+    Store::open(Arc::new(disk.clone()), options).unwrap()
 }
 
 /// Makes the bucket "own" with an object in it. Returns the digest of all of it.
@@ -110,7 +115,8 @@ impl Victim {
     pub async fn with_watermark(low_watermark_bytes: u64) -> Victim {
         let dir = tempfile::tempdir().unwrap();
         let clock: SharedClock = Arc::new(SystemClock::new());
-        let store = open_store(low_watermark_bytes);
+        let disk = SimDisk::new();
+        let store = open_store_on(&disk, low_watermark_bytes);
         let own = match low_watermark_bytes {
             0 => make_own(&store, &clock).await,
             _ => digest_now(&store, &scope("own")),
@@ -129,7 +135,7 @@ impl Victim {
         };
         let started = start(config, store.clone(), clock.clone(), shutdown).await.unwrap();
         let Replication { control, address, task } = started;
-        Victim { store, control, address, clock, own, down, task, _dir: dir }
+        Victim { disk, store, control, address, clock, own, down, task, _dir: dir }
     }
 
     /// What the path shows: the snapshot, and the digest of all its rows, counted anew.

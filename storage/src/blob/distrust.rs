@@ -25,6 +25,10 @@ impl Distrust {
         self.count.store(hashes.len(), Ordering::Relaxed);
     }
 
+    pub fn has(&self, hash: ContentHash) -> bool {
+        self.count.load(Ordering::Relaxed) > 0 && self.lock().contains(&hash)
+    }
+
     /// Lets go of a blob; whether it was among them.
     pub fn remove(&self, hash: ContentHash) -> bool {
         if self.count.load(Ordering::Relaxed) == 0 {

@@ -27,7 +27,7 @@ pub struct ClaimBlobs {
     pub wanted: Vec<ContentHash>,
 }
 
-/// Which of `wanted` this node does not have.
+/// Which of `wanted` this node does not have, or has in a damaged instance only: what is sent again takes its place.
 #[derive(Clone, Debug)]
 pub struct Claimed {
     pub lacking: Vec<ContentHash>,

@@ -14,8 +14,9 @@ use crate::record::{CorruptRecord, Digest, Record, Scope, TransferRow};
 use crate::store::ReadError;
 use crate::types::{Seq, TransferGuid};
 
-/// Keys of staged rows that are remembered at once: some 10 MB.
-const KEYS_AT_ONCE: usize = 1 << 18;
+/// Keys of staged rows that are remembered at once: some 40 MB, while one transfer's rows are compared. Each pass reads all the rows: of 10 million, 10
+/// times.
+const KEYS_AT_ONCE: usize = 1 << 20;
 
 impl Core {
     pub fn delta_page(

@@ -93,6 +93,8 @@ fn verify(core: &Core, hash: ContentHash, page: &mut Page) -> Result<(), ReadErr
         Location::Piece => format!("piece {:016x}", row.instance.get()),
         Location::Journal { file, offset } => format!("journal file {file:016x}, byte {offset}"),
     };
+    // A medium that cannot be read is damage, too: the next upload takes the place.
+    core.blobs.distrust().add(hash);
     page.bytes += row.len;
     page.damaged.push(Damaged { hash, instance: Some(row.instance), place, reason: error.to_string() });
     Ok(())

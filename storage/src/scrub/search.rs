@@ -18,6 +18,10 @@ use crate::types::{BucketGuid, ContentHash};
 const ROWS_A_STEP: usize = 4096;
 /// Recipes that one step reads.
 const RECIPES_A_STEP: usize = 256;
+/// Pairs of a recipe and a blob it leads to that a search remembers: some 30 MB. What only further recipes lead to is not named.
+const LEADING_MAX: usize = 1 << 16;
+/// Turns through all recipes. Each finds at least one level more of those above a blob; what is above still more than that is not named.
+const TURNS_MAX: u32 = 100;
 
 /// A row that names a blob, itself or through recipes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,14 +53,18 @@ impl fmt::Display for Referent {
     }
 }
 
-/// A search in progress, from step to step. What is written meanwhile may or may not be met.
+/// A search in progress, from step to step. What is written meanwhile may or may not be met. Memory and time are bounded: of very many recipes above a
+/// blob, or very many levels of them, some are left out, and what they alone lead from is not named.
 #[derive(Clone, Debug)]
 pub struct Search {
     /// Blobs that lead to what is searched for, and to which of it.
     leading: BTreeMap<ContentHash, BTreeSet<ContentHash>>,
+    /// How many more of them, in pairs, are remembered.
+    room: usize,
     place: Place,
     /// This turn through the recipes has found one more: another turn may find what lists that.
     grown: bool,
+    turns_left: u32,
 }
 
 /// Behind which key it goes on.
@@ -71,7 +79,14 @@ enum Place {
 impl Search {
     pub fn new(blobs: impl IntoIterator<Item = ContentHash>) -> Self {
         let leading = blobs.into_iter().map(|hash| (hash, BTreeSet::from([hash]))).collect();
-        Search { leading, place: Place::Recipes(Vec::new()), grown: false }
+        Search { leading, room: 0, place: Place::Recipes(Vec::new()), grown: false, turns_left: TURNS_MAX }
+            .remembering(LEADING_MAX)
+    }
+
+    /// With room for so many pairs; the searched blobs have theirs.
+    pub(super) fn remembering(mut self, most: usize) -> Self {
+        self.room = most.saturating_sub(self.leading.len());
+        self
     }
 
     pub(crate) fn step(
@@ -80,11 +95,11 @@ impl Search {
         found: &mut dyn FnMut(ContentHash, Referent),
     ) -> Result<bool, ReadError> {
         let _registration = core.register();
-        self.place = match std::mem::replace(&mut self.place, Place::Over) {
+        // After an error it goes on where it was.
+        self.place = match self.place.clone() {
             Place::Recipes(after) => match self.recipes(core, &after)? {
                 Some(reached) => Place::Recipes(reached),
-                None if std::mem::take(&mut self.grown) => Place::Recipes(Vec::new()),
-                None => Place::Present(Vec::new()),
+                None => self.turned(),
             },
             Place::Present(after) => match self.rows(core, Table::Current, &after, found)? {
                 Some(reached) => Place::Present(reached),
@@ -99,6 +114,23 @@ impl Search {
         Ok(!matches!(self.place, Place::Over))
     }
 
+    /// A turn through the recipes is over.
+    fn turned(&mut self) -> Place {
+        self.turns_left = self.turns_left.saturating_sub(1);
+        match std::mem::take(&mut self.grown) {
+            true if self.turns_left > 0 && self.room > 0 => Place::Recipes(Vec::new()),
+            cut => {
+                if cut {
+                    tracing::warn!(
+                        recipes = self.leading.len(),
+                        "not all that refers to damaged blobs is looked for: too many recipes lead to them"
+                    );
+                }
+                Place::Present(Vec::new())
+            }
+        }
+    }
+
     /// Adds the recipes that list what leads to the searched blobs. The last key looked at; none: that was all.
     fn recipes(&mut self, core: &Core, after: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         let (recipes, reached) = {
@@ -110,14 +142,19 @@ impl Search {
             let Ok(Ok(children)) = core.blobs.read(hash, core).map(|bytes| decode_recipe(&bytes)) else { continue };
             let below: BTreeSet<ContentHash> =
                 children.iter().filter_map(|child| self.leading.get(&child.hash)).flatten().copied().collect();
-            if !below.is_empty() {
-                let known = self.leading.entry(hash).or_default();
-                let before = known.len();
-                known.extend(below);
-                self.grown |= known.len() > before;
+            for blob in below {
+                self.lead(hash, blob);
             }
         }
         Ok(reached)
+    }
+
+    /// Remembers that a recipe leads to a searched blob, if there is room for it.
+    fn lead(&mut self, recipe: ContentHash, blob: ContentHash) {
+        if self.room > 0 && self.leading.entry(recipe).or_default().insert(blob) {
+            self.room -= 1;
+            self.grown = true;
+        }
     }
 
     fn rows(

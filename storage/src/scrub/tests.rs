@@ -211,6 +211,46 @@ fn the_same_bytes_put_again_take_the_place_of_what_is_damaged() {
 }
 
 #[test]
+fn what_the_medium_does_not_give_is_damage_and_the_next_upload_takes_its_place() {
+    let fixture = fixture();
+    let (hash, row) = blob(&fixture, &vec![7; LARGE]);
+    fixture.disk.spoil(&file_of(&row).0).unwrap();
+    assert_eq!(damaged(&fixture).iter().map(|found| found.hash).collect::<Vec<_>>(), [hash]);
+    fixture.put(1, "again", &vec![7; LARGE]);
+    assert_ne!(fixture.store.instance(hash).unwrap(), Some(row.instance));
+    assert_eq!(damaged(&fixture), []);
+    served(&fixture, hash, LARGE).unwrap();
+    fixture.collect();
+    sound(&fixture, State::Collected);
+}
+
+#[test]
+fn what_is_remembered_of_a_search_is_bounded_and_a_failed_step_ends_none() {
+    let fixture = Fixture::new();
+    fixture.set(vec![bucket(1, "alpha")]);
+    fixture.put(1, "data", &[1; 100]);
+    let hash = ContentHash::of(&[1; 100]);
+    let (mut root, mut bytes) = (Body::Blob(hash), 100);
+    for level in 0..8 {
+        let body = crate::blob::BlobStore::assemble(&[(root, bytes), (Body::Blob(hash), 100)]);
+        (root, bytes) = (body.body(), body.size());
+        fixture.commit(SetRows { bodies: vec![body], rows: vec![object(1, &format!("level-{level}"), root)] });
+    }
+    let all = |most| {
+        let (mut search, mut found) = (Search::new([hash]).remembering(most), BTreeSet::new());
+        let named = &mut |_, referent: Referent| found.extend([referent.to_string()]);
+        while fixture.store.trace(&mut search, named).unwrap() {}
+        found
+    };
+    let whole = all(1000);
+    assert_eq!(whole.len(), 9);
+    // The blob itself, and as many of the recipes as there is room for.
+    let some = all(4);
+    assert!(some.len() == 4 && some.is_subset(&whole), "{some:?}");
+    assert_eq!(all(1).into_iter().collect::<Vec<_>>(), ["alpha/data, version null"]);
+}
+
+#[test]
 fn a_sound_instance_stays_whatever_is_put_again_and_a_copy_of_damage_is_none() {
     let fixture = fixture();
     let (hash, row) = blob(&fixture, &vec![7; LARGE]);

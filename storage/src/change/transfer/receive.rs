@@ -45,6 +45,10 @@ impl Change for ClaimBlobs {
         }
         let mut lacking = Vec::new();
         for hash in self.wanted {
+            if tx.wants_again(hash) {
+                lacking.push(hash);
+                continue;
+            }
             match claim(tx, self.transfer, hash) {
                 Ok(()) => {}
                 Err(Refusal::BytesGone) => lacking.push(hash),

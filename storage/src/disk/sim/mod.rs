@@ -84,6 +84,14 @@ impl SimDisk {
         self.state().fail_sync_in = n;
     }
 
+    /// From now on every read of the file fails with an input/output error, as bad sectors make it.
+    pub fn spoil(&self, path: RelPath<'_>) -> io::Result<()> {
+        let mut state = self.state();
+        let inode = state.file_at(path)?;
+        state.unreadable.insert(inode);
+        Ok(())
+    }
+
     /// Limits the bytes that files may have; none lifts the limit.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.state().capacity = bytes;
@@ -205,6 +213,9 @@ impl DiskFile for SimFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut state = self.state();
         state.alive()?;
+        if state.unreadable.contains(&self.inode) {
+            return Err(io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error()));
+        }
         Ok(state.inode(self.inode).read(buffer, offset))
     }
 

@@ -60,6 +60,8 @@ pub struct State {
     pub fail_write_in: u64,
     pub fail_sync_in: u64,
     pub capacity: Option<u64>,
+    /// Files that cannot be read.
+    pub unreadable: BTreeSet<u64>,
     /// Nothing can be read at once.
     pub cold: bool,
     /// The state before each sync, while they are asked for.

@@ -44,4 +44,6 @@ pub(super) fn all(step: &mut Step<'_>, progress: &mut Progress) -> Result<(), Co
 }
 
 #[cfg(test)]
+mod faulty;
+#[cfg(test)]
 mod tests;

@@ -20,61 +20,78 @@ use crate::store::{CommitError, ReadError};
 pub(super) struct Progress {
     /// Pieces that no row is known to name.
     suspects: HashSet<InstanceId>,
-    /// The key of `blobs` to go on at; none: all rows have been seen.
-    at: Option<Vec<u8>>,
+    walk: Walk,
+}
+
+/// How much of the table of blobs has been looked at. It moves on by pages that were read to their end: whatever failed in between, what is not
+/// known to have been seen is not taken for seen.
+#[derive(Default)]
+enum Walk {
+    /// The key to go on at.
+    At(Vec<u8>),
+    #[default]
+    Over,
 }
 
 impl Progress {
     pub fn new(pieces: Vec<InstanceId>) -> Self {
-        Progress { suspects: pieces.into_iter().collect(), at: Some(Vec::new()) }
+        Progress { suspects: pieces.into_iter().collect(), walk: Walk::At(Vec::new()) }
     }
 }
 
 /// Takes the walk a page further, or unlinks a bite of what it has left over.
 pub(super) fn sweep(step: &mut Step<'_>, progress: &mut Progress) -> Result<(), CommitError> {
+    step.done.more |= go_on(step.core, progress).map_err(unreadable)?;
+    Ok(())
+}
+
+/// Whether there is more to do.
+pub(super) fn go_on(core: &Core, progress: &mut Progress) -> Result<bool, ReadError> {
     if progress.suspects.is_empty() {
         // Room for as many as there were is not needed any more.
         *progress = Progress::default();
-        return Ok(());
+        return Ok(false);
     }
-    match progress.at.take() {
-        Some(at) => {
-            let (view, _) = step.core.view().map_err(unreadable)?;
-            progress.at = clear(&*view, at, &mut progress.suspects).map_err(unreadable)?;
+    match &progress.walk {
+        Walk::At(place) => {
+            let (view, _) = core.view()?;
+            progress.walk = clear(&*view, place.clone(), &mut progress.suspects)?;
         }
-        None => {
-            let orphans = bite(step.core, &mut progress.suspects).map_err(unreadable)?;
+        Walk::Over => {
+            let orphans = bite(core, &mut progress.suspects)?;
             tracing::info!(pieces = orphans.len(), "removing pieces that were never committed");
             for instance in orphans {
                 // What cannot be removed is found again by the next opening.
-                let _ = unlink_one(step.core, instance);
+                let _ = unlink_one(core, instance);
             }
         }
     }
-    step.done.more |= !progress.suspects.is_empty();
-    Ok(())
+    Ok(!progress.suspects.is_empty())
 }
 
 /// Takes some of those that no row names. The condemned are left to the sweep that has condemned them.
 fn bite(core: &Core, suspects: &mut HashSet<InstanceId>) -> Result<Vec<InstanceId>, ReadError> {
-    let mut taken: Vec<InstanceId> = suspects.iter().copied().take(BITE).collect();
+    let taken: Vec<InstanceId> = suspects.iter().copied().take(BITE).collect();
     let (view, _) = core.view()?;
-    let mut failed = None;
-    taken.retain(|instance| {
+    let mut orphans = Vec::with_capacity(taken.len());
+    for instance in &taken {
+        if view.value(Table::Condemned, &condemned_key(*instance))?.is_none() {
+            orphans.push(*instance);
+        }
+    }
+    for instance in &taken {
         suspects.remove(instance);
-        let condemned = view.value(Table::Condemned, &condemned_key(*instance));
-        condemned.map_err(|error| failed = Some(error)).is_ok_and(|row| row.is_none())
-    });
-    failed.map_or(Ok(taken), |error| Err(error.into()))
+    }
+    Ok(orphans)
 }
 
-/// Clears the pieces that a page of rows names. Where to go on.
-fn clear(view: &dyn View, at: Vec<u8>, suspects: &mut HashSet<InstanceId>) -> Result<Option<Vec<u8>>, ReadError> {
+/// Clears the pieces that a page of rows names.
+fn clear(view: &dyn View, at: Vec<u8>, suspects: &mut HashSet<InstanceId>) -> Result<Walk, ReadError> {
     let span = Span::tail(&[], at);
     let mut rows = view.cursor(Table::Blobs, span.range(), Direction::Forward)?;
     let mut reached = Vec::new();
     for _ in 0..ROWS_A_STEP {
-        let Some((key, value)) = rows.next()? else { return Ok(None) };
+        let Some((key, value)) = rows.next()? else { return Ok(Walk::Over) };
         reached.clear();
         reached.extend_from_slice(key);
         match BlobRow::decode(value) {
@@ -83,10 +100,10 @@ fn clear(view: &dyn View, at: Vec<u8>, suspects: &mut HashSet<InstanceId>) -> Re
             Err(error) => {
                 tracing::warn!(%error, "pieces that were never committed stay: a row may name any of them");
                 suspects.clear();
-                return Ok(None);
+                return Ok(Walk::Over);
             }
         }
     }
     reached.push(0);
-    Ok(Some(reached))
+    Ok(Walk::At(reached))
 }

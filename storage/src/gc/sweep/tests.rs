@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::blob::StagedBody;
+use super::faulty::{self, Fault};
+use super::orphans;
+use crate::blob::{BlobStore, StagedBody};
 use crate::change::{AccessChange, At, BeginTransfer, ClaimBlobs, PathOp};
 use crate::check::State;
 use crate::disk::Crash;
@@ -10,10 +13,10 @@ use crate::fixture::{
     snapshot_guid,
 };
 use crate::meta::digest::LtHash;
-use crate::meta::engine::{EngineWrite, Table};
+use crate::meta::engine::{EngineError, EngineWrite, Table};
 use crate::record::{CreatorKind, Digest, RowKey, Scope, SnapshotMeta, TransferPhase, TransferRow};
 use crate::store::Store;
-use crate::types::{Seq, Timestamp, TransferGuid};
+use crate::types::{ContentHash, Seq, Timestamp, TransferGuid};
 
 fn digest(fixture: &Fixture, at: Seq) -> Digest {
     fixture.store.digest(&Scope::Endpoint, at).expect("a digest")
@@ -205,7 +208,7 @@ fn a_journal_file_that_is_mostly_dead_is_compacted_away() {
     let fixture = Fixture { store, disk };
     fixture.check(State::Collected);
     for key in live {
-        let hash = crate::types::ContentHash::of(&content(key));
+        let hash = ContentHash::of(&content(key));
         assert_eq!(fixture.store.blob(hash).expect("there")[..], content(key));
     }
 }
@@ -317,4 +320,30 @@ fn a_sweep_that_a_crash_cuts_begins_again() {
         assert_eq!(pieces(&fixture), 6);
         fixture.check(State::Collected);
     }
+}
+
+#[test]
+fn whichever_read_fails_no_live_piece_goes_and_the_orphans_go_in_the_end() {
+    let mut failures = 0;
+    // Three rows and four orphans: a view, a cursor and four steps of it; then a view and four look-ups.
+    for at in 1..=11 {
+        for fault in [Fault::Error, Fault::Panic] {
+            let fixture = died_while_writing(3, 4);
+            let core = faulty::core(fixture.store.core(), at, fault);
+            let mut progress = orphans::Progress::new(BlobStore::pieces(&fixture.disk).expect("listed"));
+            let step = |progress: &mut orphans::Progress| {
+                let outcome = catch_unwind(AssertUnwindSafe(|| orphans::go_on(&core, progress)));
+                outcome.unwrap_or_else(|_| Err(EngineError("it panicked".into()).into()))
+            };
+            while step(&mut progress).inspect_err(|_| failures += 1).unwrap_or(true) {
+                assert!(pieces(&fixture) >= 3, "read {at} failed ({fault:?}), and a live piece went");
+            }
+            assert_eq!(pieces(&fixture), 3, "read {at} failed ({fault:?})");
+            for n in 0..3 {
+                assert_eq!(fixture.store.blob(ContentHash::of(&large(n))).expect("there")[..], large(n));
+            }
+            fixture.check(State::Collected);
+        }
+    }
+    assert_eq!(failures, 22, "each of these reads was one of the sweep's");
 }

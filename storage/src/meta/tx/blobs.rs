@@ -47,6 +47,11 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Whether a blob's live instance is damaged, and another one would take its place: whoever has the bytes may bring them.
+    pub(crate) fn wants_again(&self, hash: ContentHash) -> bool {
+        self.room == Room::Both && self.distrust.has(hash)
+    }
+
     /// Gives a blob that is damaged the instance that was brought along: whatever refers to it can be read again. A recipe's children
     /// are counted already. The damaged instance is condemned at once: no reader can use it, and those that look for it find the other.
     fn replace(&mut self, hash: ContentHash, live: BlobRow, source: StagedSource) -> Result<(), Refusal> {
