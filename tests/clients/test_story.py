@@ -87,12 +87,14 @@ def test_replicate_fail_over_and_fail_back(testbed):
         Bucket="story", Key="begun-on-a", UploadId=upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]},
     )
     write_some(b, "second")
+    wait_until("a is the destination", lambda: role(testbed, "a")[0] == "Destination")
     denied(lambda: a.put_object(Bucket="story", Key="refused", Body=b"x"))
     follows(testbed, "a", objects(b, "story"))
     assert role(testbed, "b")[0] == "Source" and role(testbed, "a")[0] == "Destination"
 
     testbed.tandem("a", "failover", "--graceful", "--yes")
     write_some(a, "third")
+    wait_until("b is the destination", lambda: role(testbed, "b")[0] == "Destination")
     denied(lambda: b.put_object(Bucket="story", Key="refused", Body=b"x"))
     follows(testbed, "b", objects(a, "story"))
 

@@ -102,6 +102,8 @@ def test_policy_user_and_versions_hold_on_both_nodes_through_a_failover(testbed,
     b.put_object(Bucket=BUCKET, Key="k", Body=b"after the failover")
     b.put_object(Bucket="versioned", Key="k", Body=b"3")
     assert code(b.put_bucket_policy, **words) == "AccessDenied"
+    # Between handing over and hearing that it was taken, the old source is busy (503) and takes nothing either.
+    wait_until("a is the destination", lambda: testbed.path("a")["role"] == "Destination")
     assert code(a.put_object, Bucket=BUCKET, Key="k", Body=b"refused") == "AccessDenied"
     wait_until("the old source follows", lambda: versions(a) == versions(b))
     assert a.get_object(Bucket="versioned", Key="k")["Body"].read() == b"3"
