@@ -234,6 +234,9 @@ impl Config {
         if self.region.is_empty() || !self.region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             return invalid("region", "letters, digits and hyphens, such as us-east-1");
         }
+        if let Some(reason) = self.domains.iter().find_map(|domain| flaw_of_domain(domain)) {
+            return invalid("domains", reason);
+        }
         if self.connections_max == 0 || self.connections_per_address_max == 0 {
             return invalid("connections_max, connections_per_address_max", "at least 1");
         }
@@ -282,6 +285,13 @@ impl Config {
     pub fn scrub_every(&self) -> Duration {
         Duration::from_secs(self.scrub_every_seconds)
     }
+}
+
+/// A domain that no request could name would turn virtual-host style into path style without a word.
+fn flaw_of_domain(domain: &str) -> Option<&'static str> {
+    let label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let good = domain.is_empty() || domain.split('.').all(label);
+    (!good).then_some("names such as s3.example.com, without a port, `*` or a leading dot")
 }
 
 fn file_values(path: &Path) -> Result<Map<String, Value>, ConfigError> {

@@ -58,6 +58,17 @@ fn a_wrong_type_names_its_line() {
 }
 
 #[test]
+fn a_domain_that_no_host_can_be_below_is_refused() {
+    for good in ["s3.example.com", "localhost", ""] {
+        assert!(Config::load(None, &flags(&["--domains", good])).is_ok(), "{good}");
+    }
+    for bad in [".s3.test", "*.s3.test", "s3.test:9000", "http://s3.test", "a..b"] {
+        let error = Config::load(None, &flags(&["--domains", bad])).unwrap_err();
+        assert!(error.to_string().starts_with("domains: "), "{bad}: {error}");
+    }
+}
+
+#[test]
 fn what_is_printed_reads_back_as_the_same_settings() {
     let dir = tempfile::tempdir().unwrap();
     let config = Config::load(None, &flags(&["--domains", "s3.test,b.test", "--reserve", "1000"])).unwrap();

@@ -66,9 +66,14 @@ pub fn parse_value(algorithm: ChecksumAlgorithm, text: &str) -> Option<Vec<u8>> 
     BASE64.decode(text).ok().filter(|value| value.len() == length(algorithm))
 }
 
+/// The value alone, in base64.
+pub fn value_text(checksum: &Checksum) -> String {
+    BASE64.encode(&checksum.value)
+}
+
 /// As headers and documents show it: base64, with `-N` behind a composite one.
 pub fn text(checksum: &Checksum) -> String {
-    let mut text = BASE64.encode(&checksum.value);
+    let mut text = value_text(checksum);
     if let ChecksumKind::Composite { parts } = checksum.kind {
         text.push_str(&format!("-{parts}"));
     }

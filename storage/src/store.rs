@@ -93,6 +93,18 @@ impl Store {
         Ok(BlobStore::assemble(parts))
     }
 
+    /// Stored content for use as a part of other content: by reference, or, where it was made of content that was made of content many times over, by
+    /// recipes made anew over the same pieces, so that none becomes deeper each time. None: it lies in so many small pieces that its bytes are
+    /// better stored anew. Reads some recipes; blocks the thread.
+    ///
+    /// # Errors
+    /// `Missing` when it is not live any more; `Damaged`; `Corrupt`; `Io`.
+    pub fn reuse(&self, body: Body, size: u64) -> Result<Option<StagedBody>, BlobError> {
+        let core = self.core();
+        let _registration = core.register();
+        core.blobs.reuse(body, size, &**core)
+    }
+
     /// Takes one whole blob as received from a peer and verifies its hash; a recipe must decode.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 """boto3: buckets, objects, metadata, ranges, conditions, copies."""
 
 import hashlib
+import urllib.request
 
 import pytest
 from botocore.exceptions import ClientError
@@ -95,6 +96,22 @@ def test_conditional_reads(s3, bucket):
             with pytest.raises(ClientError) as error:
                 call(Bucket=bucket, Key="k", **arguments)
             assert code_of(error)[1] == status, arguments
+
+
+def test_a_resumed_download_never_mixes_two_versions(s3, bucket):
+    first = s3.put_object(Bucket=bucket, Key="k", Body=b"first version")["ETag"]
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+
+    def resume(validator):
+        request = urllib.request.Request(url, headers={"Range": "bytes=6-", "If-Range": validator})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read()
+
+    assert resume(first) == (206, b"version")
+    second = s3.put_object(Bucket=bucket, Key="k", Body=b"other content")["ETag"]
+    assert resume(first) == (200, b"other content")
+    assert resume(second) == (206, b"content")
+    assert resume("Tue, 15 Nov 1994 08:12:31 GMT") == (200, b"other content")
 
 
 def test_conditional_writes(s3, bucket):

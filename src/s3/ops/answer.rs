@@ -39,6 +39,12 @@ pub(super) fn set_checksum(headers: &mut HeaderMap, sum: &Checksum) {
     set(headers, "x-amz-checksum-type", checksum::kind_name(sum.kind));
 }
 
+/// A part's checksum: its own value, under the type of the object's.
+pub(super) fn set_part_checksum(headers: &mut HeaderMap, sum: &Checksum) {
+    set(headers, checksum::header(sum.algorithm), &checksum::value_text(sum));
+    set(headers, "x-amz-checksum-type", checksum::kind_name(sum.kind));
+}
+
 pub(super) fn set_version(headers: &mut HeaderMap, version: Version) {
     set(headers, "x-amz-version-id", &version.to_string());
 }

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use tandem_storage::blob::{BlobError, BodyReader, BodyWriter, SMALL_BODY_MAX, StagedBody};
-use tandem_storage::types::{Checksum, ChecksumAlgorithm};
+use tandem_storage::change::Refusal;
+use tandem_storage::types::{Body, Checksum, ChecksumAlgorithm};
 use tandem_storage::{Reader, Store};
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -163,6 +164,19 @@ pub(super) async fn rewrite(
     Ok(blocking(work).await??)
 }
 
+/// Stored content as (a part of) other content, by reference; none: it is better stored anew.
+pub(super) async fn reuse(store: &Store, body: Body, size: u64) -> Result<Option<StagedBody>, S3Error> {
+    if !matches!(body, Body::Recipe(_)) {
+        return Ok(Some(StagedBody::existing(body, size)));
+    }
+    let store = store.clone();
+    blocking(move || store.reuse(body, size)).await?.map_err(|error| match error {
+        // Deleted in between, and its bytes collected.
+        BlobError::Missing(_) => Refusal::BytesGone.into(),
+        error => error.into(),
+    })
+}
+
 fn each_chunk(mut reader: BodyReader, mut take: impl FnMut(&[u8]) -> Result<(), BlobError>) -> Result<(), BlobError> {
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
@@ -174,11 +188,7 @@ fn each_chunk(mut reader: BodyReader, mut take: impl FnMut(&[u8]) -> Result<(), 
 }
 
 /// A range of a small object, read whole, so that its answer is one write and damage is an error and not a cut connection.
-pub(super) fn read_small(
-    reader: &Reader<'_>,
-    body: &tandem_storage::types::Body,
-    range: Range<u64>,
-) -> Result<Bytes, BlobError> {
+pub(super) fn read_small(reader: &Reader<'_>, body: &Body, range: Range<u64>) -> Result<Bytes, BlobError> {
     let mut out = BytesMut::with_capacity((range.end - range.start) as usize);
     let mut body = reader.open_body(body, range)?;
     while body.next_chunk(&mut out)? {}

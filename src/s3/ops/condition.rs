@@ -107,6 +107,17 @@ impl ReadConditions {
     }
 }
 
+/// Whether a `Range` counts: an `If-Range`, if there is one, must name this very content, by its ETag or by its date. Else all of it is sent, so that
+/// a download which is resumed never mixes two versions.
+pub(super) fn range_counts(headers: &HeaderMap, etag: &str, modified: Timestamp) -> bool {
+    let Some(value) = headers.get("if-range") else { return true };
+    let text = value.to_str().unwrap_or_default().trim();
+    match parse_date(text) {
+        Some(date) => date.as_secs() == modified.as_secs(),
+        None => !text.starts_with("W/") && bare_etag(text) == etag,
+    }
+}
+
 /// The condition of a PUT, a copy or a Complete. AWS knows `If-None-Match: *` only; a list of ETags is taken here too. Dates mean nothing to a
 /// write, and to ignore a condition would lose data: they are refused.
 pub(super) fn of_write(headers: &HeaderMap) -> Result<Precondition, S3Error> {
@@ -195,6 +206,18 @@ mod tests {
         ];
         for (pairs, expected) in cases {
             assert_eq!(&read(pairs), expected, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_counts_for_the_content_that_it_was_meant_for() {
+        let counts = |value: &'static str| range_counts(&headers(&[("if-range", value)]), "e1", MODIFIED);
+        assert!(range_counts(&HeaderMap::new(), "e1", MODIFIED));
+        for same in ["\"e1\"", " e1 ", SAME] {
+            assert!(counts(same), "{same}");
+        }
+        for other in ["\"e2\"", "W/\"e1\"", BEFORE, "", "*"] {
+            assert!(!counts(other), "{other}");
         }
     }
 

@@ -1,12 +1,13 @@
-use percent_encoding::percent_decode_str;
 use tandem_storage::change::VersionSelector;
 use tandem_storage::types::{BucketName, InvalidName, ObjectKey};
 
 use super::argument::{invalid, parse_version};
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::request::Request;
+use crate::s3::route::{Plus, decode};
 
-/// What `x-amz-copy-source` names: `/bucket/key?versionId=id`, the leading slash and the version optional, percent-encoded.
+/// What `x-amz-copy-source` names: `/bucket/key?versionId=id`, the leading slash and the version optional, encoded as forms are: AWS takes a `+` for
+/// a space, unlike in a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::s3) struct CopySource {
     pub bucket: BucketName,
@@ -26,11 +27,8 @@ impl CopySource {
             Some((path, version)) => (path, parse_version(version)?),
             None => (text, VersionSelector::Latest),
         };
-        let path = path.strip_prefix('/').unwrap_or(path);
-        if !well_encoded(path) {
-            return Err(refused(text));
-        }
-        let path = percent_decode_str(path).decode_utf8().map_err(|_| refused(text))?;
+        let path = decode(path, Plus::IsSpace).map_err(|_| refused(text))?;
+        let path = path.strip_prefix('/').unwrap_or(&path);
         let (bucket, key) = path.split_once('/').ok_or_else(|| refused(text))?;
         let bucket = BucketName::new(bucket).map_err(|_| refused(text))?;
         let key = ObjectKey::new(key).map_err(|error| match error {
@@ -46,13 +44,6 @@ fn refused(text: &str) -> S3Error {
     invalid("x-amz-copy-source", text, message)
 }
 
-/// Every `%` begins two hexadecimal digits.
-fn well_encoded(text: &str) -> bool {
-    let mut parts = text.split('%');
-    parts.next();
-    parts.all(|part| part.len() >= 2 && part.bytes().take(2).all(|byte| byte.is_ascii_hexdigit()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,8 +57,9 @@ mod tests {
         let id = VersionSelector::Id("000102030405060708090a0b0c0d0e0f".parse().unwrap());
         let cases = [
             ("bucket/key", source("bucket", "key", VersionSelector::Latest)),
+            ("%2Fbucket%2Fa", source("bucket", "a", VersionSelector::Latest)),
             ("/bucket/a/b", source("bucket", "a/b", VersionSelector::Latest)),
-            ("bucket%2Fa%20b+c", source("bucket", "a b+c", VersionSelector::Latest)),
+            ("bucket%2Fa%20b+c%2Bd", source("bucket", "a b c+d", VersionSelector::Latest)),
             ("bucket//", source("bucket", "/", VersionSelector::Latest)),
             ("bucket/%3FversionId=x", source("bucket", "?versionId=x", VersionSelector::Latest)),
             ("bucket/k%C3%A9?versionId=null", source("bucket", "k\u{e9}", VersionSelector::Null)),

@@ -6,9 +6,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use tandem_storage::Reader;
 use tandem_storage::change::VersionSelector;
 use tandem_storage::record::Content;
-use tandem_storage::types::{Body, Checksum, ChecksumKind};
+use tandem_storage::types::{Body, Checksum};
 
-use super::condition::{ReadConditions, Unmet};
+use super::condition::{ReadConditions, Unmet, range_counts};
 use super::part_list::PartList;
 use super::range::{self, Selection};
 use super::time::http_date;
@@ -54,11 +54,15 @@ pub(super) fn read(
         }
         Err(failed @ Unmet::Failed(_)) => return Err(failed.into_failure()),
     }
-    let chosen = choose(service, request, content, part)?;
+    let range = request.header("range").filter(|_| range_counts(&request.headers, &etag, row.modified));
+    let chosen = choose(service, range, content, part)?;
     if checksums_wanted(&request.headers)
         && let Some(checksum) = &chosen.checksum
     {
-        answer::set_checksum(&mut headers, checksum);
+        match chosen.parts_count {
+            None => answer::set_checksum(&mut headers, checksum),
+            Some(_) => answer::set_part_checksum(&mut headers, checksum),
+        }
     }
     describe(&mut headers, content, &chosen);
     if !content.tags.is_empty() && may(service, reader, request, &bucket, reads_tags(version))? {
@@ -74,20 +78,19 @@ pub(super) fn read(
 struct Chosen {
     status: StatusCode,
     range: Range<u64>,
-    /// Of exactly these bytes; a range of one's own choice has none.
+    /// Of exactly these bytes; a range of one's own choice has none. A part's is of the object's type.
     checksum: Option<Checksum>,
     parts_count: Option<u16>,
 }
 
-fn choose(service: &Service, request: &Request, content: &Content, part: Option<u16>) -> Result<Chosen, S3Error> {
-    let header = request.header("range");
+fn choose(service: &Service, range: Option<&str>, content: &Content, part: Option<u16>) -> Result<Chosen, S3Error> {
     match part {
-        Some(_) if header.is_some() => {
+        Some(_) if range.is_some() => {
             let message = "Cannot specify both Range header and partNumber query parameter";
             Err(S3Error::new(ErrorCode::InvalidRequest, message))
         }
         Some(number) => choose_part(service, content, number),
-        None => choose_range(header, content),
+        None => choose_range(range, content),
     }
 }
 
@@ -128,8 +131,6 @@ fn choose_part(service: &Service, content: &Content, number: u16) -> Result<Chos
         kind: whole.kind,
         value: value.clone(),
     });
-    // The type is the object's, the value the part's own: it has no `-N`.
-    let checksum = checksum.map(|checksum| Checksum { kind: ChecksumKind::FullObject, ..checksum });
     let status = if range.is_empty() { StatusCode::OK } else { status };
     Ok(Chosen { status, range, checksum, parts_count: Some(map.count) })
 }

@@ -20,7 +20,8 @@ use crate::s3::response::Response;
 use crate::s3::service::Service;
 use crate::s3::xml::XmlWriter;
 
-/// A whole source becomes the part by reference. A range of one is stored anew: pieces are cut where their content begins.
+/// A whole source becomes the part by reference, unless it is in splinters. A range of one is stored anew: pieces are cut where their content
+/// begins.
 pub async fn handle(service: &Service, request: Authorized<UploadPartCopy>) -> Result<Response, S3Error> {
     let name = request.bucket_name()?;
     let permit = access::permit(service, name)?;
@@ -106,16 +107,21 @@ async fn copied(
 ) -> Result<Copied, S3Error> {
     let algorithm = upload::part_algorithm(upload);
     let (body, size) = (source.content.body, source.content.size);
-    match source.opened.take() {
-        None => {
+    let again = if range == (0..size) { body::reuse(&service.store, body, size).await? } else { None };
+    match (again, source.opened.take()) {
+        (Some(body), None) => {
             let md5 = source.md5().ok_or_else(|| S3Error::internal("a source without an MD5 was not opened"))?;
-            Ok(Copied { body: StagedBody::existing(body, size), md5, checksum: source.checksum(algorithm) })
+            Ok(Copied { body, md5, checksum: source.checksum(algorithm) })
         }
-        Some(opened) if range == (0..size) => {
+        (Some(body), Some(opened)) => {
             let hashes = body::hash(opened, algorithm).await?;
-            Ok(Copied { body: StagedBody::existing(body, size), md5: hashes.md5, checksum: Some(hashes.checksum) })
+            Ok(Copied { body, md5: hashes.md5, checksum: Some(hashes.checksum) })
         }
-        Some(opened) => {
+        (None, opened) => {
+            let opened = match opened {
+                Some(opened) => opened,
+                None => service.store.read()?.open_body(&body, range)?,
+            };
             let (body, hashes) = body::rewrite(&service.store, opened, algorithm).await?;
             Ok(Copied { body, md5: hashes.md5, checksum: Some(hashes.checksum) })
         }

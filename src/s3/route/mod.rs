@@ -51,7 +51,8 @@ pub fn route(target: Target<'_>, domains: &[String]) -> Result<Routed, S3Error> 
     }
     let query = parse_query(target.query.unwrap_or_default())?;
     let (bucket, key) = match virtual_bucket(target.host, domains) {
-        Some(bucket) => (Some(bucket.to_owned()), non_empty(&path[1..])),
+        // Names of hosts have no case, and a bucket's is lower.
+        Some(bucket) => (Some(bucket.to_ascii_lowercase()), non_empty(&path[1..])),
         None => split(&path),
     };
     let level = match (&bucket, &key) {
@@ -78,14 +79,19 @@ fn verb(method: &Method) -> Result<Verb, S3Error> {
     }
 }
 
-/// The bucket of virtual-host style: the labels before one of the node's domains.
+/// The bucket of virtual-host style: the labels before one of the node's domains, the longest that fits. A domain itself, also one below another,
+/// names no bucket.
 pub(in crate::s3) fn virtual_bucket<'a>(host: &'a str, domains: &[String]) -> Option<&'a str> {
-    domains.iter().find_map(|domain| {
+    if domains.iter().any(|domain| domain.eq_ignore_ascii_case(host)) {
+        return None;
+    }
+    let buckets = domains.iter().filter_map(|domain| {
         let labels = host.len().checked_sub(domain.len())?;
         let (bucket, tail) = host.split_at_checked(labels)?;
         let bucket = bucket.strip_suffix('.')?;
         (tail.eq_ignore_ascii_case(domain) && !bucket.is_empty()).then_some(bucket)
-    })
+    });
+    buckets.min_by_key(|bucket| bucket.len())
 }
 
 fn split(path: &str) -> (Option<String>, Option<String>) {

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use http::Method;
 
 use super::table::ROWS;
-use super::{Routed, Target, route};
+use super::{Routed, Target, route, virtual_bucket};
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::operation::Operation;
 
@@ -113,6 +113,17 @@ fn virtual_hosts_name_the_bucket() {
     assert_eq!(routed("/k", "s3.example.com").bucket.as_deref(), Some("k"));
     assert_eq!(routed("/k", "evils3.example.com").bucket.as_deref(), Some("k"));
     assert_eq!(routed("/", "other.example.org").operation, Operation::ListBuckets);
+    assert_eq!(routed("/k", "Bucket.s3.example.com").bucket.as_deref(), Some("bucket"));
+}
+
+#[test]
+fn of_domains_inside_one_another_the_longest_counts() {
+    for domains in [["example.com", "s3.example.com"], ["s3.example.com", "example.com"]] {
+        let domains = domains.map(str::to_owned);
+        assert_eq!(virtual_bucket("b.s3.example.com", &domains), Some("b"));
+        assert_eq!(virtual_bucket("b.example.com", &domains), Some("b"));
+        assert_eq!(virtual_bucket("S3.example.com", &domains), None);
+    }
 }
 
 #[test]

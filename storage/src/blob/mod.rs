@@ -6,6 +6,7 @@ mod piece;
 mod read;
 mod reader;
 mod recipe;
+mod shallow;
 mod space;
 mod staged;
 mod store;

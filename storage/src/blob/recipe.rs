@@ -68,7 +68,8 @@ pub(super) fn tree(mut children: Vec<RecipeChild>, blobs: &mut Vec<StagedBlob>) 
     }
 }
 
-fn stage(group: &[RecipeChild], blobs: &mut Vec<StagedBlob>) -> RecipeChild {
+/// A recipe over `group`, appended to `blobs`. Of one child alone: that child.
+pub(super) fn stage(group: &[RecipeChild], blobs: &mut Vec<StagedBlob>) -> RecipeChild {
     if let [only] = group {
         return *only;
     }

@@ -10,6 +10,7 @@ use super::piece;
 use super::read;
 use super::reader::{BodyReader, Resolve};
 use super::recipe;
+use super::shallow;
 use super::space::SpaceWatch;
 use super::staged::{StagedBlob, StagedBody, StagedSource};
 use super::writer::{BodyWriter, PieceWriter};
@@ -108,6 +109,12 @@ impl BlobStore {
         let size = recipe::content_bytes(&children);
         let body = recipe::tree(children, &mut blobs);
         StagedBody { body, size, blobs }
+    }
+
+    /// A stored body for use inside another, by recipes that stay few levels deep; none: its bytes are better stored anew. The caller has a
+    /// registered reader.
+    pub fn reuse(&self, body: Body, size: u64, live: &dyn Resolve) -> Result<Option<StagedBody>, BlobError> {
+        shallow::reuse(self, body, size, live)
     }
 
     /// Takes one whole blob as a peer sent it. `Damaged` unless the bytes hash to `hash`; a recipe must decode. Large data is synced when this returns.

@@ -263,6 +263,71 @@ fn ten_thousand_parts_make_a_tree() {
     assert!(bench.get(&body, 29_000..29_003).unwrap() == whole[29_000..29_003]);
 }
 
+/// Levels of recipes.
+fn levels(bench: &Bench, body: Body) -> usize {
+    let (mut level, mut levels): (Vec<_>, _) = (body.root().into_iter().collect(), 0);
+    if matches!(body, Body::Blob(_)) {
+        return 0;
+    }
+    while !level.is_empty() {
+        levels += 1;
+        let listed = level.iter().flat_map(|hash| {
+            let children = recipe::decode(&bench.store.read(*hash, &*bench.rows).unwrap()).unwrap();
+            children.into_iter().filter(|child| child.kind == BlobKind::Recipe).map(|child| child.hash)
+        });
+        level = listed.collect();
+    }
+    levels
+}
+
+#[test]
+fn what_grows_by_copying_itself_stays_shallow() {
+    let mut bench = Bench::new();
+    let mut whole = b"beginning".to_vec();
+    let mut made = bench.put(&whole, 9);
+    for n in 0..1400u32 {
+        let again = bench.store.reuse(made.0, made.1, &*bench.rows).unwrap().expect("few pieces");
+        let copied = (again.body(), again.size());
+        let listed: usize = again.blobs.iter().map(|blob| blob.children.len()).sum();
+        assert!(listed <= 2 * RECIPE_CHILDREN_MAX, "filled recipes are used again: {listed} at {n}");
+        bench.commit(again);
+        whole.extend(n.to_be_bytes());
+        let staged = BlobStore::assemble(&[copied, bench.put(&n.to_be_bytes(), 4)]);
+        made = (staged.body(), staged.size());
+        bench.commit(staged);
+        assert!(n % 97 > 9 || levels(&bench, made.0) <= 10, "{n}");
+    }
+    assert!(bench.get(&made.0, 0..made.1).unwrap() == whole);
+    assert!(bench.get(&made.0, 5_000..5_003).unwrap() == whole[5_000..5_003]);
+}
+
+#[test]
+fn a_deep_tree_is_made_shallow_and_splinters_are_left_to_be_stored_anew() {
+    let mut bench = Bench::new();
+    let tail = bench.put(b"tail", 4);
+    let mut made = tail;
+    for _ in 0..300 {
+        let staged = BlobStore::assemble(&[made, tail]);
+        made = (staged.body(), staged.size());
+        bench.commit(staged);
+    }
+    assert_eq!(levels(&bench, made.0), 300);
+    let staged = bench.store.reuse(made.0, made.1, &*bench.rows).unwrap().expect("few pieces");
+    let shallow = (staged.body(), staged.size());
+    bench.commit(staged);
+    assert_eq!((levels(&bench, shallow.0), shallow.1), (1, made.1));
+    assert!(bench.get(&shallow.0, 0..shallow.1).unwrap() == b"tail".repeat(301));
+    let splinters = BlobStore::assemble(&[tail; 500]);
+    let some = (splinters.body(), splinters.size());
+    bench.commit(splinters);
+    let many = BlobStore::assemble(&[some; 40]);
+    let made = (many.body(), many.size());
+    bench.commit(many);
+    assert!(bench.store.reuse(made.0, made.1, &*bench.rows).unwrap().is_none());
+    let existing = bench.store.reuse(some.0, some.1, &*bench.rows).unwrap().expect("shallow as it is");
+    assert_eq!(existing.body(), some.0);
+}
+
 #[test]
 fn data_never_has_a_recipes_name() {
     let bench = Bench::new();

@@ -189,3 +189,71 @@ async fn an_upload_takes_parts_of_its_own_algorithm() {
     assert_eq!(made.one("ChecksumType"), "COMPOSITE");
     assert!(made.one("ChecksumSHA256").ends_with("-1"));
 }
+
+/// Levels of recipes of an object's bytes.
+fn levels(bench: &Bench, key: &str) -> usize {
+    use tandem_storage::change::VersionSelector;
+    use tandem_storage::record::BlobKind;
+    use tandem_storage::types::Body;
+
+    let store = &bench.service.store;
+    let reader = store.read().unwrap();
+    let bucket = reader.bucket(&BucketName::new("data").unwrap()).unwrap().unwrap();
+    let row = reader.object(&bucket, &ObjectKey::new(key).unwrap(), VersionSelector::Latest).unwrap().unwrap();
+    let (mut level, mut levels) = (vec![row.content().unwrap().body], 0);
+    loop {
+        let recipes = level.iter().filter_map(|body| match body {
+            Body::Recipe(hash) => Some(store.recipe(*hash).unwrap()),
+            Body::Empty | Body::Blob(_) => None,
+        });
+        let children = recipes.flatten().map(|child| match child.kind {
+            BlobKind::Recipe => Body::Recipe(child.hash),
+            BlobKind::Data => Body::Blob(child.hash),
+        });
+        level = children.collect();
+        if level.is_empty() {
+            return levels;
+        }
+        levels += 1;
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_is_appended_to_by_copying_it_stays_shallow() {
+    let bench = Bench::with("data").await;
+    let mut whole = bytes(1, PART);
+    bench.put("data/log", whole.clone()).await;
+    for n in 0..24 {
+        let mut upload = Upload::begin(&bench, "data/log", &[]).await;
+        let copied = upload.ask("PUT", "&partNumber=1").header("x-amz-copy-source", "data/log");
+        let etag = bench.send(copied).await.unwrap().one("ETag").replace("&quot;", "");
+        upload.list(1, &etag);
+        upload.part(2, bytes(n, 7)).await;
+        bench.send(upload.completion()).await.unwrap();
+        whole.extend(bytes(n, 7));
+        assert!(levels(&bench, "log") <= 10);
+    }
+    assert!(bench.get("data/log").await.body == whole);
+    let range = bench.send(Ask::of("GET", "data/log").header("range", "bytes=-9")).await.unwrap();
+    assert!(range.body == whole[whole.len() - 9..]);
+}
+
+#[tokio::test]
+async fn a_part_shows_its_own_checksum_under_the_objects_type() {
+    let bench = Bench::with("data").await;
+    let mut upload = Upload::begin(&bench, "data/k", &[("x-amz-checksum-algorithm", "SHA256")]).await;
+    let ask = upload.ask("PUT", "&partNumber=1").body("hello");
+    let answer = bench.send(ask).await.unwrap();
+    let sum = answer.header("x-amz-checksum-sha256").unwrap();
+    let (etag, element) = (answer.header("etag").unwrap(), "ChecksumSHA256");
+    upload.listed = format!("<Part><PartNumber>1</PartNumber><ETag>{etag}</ETag><{element}>{sum}</{element}></Part>");
+    let made = bench.send(upload.completion()).await.unwrap();
+    let of_object = made.one(element);
+    let part = Ask::of("GET", "data/k?partNumber=1").header("x-amz-checksum-mode", "ENABLED");
+    let part = bench.send(part).await.unwrap();
+    assert_eq!(part.header("x-amz-checksum-sha256"), Some(sum));
+    assert_eq!(part.header("x-amz-checksum-type"), Some("COMPOSITE"));
+    let asked = Ask::of("GET", "data/k?attributes").header("x-amz-object-attributes", "Checksum");
+    let attributes = bench.send(asked).await.unwrap();
+    assert_eq!(Some(attributes.one(element)), of_object.strip_suffix("-1"));
+}
