@@ -2,16 +2,17 @@
 //! operating system for either.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustix::time::{ClockId, clock_gettime};
 use tandem_storage::types::Timestamp;
 
 /// A source of time and randomness. Tests own theirs.
 pub trait Clock: Send + Sync + 'static {
     /// Wall-clock time: for `Last-Modified`, signatures and expiry; it may step.
     fn now(&self) -> Timestamp;
-    /// Time that never steps back, from an arbitrary origin.
-    fn monotonic(&self) -> std::time::Duration;
+    /// Time that never steps back, from an arbitrary origin. It goes on while the machine sleeps: what was heard before is old afterwards.
+    fn monotonic(&self) -> Duration;
     fn fill_random(&self, bytes: &mut [u8]);
 }
 
@@ -19,14 +20,20 @@ pub type SharedClock = Arc<dyn Clock>;
 
 /// The operating system's.
 pub struct SystemClock {
-    origin: Instant,
+    origin: Duration,
 }
 
 impl SystemClock {
-    #[allow(clippy::disallowed_methods)] // the one place that may ask
     pub fn new() -> Self {
-        SystemClock { origin: Instant::now() }
+        SystemClock { origin: since_boot() }
     }
+}
+
+/// `std`'s `Instant` stands still while the machine sleeps, and a lag counted by it would be told too small.
+fn since_boot() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(now.tv_sec).expect("after the boot");
+    Duration::new(seconds, u32::try_from(now.tv_nsec).expect("less than a second"))
 }
 
 impl Default for SystemClock {
@@ -42,8 +49,8 @@ impl Clock for SystemClock {
         Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
 
-    fn monotonic(&self) -> std::time::Duration {
-        self.origin.elapsed()
+    fn monotonic(&self) -> Duration {
+        since_boot().saturating_sub(self.origin)
     }
 
     #[allow(clippy::disallowed_methods)]

@@ -42,7 +42,9 @@ pub enum NodeError {
     DataDir { dir: PathBuf, source: std::io::Error },
     #[error("{dir}: {source}")]
     Store { dir: PathBuf, source: OpenError },
-    #[error("cannot listen on {address} ({face}): {source}")]
+    #[error(
+        "cannot listen on {address} ({face}): {source}; stop what has it, or choose another address (tandem server --help)"
+    )]
     Listen { face: &'static str, address: SocketAddr, source: std::io::Error },
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -165,7 +167,7 @@ impl Node {
         let faces = Faces::new(identities.clone(), clock.clone(), audit.clone());
         let service = Service {
             store: store.clone(),
-            gate: WriteGate::new(store.clone()),
+            gate: write_gate(&store, &replication),
             clock,
             settings: Arc::new(s3_settings(&config)),
             identities: identities.register(),
@@ -281,6 +283,12 @@ async fn open_store(config: &Config, clock: &SharedClock) -> Result<Store, NodeE
             Err(NodeError::DataDir { dir: config.data_dir.clone(), source: std::io::Error::other(error.to_string()) })
         }
     }
+}
+
+/// A gate that tells whom it refuses where the source is.
+fn write_gate(store: &Store, replication: &Replication) -> WriteGate {
+    let control = replication.control.clone();
+    WriteGate::new(store.clone()).telling(Arc::new(move |path| control.source_endpoint(path)))
 }
 
 async fn listen(config: &Config) -> Result<Listeners, NodeError> {

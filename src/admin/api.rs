@@ -81,10 +81,10 @@ pub async fn remove_path(State(state): State<AdminState>, by: By, query: Params<
         return Err(ApiError::bad_request("name the path to remove: ?path=/ or ?path=/BUCKET"));
     };
     let scope = parse_scope(&path)?;
-    let epoch = state.control.path(&scope)?.epoch;
-    confirmed(asked.confirm.as_deref(), confirmation("remove", &path, epoch))?;
-    record(&state, by, "DELETE paths", Some(path)).await;
-    let control = state.control.confirmed_at(epoch);
+    let path = state.control.path(&scope)?;
+    confirmed(asked.confirm.as_deref(), confirmation("remove", &path, path.epoch))?;
+    let control = state.control.confirmed_at(&path);
+    record(&state, by, "DELETE paths", Some(path.path)).await;
     carry_out(async move { control.remove_path(&scope).await }).await?;
     Ok(Json(json!({})))
 }
@@ -93,9 +93,9 @@ pub async fn failover(State(state): State<AdminState>, by: By, body: Body<Failov
     let Json(asked) = body?;
     let scope = resolve(&state.control, asked.path.as_deref())?;
     let path = state.control.path(&scope)?;
-    confirmed(asked.confirm.as_deref(), confirmation(asked.mode.name(), &path.path, path.epoch))?;
+    confirmed(asked.confirm.as_deref(), confirmation(asked.mode.name(), &path, path.epoch))?;
+    let (control, mode) = (state.control.confirmed_at(&path), asked.mode.into());
     record(&state, by, &format!("POST paths/failover {}", asked.mode.name()), Some(path.path)).await;
-    let (control, mode) = (state.control.confirmed_at(path.epoch), asked.mode.into());
     Ok(Json(carry_out(async move { control.failover(&scope, mode).await }).await?))
 }
 
@@ -109,9 +109,9 @@ pub async fn reattach(State(state): State<AdminState>, by: By, body: Body<Confir
     let Json(asked) = body?;
     let scope = resolve(&state.control, asked.path.as_deref())?;
     let path = state.control.path(&scope)?;
-    confirmed(asked.confirm.as_deref(), confirmation("reattach", &path.path, path.epoch))?;
+    confirmed(asked.confirm.as_deref(), confirmation("reattach", &path, path.epoch))?;
+    let control = state.control.confirmed_at(&path);
     record(&state, by, "POST paths/reattach", Some(path.path)).await;
-    let control = state.control.confirmed_at(path.epoch);
     Ok(Json(carry_out(async move { control.reattach(&scope).await }).await?))
 }
 
@@ -130,10 +130,11 @@ pub async fn diverged(State(state): State<AdminState>, query: Params<WhichDiverg
 pub async fn discard_diverged(State(state): State<AdminState>, by: By, query: Params<WhichDiverged>) -> Answer<Value> {
     let Query(asked) = query?;
     let scope = resolve(&state.control, asked.path.as_deref())?;
-    let path = scope.to_string();
+    let path = state.control.path(&scope)?;
     confirmed(asked.confirm.as_deref(), confirmation("discard", &path, asked.epoch))?;
-    record(&state, by, &format!("DELETE diverged {}", asked.epoch), Some(path)).await;
-    carry_out(async move { state.control.discard_diverged(&scope, asked.epoch).await }).await?;
+    let control = state.control.confirmed_path(&path);
+    record(&state, by, &format!("DELETE diverged {}", asked.epoch), Some(path.path)).await;
+    carry_out(async move { control.discard_diverged(&scope, asked.epoch).await }).await?;
     Ok(Json(json!({})))
 }
 
@@ -145,19 +146,19 @@ pub async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", uri.path()))
 }
 
-/// Whether the operator confirmed exactly this, at the epoch that the path has now. What is sent again, by whomever, is not confirmed any more.
+/// Whether the operator confirmed exactly this, of this very path at the epoch that it has now. What is sent again, by whomever, is not confirmed any more.
 /// An answer for people: what counts is the epoch when the order reaches the path, after it is on record.
 fn confirmed(given: Option<&str>, wanted: String) -> Result<(), ApiError> {
     match given {
         Some(given) if given == wanted => Ok(()),
         Some(_) => {
             let detail = format!(
-                "the path is not at that epoch any more, or something else was confirmed; this would be {wanted:?}"
+                "the path is another one or at another epoch by now, or something else was confirmed; this would be {wanted:?}"
             );
             Err(ApiError::new(StatusCode::CONFLICT, detail))
         }
         None => {
-            let detail = format!("confirm this order, the path and its epoch: \"confirm\": {wanted:?}");
+            let detail = format!("confirm this order, the path, its epoch and its GUID: \"confirm\": {wanted:?}");
             Err(ApiError::new(StatusCode::PRECONDITION_REQUIRED, detail))
         }
     }

@@ -5,7 +5,7 @@ use tandem_storage::check::{CheckReport, Depth};
 
 use super::scrub::ScrubReport;
 use crate::replication::control::FailoverMode;
-use crate::replication::report::NodeReport;
+use crate::replication::report::{NodeReport, PathReport};
 use crate::work::WorkerStatus;
 
 /// `GET /api/status`
@@ -82,7 +82,7 @@ pub struct Failover {
     #[serde(default)]
     pub path: Option<String>,
     pub mode: Mode,
-    /// `MODE PATH EPOCH`, the epoch as the operator saw it: a request that comes again finds another one.
+    /// `MODE PATH EPOCH GUID`, as the operator saw them: a request that comes again finds another epoch, or another path of that name.
     #[serde(default)]
     pub confirm: Option<String>,
 }
@@ -97,9 +97,17 @@ impl Mode {
     }
 }
 
-/// What confirms an order about a path: the order, the path, and the epoch that it had.
-pub fn confirmation(order: &str, path: &str, epoch: u64) -> String {
-    format!("{order} {path} {epoch}")
+/// What confirms an order about a path: the order, the path, an epoch (the path's, or that of the writes to discard), and the GUID that tells
+/// the path from an earlier or later one of the same name.
+pub fn confirmation(order: &str, path: &PathReport, epoch: u64) -> String {
+    format!("{order} {} {epoch} {}", path.path, path.guid)
+}
+
+/// What becomes of a policy's attachment to a user, a group or a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attachment {
+    Attach,
+    Detach,
 }
 
 /// The path that a call is about; none: the only protected path.
@@ -110,7 +118,7 @@ pub struct Which {
     pub path: Option<String>,
 }
 
-/// `POST /api/paths/reattach` and `DELETE /api/paths`: `reattach PATH EPOCH`, `remove PATH EPOCH`.
+/// `POST /api/paths/reattach` and `DELETE /api/paths`: `reattach PATH EPOCH GUID`, `remove PATH EPOCH GUID`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Confirmed {
@@ -127,7 +135,7 @@ pub struct WhichDiverged {
     #[serde(default)]
     pub path: Option<String>,
     pub epoch: u64,
-    /// To discard: `discard PATH EPOCH`.
+    /// To discard: `discard PATH EPOCH GUID`.
     #[serde(default)]
     pub confirm: Option<String>,
 }

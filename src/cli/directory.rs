@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::output::{self, Table};
 use super::{AdminClient, CliError, Connection};
+use crate::admin::model::Attachment;
 
 /// Which account a command is about.
 #[derive(Clone, Debug, Args)]
@@ -107,11 +108,14 @@ impl Directory {
         collection: &str,
         name: &str,
         policy: &str,
-        attach: bool,
+        attachment: Attachment,
     ) -> Result<Value, CliError> {
         let policy = number(&self.find("s3policies", policy).await?)?;
         let holder = number(&self.find(collection, name).await?)?;
-        let word = if attach { "attach_policy" } else { "detach_policy" };
+        let word = match attachment {
+            Attachment::Attach => "attach_policy",
+            Attachment::Detach => "detach_policy",
+        };
         let path = format!("/api/{collection}/{holder}/{word}/");
         self.client.patch(&path, &json!({"policy_id": policy})).await
     }

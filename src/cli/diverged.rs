@@ -59,9 +59,10 @@ impl DivergedArgs {
         let json = self.connection.json;
         if let Some(DivergedCommand::Discard { epoch, path, yes }) = self.command {
             confirm::confirm(&format!("Discard the writes of diverged-{epoch}? They cannot be had back."), yes)?;
-            let path = failover::find(&mut client, path.as_deref()).await?.path;
-            let confirmed = output::quoted(&confirmation("discard", &path, epoch));
-            let answer: Value = client.delete(&format!("{}&confirm={confirmed}", query(epoch, Some(&path)))).await?;
+            let found = failover::find(&mut client, path.as_deref()).await?;
+            let confirmed = output::quoted(&confirmation("discard", &found, epoch));
+            let place = format!("{}&confirm={confirmed}", query(epoch, Some(&found.path)));
+            let answer: Value = client.delete(&place).await?;
             return match json {
                 true => output::json(&answer),
                 false => output::line(&format!("Discarded diverged-{epoch}.")),

@@ -54,15 +54,17 @@ impl FailoverArgs {
         let begun: PathReport = match self.mode() {
             None => client.post("/api/paths/abort", &Which { path }).await?,
             Some(mode) => {
-                let confirm = Some(confirmation(mode.name(), &before.path, before.epoch));
+                let confirm = Some(confirmation(mode.name(), &before, before.epoch));
                 client.post("/api/paths/failover", &Failover { path, mode, confirm }).await?
             }
         };
         let after = self.wait(&mut client, &before, begun).await?;
         match self.connection.json {
-            true => output::json(&after),
-            false => output::line(&outcome(&before, &after)),
+            true => output::json(&after)?,
+            false => output::line(&outcome(&before, &after))?,
         }
+        // Scripts go by the exit code: what ended otherwise than it was asked for is no success.
+        fell_short(self.mode(), &before, &after).map_or(Ok(()), |why| Err(CliError::Failed(why)))
     }
 
     fn mode(&self) -> Option<Mode> {
@@ -140,8 +142,11 @@ pub(super) async fn find(client: &mut AdminClient, path: Option<&str>) -> Result
 }
 
 /// Whether a role change has come to its end, well or not.
-fn ended(mode: Option<Mode>, before: &PathReport, now: &PathReport) -> bool {
+pub(super) fn ended(mode: Option<Mode>, before: &PathReport, now: &PathReport) -> bool {
     let settled = now.state != "HandingOver";
+    if now.state == "Conflict" && before.state != "Conflict" {
+        return true;
+    }
     match mode {
         Some(Mode::Graceful) if before.role == "Source" => {
             settled && (now.role != "Source" || now.epoch > before.epoch)
@@ -151,6 +156,26 @@ fn ended(mode: Option<Mode>, before: &PathReport, now: &PathReport) -> bool {
         Some(Mode::Force) => now.role == "Source" && now.writable,
         None => settled,
     }
+}
+
+/// Why what was asked for has not come about.
+pub(super) fn fell_short(mode: Option<Mode>, before: &PathReport, after: &PathReport) -> Option<String> {
+    let (writes, hands_over) = (after.role == "Source" && after.writable, before.role == "Source");
+    let done = match mode {
+        Some(Mode::Graceful) if hands_over => after.role == "Destination",
+        Some(Mode::Graceful | Mode::Force) => writes,
+        Some(Mode::StandAlone) => after.role == "Standalone",
+        // Too late: the other node has taken over, or this one has.
+        None => after.role == before.role,
+    };
+    let why = match (mode, &after.conflict) {
+        (_, Some(_)) => "the nodes disagree",
+        (None, None) => "too late to call it off",
+        (Some(_), None) => "it was called off meanwhile, or another order came between",
+    };
+    (!done).then(|| {
+        format!("{}: the roles are not what was asked for: {why}; see `tandem status` on both nodes", after.path)
+    })
 }
 
 fn outcome(before: &PathReport, after: &PathReport) -> String {

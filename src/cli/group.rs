@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::directory::{Column, Directory, Place, body, number};
 use super::{CliError, confirm};
+use crate::admin::model::Attachment;
 
 const COLUMNS: &[Column] = &[("NAME", "name"), ("GID", "gid"), ("USERS", "users"), ("POLICIES", "s3_policies")];
 
@@ -99,8 +100,8 @@ impl GroupArgs {
             }
             GroupCommand::AddMember { name, member } => put(&mut at, &name, &member, "add_member").await?,
             GroupCommand::RemoveMember { name, member } => put(&mut at, &name, &member, "remove_member").await?,
-            GroupCommand::Attach { name, policy } => at.attach("groups", &name, &policy, true).await?,
-            GroupCommand::Detach { name, policy } => at.attach("groups", &name, &policy, false).await?,
+            GroupCommand::Attach { name, policy } => at.attach("groups", &name, &policy, Attachment::Attach).await?,
+            GroupCommand::Detach { name, policy } => at.attach("groups", &name, &policy, Attachment::Detach).await?,
         };
         at.show(&group, FIELDS)
     }

@@ -18,6 +18,7 @@ pub struct PathArgs {
 #[derive(Debug, Subcommand)]
 enum PathCommand {
     /// List protected paths
+    #[command(after_help = "Example: tandem path list --json")]
     List,
     /// Protect a path: this node becomes its Source, the peer its Destination
     #[command(visible_alias = "add", after_help = "Example: tandem path create /photos --peer b --interval 15")]
@@ -68,7 +69,7 @@ impl PathArgs {
             PathCommand::Remove { path, yes } => {
                 let before = failover::find(&mut client, Some(&path)).await?;
                 confirm::confirm(&format!("Stop protecting {path}? Both nodes keep what they have."), yes)?;
-                let confirmed = output::quoted(&confirmation("remove", &path, before.epoch));
+                let confirmed = output::quoted(&confirmation("remove", &before, before.epoch));
                 let place = format!("/api/paths?path={}&confirm={confirmed}", output::quoted(&path));
                 let answer: Value = client.delete(&place).await?;
                 return match json {
@@ -89,7 +90,7 @@ impl PathArgs {
             PathCommand::ReplicateNow { path } => client.post("/api/paths/replicate-now", &Which { path }).await?,
             PathCommand::Reattach { path } => {
                 let before = failover::find(&mut client, path.as_deref()).await?;
-                let confirm = Some(confirmation("reattach", &before.path, before.epoch));
+                let confirm = Some(confirmation("reattach", &before, before.epoch));
                 client.post("/api/paths/reattach", &Confirmed { path: Some(before.path), confirm }).await?
             }
         };

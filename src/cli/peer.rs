@@ -22,6 +22,7 @@ pub struct PeerArgs {
 #[derive(Debug, Subcommand)]
 enum PeerCommand {
     /// List peers
+    #[command(after_help = "Example: tandem peer list --json")]
     List,
     /// Make a one-time token that lets another node pair with this one
     #[command(after_help = "Example: tandem peer token --admin https://b.example:9443 --ca b-ca.pem")]

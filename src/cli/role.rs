@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::directory::{Column, Directory, Place, body, read};
 use super::{CliError, confirm};
+use crate::admin::model::Attachment;
 
 const COLUMNS: &[Column] =
     &[("NAME", "name"), ("ARN", "arn"), ("SESSION", "max_session_duration"), ("POLICIES", "s3_policies")];
@@ -101,8 +102,8 @@ impl RoleArgs {
                 confirm::confirm(&format!("Delete role {name}? Nobody can assume it any more."), yes)?;
                 return at.delete("iamroles", &name).await;
             }
-            RoleCommand::Attach { name, policy } => at.attach("iamroles", &name, &policy, true).await?,
-            RoleCommand::Detach { name, policy } => at.attach("iamroles", &name, &policy, false).await?,
+            RoleCommand::Attach { name, policy } => at.attach("iamroles", &name, &policy, Attachment::Attach).await?,
+            RoleCommand::Detach { name, policy } => at.attach("iamroles", &name, &policy, Attachment::Detach).await?,
         };
         at.show(&role, FIELDS)
     }

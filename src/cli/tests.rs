@@ -2,6 +2,7 @@ use clap::{CommandFactory, Parser};
 
 use super::output::{self, Table};
 use super::*;
+use crate::admin::model::Mode;
 use crate::replication::report::PathReport;
 
 fn path(lag: Option<f64>) -> PathReport {
@@ -116,6 +117,38 @@ fn an_unknown_lag_counts_as_late() {
     assert!(status::late(&[path(Some(3.0)), path(Some(6.0))], 5.0).is_some());
     assert!(status::late(&[path(None)], 5.0).is_some());
     assert!(status::late(&[], 5.0).is_some());
+}
+
+#[test]
+fn a_failover_that_ended_otherwise_than_asked_is_no_success() {
+    let report = |role: &str, state: &str, epoch| PathReport {
+        role: role.into(),
+        state: state.into(),
+        writable: role != "Destination" && state != "Conflict",
+        epoch,
+        conflict: (state == "Conflict").then(|| "both sides".into()),
+        ..path(None)
+    };
+    let (source, destination) = (report("Source", "Active", 1), report("Destination", "Active", 1));
+    let shortfall = |mode, before: &PathReport, after: PathReport| {
+        assert!(failover::ended(mode, before, &after), "{mode:?} {after:?}");
+        failover::fell_short(mode, before, &after)
+    };
+    let graceful = Some(Mode::Graceful);
+    assert_eq!(shortfall(graceful, &source, report("Destination", "Active", 2)), None);
+    assert_eq!(shortfall(graceful, &destination, report("Source", "Active", 2)), None);
+    assert_eq!(shortfall(Some(Mode::Force), &destination, report("Source", "Suspended", 2)), None);
+    assert_eq!(shortfall(Some(Mode::StandAlone), &source, report("Standalone", "Active", 2)), None);
+    assert_eq!(shortfall(None, &source, report("Source", "Active", 2)), None);
+    // Called off on the other node.
+    assert!(shortfall(graceful, &source, report("Source", "Active", 2)).is_some());
+    let followed = PathReport { last_change: Some("this node follows".into()), ..report("Destination", "Active", 2) };
+    assert!(shortfall(graceful, &destination, followed).is_some());
+    // The call to abort came after the switch.
+    assert!(shortfall(None, &source, report("Destination", "Active", 2)).is_some());
+    for mode in [graceful, Some(Mode::Force), Some(Mode::StandAlone)] {
+        assert!(shortfall(mode, &destination, report("Source", "Conflict", 2)).is_some(), "{mode:?}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@ use serde_json::{Map, Value, json};
 
 use super::directory::{Column, Directory, Place, body};
 use super::{CliError, confirm};
+use crate::admin::model::Attachment;
 
 const COLUMNS: &[Column] = &[
     ("NAME", "name"),
@@ -152,8 +153,8 @@ impl UserArgs {
                 confirm::confirm(&format!("Delete user {name}? Its keys stop working at once."), yes)?;
                 return at.delete("users", &name).await;
             }
-            UserCommand::Attach { name, policy } => at.attach("users", &name, &policy, true).await?,
-            UserCommand::Detach { name, policy } => at.attach("users", &name, &policy, false).await?,
+            UserCommand::Attach { name, policy } => at.attach("users", &name, &policy, Attachment::Attach).await?,
+            UserCommand::Detach { name, policy } => at.attach("users", &name, &policy, Attachment::Detach).await?,
         };
         at.show(&user, FIELDS)
     }

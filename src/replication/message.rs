@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tandem_storage::record::{BlobKind, Digest};
 use tandem_storage::types::{ContentHash, Epoch, NodeGuid, PathGuid, SnapshotGuid, TransferGuid};
 
+use super::peers::NodeCard;
 use super::schedule::Age;
 use crate::role::machine::{Offer, PathView, Refused, Taking};
 
@@ -64,6 +65,8 @@ pub(crate) enum Request {
         over: SnapshotGuid,
         position: Option<Vec<u8>>,
     },
+    /// Where the sender is to be dialled from now on, and what it is called. Said once in its life.
+    Here(NodeCard),
 }
 
 /// A row: its encoded key, and its value (none: absent).

@@ -5,6 +5,7 @@
 mod config;
 pub mod control;
 mod driver;
+mod manifest;
 mod message;
 mod pairing;
 mod peers;

@@ -38,6 +38,17 @@ impl NodeCard {
         !self.address.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().is_unspecified())
     }
 
+    /// Its S3 endpoint, if that is told in a way that holds on other machines too, or it is on this one.
+    pub(crate) fn reachable_endpoint(&self) -> Option<&str> {
+        let local = |host: &str| {
+            let host = host.trim_matches(['[', ']']);
+            host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        };
+        let uri: http::Uri = self.s3_endpoint.parse().ok()?;
+        let beside = self.address.rsplit_once(':').is_some_and(|(host, _)| local(host));
+        (!local(uri.host()?) || beside).then_some(self.s3_endpoint.as_str())
+    }
+
     /// Texts that a peer sends are shown to operators and dialled: bounded, printable ASCII.
     pub(crate) fn is_sane(&self) -> bool {
         let sane =
@@ -131,17 +142,35 @@ impl Peers {
             return Err(KeepError::NameTaken(other.row.name.clone()));
         }
         let node = card.node;
-        let row = PeerRow { name, card, fingerprint };
-        if known.as_ref().is_none_or(|known| known.row != row) {
-            let mut writes = vec![write(&row.name, Some(row.encode()))];
-            if let Some(known) = known.as_ref().filter(|known| known.row.name != row.name) {
-                writes.push(write(&known.row.name, None));
-            }
-            let _ = self.store.commit(Lane::Client, self.clock.now(), WriteNodeRows(writes)).await?;
-            let others = self.all().into_iter().map(|peer| peer.row.clone()).filter(|peer| peer.card.node != node);
-            self.publish(others.chain([row]).collect());
-        }
+        self.replace(known.as_deref(), PeerRow { name, card, fingerprint }).await?;
         self.by_node(node).ok_or(KeepError::Vanished)
+    }
+
+    /// Takes up what a known peer says of itself now. Its key, and what this node calls it, stay as they are.
+    pub(crate) async fn relocate(&self, card: NodeCard) -> Result<(), KeepError> {
+        let _one = self.changing.lock().await;
+        let known = self.by_node(card.node).ok_or(KeepError::Vanished)?;
+        if known.row.card != card {
+            tracing::info!(peer = %known.row.name, from = %known.row.card.address, to = %card.address, "a peer has moved");
+        }
+        let row = PeerRow { card, ..known.row.clone() };
+        Ok(self.replace(Some(&*known), row).await?)
+    }
+
+    /// The caller holds `changing`.
+    async fn replace(&self, known: Option<&Peer>, row: PeerRow) -> Result<(), CommitError> {
+        if known.is_some_and(|known| known.row == row) {
+            return Ok(());
+        }
+        let mut writes = vec![write(&row.name, Some(row.encode()))];
+        if let Some(known) = known.filter(|known| known.row.name != row.name) {
+            writes.push(write(&known.row.name, None));
+        }
+        let _ = self.store.commit(Lane::Client, self.clock.now(), WriteNodeRows(writes)).await?;
+        let node = row.card.node;
+        let others = self.all().into_iter().map(|peer| peer.row.clone()).filter(|peer| peer.card.node != node);
+        self.publish(others.chain([row]).collect());
+        Ok(())
     }
 
     pub(crate) async fn forget(&self, node: NodeGuid) -> Result<(), CommitError> {
@@ -227,4 +256,27 @@ fn write(name: &str, value: Option<Vec<u8>>) -> NodeWrite {
 
 fn heard_key(node: NodeGuid) -> Vec<u8> {
     [HEARD, node.as_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_on_the_loopback_of_another_machine_is_not_told() {
+        let told = |s3: &str, address: &str| {
+            let card = NodeCard {
+                node: NodeGuid::from_bytes([1; 16]),
+                name: "a".into(),
+                address: address.into(),
+                s3_endpoint: s3.into(),
+                admin_endpoint: String::new(),
+            };
+            card.reachable_endpoint().is_some()
+        };
+        assert!(told("http://127.0.0.1:9000", "127.0.0.1:9600") && told("http://[::1]:9000", "[::1]:9600"));
+        assert!(told("https://a.example", "a.example:9600") && told("http://10.0.0.1:9000", "a.example:9600"));
+        assert!(!told("http://127.0.0.1:9000", "a.example:9600") && !told("http://localhost:9000", "10.0.0.1:9600"));
+        assert!(!told("", "127.0.0.1:9600"));
+    }
 }

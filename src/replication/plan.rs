@@ -91,6 +91,29 @@ pub fn plan(view: &View<'_>) -> Plan {
     }
 }
 
+/// Why nothing moves until an operator decides on the other node, in words for the report here; none: it goes on by itself.
+pub fn needs_operator(mine: &PathState, theirs: &PathView) -> Option<String> {
+    let supersedes = match mine.life() {
+        _ if mine.conflict().is_some() => return None,
+        Life::Source(source) => source.supersedes,
+        Life::Destination(_) => None,
+        Life::Standalone(_) => return None,
+    };
+    let peer = &mine.detail.peer.name;
+    match theirs.conflict() {
+        // A newer source than the evidence names ends it.
+        Some(evidence) if mine.epoch.number <= evidence.theirs.number.max(theirs.epoch.number) => {
+            Some(format!("{peer} is in conflict, and nothing moves until an operator decides: {evidence}"))
+        }
+        Some(_) => None,
+        None => (matches!(theirs.life, Life::Standalone(_)) && supersedes != Some(theirs.epoch)).then(|| {
+            format!(
+                "{peer} stands alone, and nothing is sent until an operator ends that: `tandem path reattach` on the node whose data shall win"
+            )
+        }),
+    }
+}
+
 fn not_source(view: &View<'_>) -> Plan {
     let newer = matches!(view.theirs.life, Life::Source(_)) && view.theirs.epoch.number > view.mine.epoch.number;
     match newest_common(view.snapshots, &view.theirs.snapshots).filter(|_| newer) {

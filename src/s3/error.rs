@@ -176,10 +176,16 @@ impl From<ErrorCode> for S3Error {
 impl From<Closed> for S3Error {
     fn from(closed: Closed) -> Self {
         match closed {
-            Closed::Destination => S3Error::of(ErrorCode::AccessDenied).header("x-tandem-role", "destination").detail(
-                "Reason",
-                "this node is the destination of the protected path: it takes no writes; write to the source",
-            ),
+            Closed::Destination { source } => {
+                let reason =
+                    "this node is the destination of the protected path: it takes no writes; write to the source";
+                let error = S3Error::of(ErrorCode::AccessDenied).header("x-tandem-role", "destination");
+                let error = error.detail("Reason", reason);
+                match source {
+                    Some(endpoint) => error.detail("Source", endpoint),
+                    None => error,
+                }
+            }
             Closed::HandingOver => S3Error::of(ErrorCode::ServiceUnavailable)
                 .header("x-tandem-role", "handing-over")
                 .header("retry-after", "1")

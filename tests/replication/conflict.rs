@@ -141,6 +141,7 @@ fn a_source_that_was_set_back_to_a_backup_overwrites_nothing() {
     let (a, b) = (&world.a, &world.b);
     let evidence = wait_role(a, &ALL, "Source", "Conflict").conflict.unwrap();
     assert!(evidence.contains("this side lacks"), "{evidence}");
+    wait("b to tell of it", || b.path(&ALL).last_error.filter(|error| error.contains("a is in conflict")));
     assert!(a.put("data", "late", b"x").is_err());
     assert!(b.contents().contains_key(&("data".into(), "since".into())));
     // What b has is newer: it writes on, and a follows.

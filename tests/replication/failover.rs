@@ -1,4 +1,5 @@
 use tandem::replication::control::{ControlError, FailoverMode};
+use tandem::replication::report::PathReport;
 
 use super::world::{ALL, World, agree, converge, wait, wait_role};
 
@@ -18,7 +19,8 @@ fn a_graceful_failover_loses_nothing_and_comes_back() {
     let (a, b) = (&world.a, &world.b);
     agree(a, b, &ALL);
     a.put("data", "last", b"moment").unwrap();
-    b.ask(b.control().failover(&ALL, FailoverMode::Graceful)).unwrap();
+    let before = b.path(&ALL);
+    b.ask(b.control().confirmed_at(&before).failover(&ALL, FailoverMode::Graceful)).unwrap();
     let report = wait_role(b, &ALL, "Source", "Active");
     assert_eq!(report.epoch, 2);
     wait_role(a, &ALL, "Destination", "Active");
@@ -29,8 +31,12 @@ fn a_graceful_failover_loses_nothing_and_comes_back() {
     assert!(a.path(&ALL).diverged.is_empty());
 
     // The order that made b the source, come again, gives nothing back.
-    let again = b.ask(b.control().confirmed_at(1).failover(&ALL, FailoverMode::Graceful));
+    let again = b.ask(b.control().confirmed_at(&before).failover(&ALL, FailoverMode::Graceful));
     assert!(matches!(again, Err(ControlError::Conflict(_))), "{again:?}");
+    // Nor does one that was confirmed for another path of that name.
+    let another = PathReport { guid: "0".repeat(32), ..b.path(&ALL) };
+    let another = b.ask(b.control().confirmed_path(&another).failover(&ALL, FailoverMode::Graceful));
+    assert!(matches!(another, Err(ControlError::Conflict(_))), "{another:?}");
 
     // Back, asked on the source this time.
     b.ask(b.control().failover(&ALL, FailoverMode::Graceful)).unwrap();
@@ -92,6 +98,22 @@ fn two_nodes_stand_alone_and_are_reattached_under_the_one_that_is_asked() {
     assert_eq!(report.diverged.len(), 1, "{report:#?}");
     let lines = b.ask(b.control().diverged(&ALL, report.diverged[0].epoch)).unwrap();
     assert_eq!(lines.iter().map(|line| line.key.as_deref()).collect::<Vec<_>>(), [Some("on-b")]);
+}
+
+#[test]
+fn a_source_whose_peer_stands_alone_says_that_an_operator_must_decide() {
+    let world = filled();
+    let (a, b) = (&world.a, &world.b);
+    agree(a, b, &ALL);
+    a.ask(a.control().failover(&ALL, FailoverMode::StandAlone)).unwrap();
+    wait_role(b, &ALL, "Standalone", "Active");
+    b.ask(b.control().failover(&ALL, FailoverMode::Force)).unwrap();
+    wait("the reason", || b.path(&ALL).last_error.filter(|error| error.contains("a stands alone")));
+    assert_eq!((b.path(&ALL).role.as_str(), b.path(&ALL).state.as_str()), ("Source", "Suspended"));
+    a.ask(a.control().reattach(&ALL)).unwrap();
+    wait_role(a, &ALL, "Destination", "Active");
+    wait_role(b, &ALL, "Source", "Active");
+    converge(b, a, &ALL);
 }
 
 #[test]

@@ -145,3 +145,51 @@ fn a_full_destination_pauses_and_catches_up_by_itself() {
     converge(&world.a, &world.b, &ALL);
     agree(&world.a, &world.b, &ALL);
 }
+
+/// Room for deletions, and for nothing else.
+fn fill(node: &mut Node) {
+    let free = node.store().space().free_bytes;
+    node.stop();
+    node.low_watermark_bytes = free / 2 * 3;
+    node.restart();
+}
+
+fn held_up_for_room(world: &World) {
+    wait("the pause in the report", || world.a.path(&ALL).last_error.filter(|error| error.contains("full")));
+    wait("the alarm", || world.b.path(&ALL).alarm.filter(|alarm| alarm.contains("full")));
+}
+
+#[test]
+fn what_was_deleted_meanwhile_keeps_no_deletion_from_a_full_destination() {
+    let mut world = World::protected();
+    let mut dice = Dice(12);
+    world.a.create_bucket("data").unwrap();
+    world.a.put("data", "old", &dice.bytes(200_000)).unwrap();
+    converge(&world.a, &world.b, &ALL);
+    fill(&mut world.b);
+    world.a.put("data", "x", &dice.bytes(200_000)).unwrap();
+    held_up_for_room(&world);
+    for key in ["old", "x"] {
+        world.a.delete("data", key).unwrap();
+    }
+    assert!(world.b.contents().contains_key(&("data".into(), "old".into())));
+    world.a.clock.pass(Duration::from_secs(31));
+    converge(&world.a, &world.b, &ALL);
+    agree(&world.a, &world.b, &ALL);
+}
+
+#[test]
+fn an_operator_may_give_up_a_seed_for_which_there_is_no_room() {
+    let mut world = World::paired();
+    world.a.create_bucket("data").unwrap();
+    world.a.put("data", "x", &Dice(13).bytes(200_000)).unwrap();
+    fill(&mut world.b);
+    world.protect(&ALL, Duration::from_secs(1));
+    held_up_for_room(&world);
+    world.a.delete("data", "x").unwrap();
+    world.a.clock.pass(Duration::from_secs(31));
+    held_up_for_room(&world);
+    world.a.ask(world.a.control().replicate_now(&ALL)).unwrap();
+    converge(&world.a, &world.b, &ALL);
+    agree(&world.a, &world.b, &ALL);
+}

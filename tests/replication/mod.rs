@@ -2,6 +2,7 @@
 
 mod cap;
 mod client;
+mod clocks;
 mod conflict;
 mod failover;
 mod faults;

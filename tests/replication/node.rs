@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tandem::clock::{Clock, SystemClock, random_guid};
@@ -19,15 +19,21 @@ use tokio::sync::watch;
 use super::link::CutLink;
 use super::world::wait;
 
-/// The system's, put forward by a test.
+/// The system's, put forward by a test; its wall clock steps, either way.
 pub struct TestClock {
     system: SystemClock,
     ahead_micros: AtomicU64,
+    stepped_micros: AtomicI64,
 }
 
 impl TestClock {
     fn ahead(&self) -> Duration {
         Duration::from_micros(self.ahead_micros.load(Ordering::SeqCst))
+    }
+
+    /// Somebody sets the wall clock; no time passes.
+    pub fn step(&self, seconds: i64) {
+        self.stepped_micros.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
     }
 
     pub fn pass(&self, time: Duration) {
@@ -37,7 +43,8 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        self.system.now().plus_micros(self.ahead().as_micros() as i64)
+        let stepped = self.stepped_micros.load(Ordering::SeqCst);
+        self.system.now().plus_micros(self.ahead().as_micros() as i64 + stepped)
     }
 
     fn monotonic(&self) -> Duration {
@@ -86,7 +93,8 @@ async fn collect(store: Store, clock: Arc<TestClock>, mut down: watch::Receiver<
 
 impl Node {
     pub fn new(dir: &std::path::Path, name: &str) -> Node {
-        let clock = Arc::new(TestClock { system: SystemClock::new(), ahead_micros: AtomicU64::new(0) });
+        let (system, ahead_micros, stepped_micros) = (SystemClock::new(), AtomicU64::new(0), AtomicI64::new(0));
+        let clock = Arc::new(TestClock { system, ahead_micros, stepped_micros });
         Node {
             name: name.to_owned(),
             dir: dir.join(name),
@@ -156,6 +164,11 @@ impl Node {
         self.listen = address;
         let collecting = runtime.spawn(collect(store.clone(), self.clock.clone(), down.subscribe()));
         self.running = Some(Running { runtime, store, control, down, task, collecting });
+    }
+
+    /// The next start is on another port.
+    pub fn moves(&mut self) {
+        self.listen = "127.0.0.1:0".parse().unwrap();
     }
 
     pub fn address(&self) -> SocketAddr {

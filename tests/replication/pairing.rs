@@ -1,7 +1,7 @@
 use tandem::replication::control::ControlError;
 
 use super::node::Node;
-use super::world::{World, pause, wait};
+use super::world::{ALL, World, converge, pause, wait};
 
 fn peers(node: &Node) -> Vec<(String, String)> {
     node.control().report().peers.into_iter().map(|peer| (peer.name, peer.state)).collect()
@@ -55,4 +55,27 @@ fn a_secret_in_both_configurations_pairs_without_an_operator() {
     pause(std::time::Duration::from_millis(500));
     assert!(peers(&wrong).is_empty());
     assert_eq!(peers(&a).len(), 1);
+}
+
+#[test]
+fn a_node_that_moved_tells_its_peer_where_it_is() {
+    let mut world = World::protected();
+    world.a.create_bucket("data").unwrap();
+    converge(&world.a, &world.b, &ALL);
+    let before = world.b.address();
+    world.b.stop();
+    world.b.moves();
+    world.b.restart();
+    assert_ne!(world.b.address(), before);
+    world.a.put("data", "k", b"1").unwrap();
+    converge(&world.a, &world.b, &ALL);
+    wait("a hello from a", || connected(&world.a, "b"));
+    // It is remembered, and b is still the one that was paired.
+    world.a.stop();
+    world.a.moves();
+    world.a.restart();
+    world.a.put("data", "l", b"2").unwrap();
+    converge(&world.a, &world.b, &ALL);
+    wait("a hello from b", || connected(&world.b, "a"));
+    assert_eq!(world.a.control().report().peers[0].address, world.b.address().to_string());
 }

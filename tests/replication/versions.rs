@@ -225,4 +225,5 @@ fn diverged_versions_are_rewound_and_told_by_what_happened_to_them() {
     ];
     expected.sort();
     assert_eq!(told, expected, "{lines:#?}");
+    assert_eq!(report.diverged[0].entries, lines.len() as u64, "the report counts what the manifest lists");
 }

@@ -18,8 +18,8 @@ from conftest import Testbed, wait_until  # noqa: E402
 class Bed(Testbed):
     """Two real nodes, whose audit logs go to their standard errors."""
 
-    def __init__(self, directory):
-        super().__init__(directory)
+    def __init__(self, directory, *extra):
+        super().__init__(directory, *extra)
         self.pool = urllib3.PoolManager(cert_reqs="CERT_NONE", retries=False)
         urllib3.disable_warnings()
 
@@ -54,14 +54,14 @@ def bed(tmp_path):
     bed.stop()
 
 
-def orders_of(path, epoch):
+def orders_of(path, epoch, guid):
     """Every order that needs a confirmation, and the confirmation."""
     modes = ["graceful", "stand-alone", "force"]
-    posts = [("/api/paths/failover", {"path": path, "mode": mode}, f"{mode} {path} {epoch}") for mode in modes]
-    posts.append(("/api/paths/reattach", {"path": path}, f"reattach {path} {epoch}"))
+    posts = [("/api/paths/failover", {"path": path, "mode": mode}, f"{mode} {path} {epoch} {guid}") for mode in modes]
+    posts.append(("/api/paths/reattach", {"path": path}, f"reattach {path} {epoch} {guid}"))
     return [("POST", *post) for post in posts] + [
-        ("DELETE", "/api/paths", {"path": path}, f"remove {path} {epoch}"),
-        ("DELETE", "/api/diverged", {"path": path, "epoch": epoch}, f"discard {path} {epoch}"),
+        ("DELETE", "/api/paths", {"path": path}, f"remove {path} {epoch} {guid}"),
+        ("DELETE", "/api/diverged", {"path": path, "epoch": epoch}, f"discard {path} {epoch} {guid}"),
     ]
 
 
@@ -72,10 +72,10 @@ def send(bed, side, method, place, words, **headers):
 
 
 def test_j12_orders_need_a_login_and_a_confirmation_that_fits_and_are_on_record_first(bed):
-    path, epoch = bed.path("b")["path"], bed.path("b")["epoch"]
+    path, epoch, guid = (bed.path("b")[name] for name in ("path", "epoch", "guid"))
     before, told = bed.states(), bed.orders()
     root = "Basic " + base64.b64encode(f"{bed.facts['access_key']}:{bed.facts['secret_key']}".encode()).decode()
-    for method, place, words, confirm in orders_of(path, epoch):
+    for method, place, words, confirm in orders_of(path, epoch, guid):
         full = {**words, "confirm": confirm}
         what = f"{method} {place} {words}"
         # Nobody, the S3 administrator, and a page of another site: whatever they confirm.
@@ -83,25 +83,43 @@ def test_j12_orders_need_a_login_and_a_confirmation_that_fits_and_are_on_record_
         assert send(bed, "b", method, place, full, Origin="https://evil.example").status == 403, what
         # The operator, without confirming, or confirming something else.
         assert send(bed, "b", method, place, words).status == 428, what
-        for other in ["", "yes", confirm + "0", f"{confirm.split()[0]} /other {epoch}", f"abort {path} {epoch}"]:
+        order = confirm.split()[0]
+        others = [f"{order} /other {epoch} {guid}", f"abort {path} {epoch} {guid}", f"{order} {path} {epoch}", f"{order} {path} {epoch} {'0' * 32}"]
+        for other in ["", "yes", confirm + "0", *others]:
             assert send(bed, "b", method, place, {**words, "confirm": other}).status == 409, f"{what}: {other}"
-    assert send(bed, "b", *orders_of(path, epoch)[2][:2], {"path": path, "mode": "force"}, Authorization=root).status == 401
+    assert send(bed, "b", *orders_of(path, epoch, guid)[2][:2], {"path": path, "mode": "force"}, Authorization=root).status == 401
     assert (bed.states(), bed.orders()) == (before, told), "something happened"
 
     # One that the path refuses is on record all the same: the record comes first.
-    refused = bed.ask("a", "POST", "/api/paths/failover", {"path": path, "mode": "force", "confirm": f"force {path} {epoch}"})
+    refused = bed.ask("a", "POST", "/api/paths/failover", {"path": path, "mode": "force", "confirm": f"force {path} {epoch} {guid}"})
     assert refused.status == 400 and b"Source" in refused.data
     assert bed.orders()[len(told):] == [("POST paths/failover force", path)]
-    forced = {"path": path, "mode": "force", "confirm": f"force {path} {epoch}"}
+    forced = {"path": path, "mode": "force", "confirm": f"force {path} {epoch} {guid}"}
     assert bed.ask("b", "POST", "/api/paths/failover", forced).status == 200
     assert bed.orders()[len(told):] == [("POST paths/failover force", path)] * 2
     # The very same request again, and one for the other direction from the same time, come too late.
     after = wait_until("b writes", lambda: bed.path("b")["writable"] and bed.path("b")["epoch"])
     assert after > epoch
     assert bed.ask("b", "POST", "/api/paths/failover", forced).status == 409
-    stale = {"path": path, "mode": "graceful", "confirm": f"graceful {path} {epoch}"}
+    stale = {"path": path, "mode": "graceful", "confirm": f"graceful {path} {epoch} {guid}"}
     assert bed.ask("b", "POST", "/api/paths/failover", stale).status == 409
     assert (bed.path("b")["role"], bed.path("b")["epoch"]) == ("Source", after)
+
+
+def test_a_confirmation_does_not_fit_a_path_that_was_made_anew(tmp_path):
+    bed = Bed(tmp_path, "--protect", "story")
+    try:
+        old = wait_until("a has a restore point", lambda: bed.path("a")["restore_point"] and bed.path("a"))
+        bed.tandem("a", "path", "remove", "/story", "--yes")
+        wait_until("b knows", lambda: bed.status("b")["paths"] == [])
+        bed.tandem("a", "path", "create", "/story", "--peer", "b", "--interval", "1")
+        new = wait_until("it is protected again", lambda: bed.path("a")["restore_point"] and bed.path("a"))
+        assert (old["path"], old["epoch"]) == (new["path"], new["epoch"]) and old["guid"] != new["guid"]
+        for method, place, words, confirm in orders_of("/story", old["epoch"], old["guid"]):
+            assert send(bed, "a", method, place, {**words, "confirm": confirm}).status == 409, f"{method} {place} {words}"
+        assert bed.path("a")["guid"] == new["guid"]
+    finally:
+        bed.stop()
 
 
 def test_the_command_line_confirms_what_it_showed(bed):

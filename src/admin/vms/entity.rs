@@ -9,6 +9,7 @@ use super::face::{Face, reference};
 use super::index::Index;
 use super::route::{Call, Outcome, Running, not_found};
 use super::schema::{Field, Kind, Usage, both, field, read};
+use crate::admin::model::Attachment;
 use crate::identity::{
     Account, AccountId, Directory, Draft, Entity, Grants, Holder, Id, IdentityError, Policy, Shelved,
 };
@@ -114,7 +115,7 @@ pub const POLICY: &[Field] = &[field("policy_id", Kind::Integer, Usage::Write, "
 
 /// Attaches one policy, or detaches it. What else is attached stays as it is when the change is made: two changes at the same time do not
 /// undo each other. Doing it twice changes nothing.
-pub fn attach<E: Shown>(face: Face, call: Call, holder: fn(Id) -> Holder, attach: bool) -> Running {
+pub fn attach<E: Shown>(face: Face, call: Call, holder: fn(Id) -> Holder, attachment: Attachment) -> Running {
     Box::pin(async move {
         let directory = face.directory();
         let entity = at::<E>(&directory, &call)?;
@@ -123,9 +124,9 @@ pub fn attach<E: Shown>(face: Face, call: Call, holder: fn(Id) -> Holder, attach
         let message = || format!("Invalid pk \"{number}\" - object does not exist.");
         let policy = policy.ok_or_else(|| VmsError::field("policy_id", message()))?;
         let holder = holder(entity.id().clone());
-        let changing = move |draft: &mut Draft<'_>| match attach {
-            true => draft.attach(&holder, &policy),
-            false => match draft.detach(&holder, &policy) {
+        let changing = move |draft: &mut Draft<'_>| match attachment {
+            Attachment::Attach => draft.attach(&holder, &policy),
+            Attachment::Detach => match draft.detach(&holder, &policy) {
                 Err(IdentityError::NoSuchEntity { kind: "attached policy", .. }) => Ok(()),
                 done => done,
             },

@@ -203,7 +203,7 @@ impl From<Kept> for VmsError {
 impl From<Closed> for VmsError {
     fn from(closed: Closed) -> Self {
         match closed {
-            Closed::Destination => {
+            Closed::Destination { .. } => {
                 VmsError::forbidden("Access Denied: this node is the destination of the path that covers the bucket")
             }
             Closed::HandingOver => {

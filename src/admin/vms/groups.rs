@@ -8,6 +8,7 @@ use super::face::{Face, time};
 use super::index::Index;
 use super::route::{Call, Running};
 use super::schema::{Field, Kind, Schema, Usage, both, field, neutral, read};
+use crate::admin::model::Attachment;
 use crate::identity::{Draft, Group, Holder, NewGroup, User};
 
 const COLLECTION: &str = "groups";
@@ -134,9 +135,9 @@ pub fn remove_member(face: Face, call: Call) -> Running {
 }
 
 pub fn attach(face: Face, call: Call) -> Running {
-    entity::attach::<Group>(face, call, Holder::Group, true)
+    entity::attach::<Group>(face, call, Holder::Group, Attachment::Attach)
 }
 
 pub fn detach(face: Face, call: Call) -> Running {
-    entity::attach::<Group>(face, call, Holder::Group, false)
+    entity::attach::<Group>(face, call, Holder::Group, Attachment::Detach)
 }

@@ -8,6 +8,7 @@ use super::face::{Face, reference, time};
 use super::index::Index;
 use super::route::{Call, Running};
 use super::schema::{Kind, Schema, Usage, both, field, read};
+use crate::admin::model::Attachment;
 use crate::identity::{Draft, Holder, IdentityError, NewRole, Role, TrustDocument};
 
 const COLLECTION: &str = "iamroles";
@@ -129,9 +130,9 @@ pub fn delete(face: Face, call: Call) -> Running {
 }
 
 pub fn attach(face: Face, call: Call) -> Running {
-    entity::attach::<Role>(face, call, Holder::Role, true)
+    entity::attach::<Role>(face, call, Holder::Role, Attachment::Attach)
 }
 
 pub fn detach(face: Face, call: Call) -> Running {
-    entity::attach::<Role>(face, call, Holder::Role, false)
+    entity::attach::<Role>(face, call, Holder::Role, Attachment::Detach)
 }

@@ -10,6 +10,7 @@ use super::face::{Face, time};
 use super::index::Index;
 use super::route::{Call, Outcome, Running};
 use super::schema::{Field, Kind, Schema, Usage, both, field, neutral, read};
+use crate::admin::model::Attachment;
 use crate::identity::{AccessKey, AccountId, Directory, Draft, Holder, IdentityError, KeyOwner, Local, NewUser, User};
 
 const COLLECTION: &str = "users";
@@ -284,9 +285,9 @@ impl LocalChange {
 }
 
 pub fn attach(face: Face, call: Call) -> Running {
-    entity::attach::<User>(face, call, Holder::User, true)
+    entity::attach::<User>(face, call, Holder::User, Attachment::Attach)
 }
 
 pub fn detach(face: Face, call: Call) -> Running {
-    entity::attach::<User>(face, call, Holder::User, false)
+    entity::attach::<User>(face, call, Holder::User, Attachment::Detach)
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::directory::{Column, Directory, Place, body, read};
 use super::{CliError, confirm, output};
+use crate::admin::model::Attachment;
 use crate::admin::verdict::{Question, Verdict};
 
 const COLUMNS: &[Column] = &[
@@ -151,8 +152,8 @@ impl PolicyArgs {
                 confirm::confirm(&format!("Delete policy {name}? Everyone who has it loses it."), yes)?;
                 return at.delete("s3policies", &name).await;
             }
-            PolicyCommand::Attach { name, holder } => return attach(&mut at, &name, &holder, true).await,
-            PolicyCommand::Detach { name, holder } => return attach(&mut at, &name, &holder, false).await,
+            PolicyCommand::Attach { name, holder } => return attach(&mut at, &name, &holder, Attachment::Attach).await,
+            PolicyCommand::Detach { name, holder } => return attach(&mut at, &name, &holder, Attachment::Detach).await,
             PolicyCommand::Explain { principal, action, resource, context } => {
                 let question =
                     Question { principal, action, resource, context: pairs(&context)?, ..Question::default() };
@@ -164,10 +165,13 @@ impl PolicyArgs {
     }
 }
 
-async fn attach(at: &mut Directory, policy: &str, to: &str, attach: bool) -> Result<(), CliError> {
+async fn attach(at: &mut Directory, policy: &str, to: &str, attachment: Attachment) -> Result<(), CliError> {
     let (collection, name) = holder(to)?;
-    let holder = at.attach(collection, name, policy, attach).await?;
-    let word = if attach { "attached to" } else { "detached from" };
+    let holder = at.attach(collection, name, policy, attachment).await?;
+    let word = match attachment {
+        Attachment::Attach => "attached to",
+        Attachment::Detach => "detached from",
+    };
     at.say(&holder, &format!("{policy} is {word} {name}."))
 }
 

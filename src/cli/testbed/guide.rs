@@ -6,6 +6,12 @@ pub fn guide(ready: &Ready, home: &Home, [role_a, role_b]: &[String; 2]) -> Stri
     let kept = if home.is_temporary() { "removed at the end" } else { "kept" };
     let program = ready.a.start.first().map_or("tandem", String::as_str);
     let Ready { a, b, access_key, secret_key, region, path, interval, .. } = ready;
+    // After a failover in an earlier run it is B that takes writes.
+    let b_writes = role_b == "Source";
+    let ([source, other], [source_node, other_node]) =
+        if b_writes { (["b", "a"], [b, a]) } else { (["a", "b"], [a, b]) };
+    let bucket = if path == "/" { "photos" } else { path.trim_start_matches('/') };
+    let [upper_source, upper_other] = [source, other].map(str::to_uppercase);
     format!(
         "Two nodes replicate {path} every {interval} s. Data: {dir} ({kept}). Ctrl-C stops both.
 
@@ -16,32 +22,34 @@ pub fn guide(ready: &Ready, home: &Home, [role_a, role_b]: &[String; 2]) -> Stri
   secret key {secret_key}
   admin      {user} / {password}   (certificate: {ca})
 
-Write on A, read on B:
+Write on {upper_source}, read on {upper_other}:
 
   import boto3
   def s3(url):
       return boto3.client('s3', endpoint_url=url, region_name='{region}',
                           aws_access_key_id='{access_key}', aws_secret_access_key='{secret_key}')
   a, b = s3('{a_s3}'), s3('{b_s3}')
-  a.create_bucket(Bucket='photos')
-  a.put_object(Bucket='photos', Key='cat.jpg', Body=b'meow')
+  {source}.create_bucket(Bucket='{bucket}')
+  {source}.put_object(Bucket='{bucket}', Key='cat.jpg', Body=b'meow')
   # {interval} s later:
-  b.get_object(Bucket='photos', Key='cat.jpg')['Body'].read()
-  b.put_object(Bucket='photos', Key='dog.jpg', Body=b'wuff')   # AccessDenied: B is the replica
+  {other}.get_object(Bucket='{bucket}', Key='cat.jpg')['Body'].read()
+  {other}.put_object(Bucket='{bucket}', Key='dog.jpg', Body=b'wuff')   # AccessDenied: {upper_other} is the replica
 
-Fail over to B (or kill {a_pid} first, and say --force):
+Fail over to {upper_other} (or kill {source_pid} first, and say --force):
 
-  {program} failover --graceful --yes --admin {b_admin} --ca {ca} --password-file {password_file}
+  {program} failover --graceful --yes --admin {other_admin} --ca {ca} --password-file {password_file}
 
-Afterwards B takes writes, and A refuses them:
+Afterwards {upper_other} takes writes, and {upper_source} refuses them:
 
-  b.put_object(Bucket='photos', Key='dog.jpg', Body=b'wuff')
-  a.put_object(Bucket='photos', Key='cow.jpg', Body=b'moo')    # AccessDenied: A is the replica now
+  {other}.put_object(Bucket='{bucket}', Key='dog.jpg', Body=b'wuff')
+  {source}.put_object(Bucket='{bucket}', Key='cow.jpg', Body=b'moo')    # AccessDenied: {upper_source} is the replica now
 
 More: {program} status --admin {a_admin} --ca {ca} --password-file {password_file}
 A node that was killed starts again with: {start}
 ",
         dir = home.dir().display(),
+        source_pid = source_node.pid,
+        other_admin = other_node.admin,
         a_s3 = a.s3,
         a_admin = a.admin,
         a_pid = a.pid,

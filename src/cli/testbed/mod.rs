@@ -27,7 +27,7 @@ For scripts: tandem testbed --json prints one JSON line when both nodes are read
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub struct TestbedArgs {
-    /// Seconds between snapshots
+    /// Seconds between snapshots; a directory that is used again keeps what it had
     #[arg(long, default_value_t = 2, value_name = "SECONDS")]
     interval: u64,
     /// Where the nodes keep their data; kept and used again. Without it a temporary directory is used and removed
@@ -105,7 +105,10 @@ impl TestbedArgs {
         let client = |url: &str| AdminClient::new(url, crate::admin::USER, &home.secrets().admin_password, &admin_ca);
         let (mut to_a, mut to_b) = (client(&a_ready.admin)?, client(&b_ready.admin)?);
         let path = self.protect.as_ref().map_or("/".to_owned(), |bucket| format!("/{bucket}"));
-        self.join(&mut to_a, &mut to_b, &path).await?;
+        let interval = self.join(&mut to_a, &mut to_b, &path).await?;
+        if interval != self.interval {
+            eprintln!("tandem: {path} keeps the interval of {interval} s that it was made with");
+        }
         let ready = Ready {
             a: a.describe(&a_ready, home, self.bind)?,
             b: b.describe(&b_ready, home, self.bind)?,
@@ -116,7 +119,7 @@ impl TestbedArgs {
             admin_password: home.secrets().admin_password.clone(),
             admin_ca,
             path,
-            interval: self.interval,
+            interval,
         };
         if self.json {
             output::json_line(&ready)?;
@@ -127,8 +130,8 @@ impl TestbedArgs {
         watch::lag(&ready, &mut to_a, &mut to_b, a, b).await
     }
 
-    /// Pairs the nodes and protects the path, unless an earlier run has.
-    async fn join(&self, a: &mut AdminClient, b: &mut AdminClient, path: &str) -> Result<(), CliError> {
+    /// Pairs the nodes and protects the path, unless an earlier run has. Returns the path's interval.
+    async fn join(&self, a: &mut AdminClient, b: &mut AdminClient, path: &str) -> Result<u64, CliError> {
         let peers: Vec<PeerReport> = a.get("/api/peers").await?;
         if peers.is_empty() {
             let token: PairingToken = b.post("/api/pairing-token", &serde_json::json!({})).await?;
@@ -136,7 +139,8 @@ impl TestbedArgs {
             a.post::<PeerReport>("/api/peers", &peer).await?;
         }
         let paths: Vec<PathReport> = a.get("/api/paths").await?;
-        if !paths.iter().any(|known| known.path == path) {
+        let known = paths.iter().find(|known| known.path == path).map(|known| known.interval_seconds);
+        if known.is_none() {
             let asked = AddPath {
                 path: path.to_owned(),
                 peer: "b".into(),
@@ -149,7 +153,7 @@ impl TestbedArgs {
         let clock = SystemClock::new();
         loop {
             if followed(a, path).await? || followed(b, path).await? {
-                return Ok(());
+                return Ok(known.unwrap_or(self.interval));
             }
             if clock.monotonic() > PAIR_DEADLINE {
                 return Err(CliError::Failed(format!(

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tandem_storage::record::Scope;
-use tandem_storage::types::EpochNumber;
+use tandem_storage::types::{EpochNumber, PathGuid};
 use tokio::sync::oneshot;
 
 use super::driver::{Hub, Mail, Order, PathHandle};
@@ -66,8 +66,16 @@ pub struct Control {
     hub: Arc<Hub>,
     identity: Arc<NodeIdentity>,
     facts: Arc<NodeFacts>,
-    /// The epoch that the path must have when an order is carried out.
-    confirmed: Option<EpochNumber>,
+    confirmed: Option<Confirmed>,
+}
+
+/// What an operator has seen and confirmed, and must still hold when an order is carried out.
+#[derive(Clone)]
+struct Confirmed {
+    /// The path's GUID: another path may have taken its name.
+    path: String,
+    /// None: the order is about no epoch of the path.
+    epoch: Option<EpochNumber>,
 }
 
 impl Control {
@@ -75,10 +83,18 @@ impl Control {
         Control { hub, identity, facts: Arc::new(facts), confirmed: None }
     }
 
-    /// The same handle, whose orders are refused (`Conflict`) if their path is at another epoch by the time it gets to them.
+    /// The same handle, whose orders are refused (`Conflict`) if their path is another one, or at another epoch, by the time it gets to them.
     #[must_use]
-    pub fn confirmed_at(&self, epoch: u64) -> Self {
-        Control { confirmed: Some(EpochNumber::new(epoch)), ..self.clone() }
+    pub fn confirmed_at(&self, seen: &PathReport) -> Self {
+        let confirmed = Confirmed { path: seen.guid.clone(), epoch: Some(EpochNumber::new(seen.epoch)) };
+        Control { confirmed: Some(confirmed), ..self.clone() }
+    }
+
+    /// As [`confirmed_at`](Self::confirmed_at), for orders that hold at any epoch of the path.
+    #[must_use]
+    pub fn confirmed_path(&self, seen: &PathReport) -> Self {
+        let confirmed = Confirmed { path: seen.guid.clone(), epoch: None };
+        Control { confirmed: Some(confirmed), ..self.clone() }
     }
 
     /// A one-time token for the other node; good for 15 minutes.
@@ -159,6 +175,17 @@ impl Control {
         self.order(scope, Order::Snapshot).await
     }
 
+    /// The S3 endpoint of the path's source, for clients of its destination. None where it could only mislead: not known, or said to be on the
+    /// peer's own loopback while the peer is another machine.
+    pub fn source_endpoint(&self, path: PathGuid) -> Option<String> {
+        let handle = self.hub.handle(path)?;
+        if !handle.read().state.is_destination() {
+            return None;
+        }
+        let peer = self.hub.peers.by_node(handle.peer)?;
+        peer.row.card.reachable_endpoint().map(str::to_owned)
+    }
+
     pub fn report(&self) -> NodeReport {
         self.show_node()
     }
@@ -189,14 +216,22 @@ impl Control {
 
     fn handle(&self, scope: &Scope) -> Result<Arc<PathHandle>, ControlError> {
         let unknown = || ControlError::NotFound(format!("no protected path {scope} on this node; see tandem status"));
-        self.hub.by_scope(scope).ok_or_else(unknown)
+        let handle = self.hub.by_scope(scope).ok_or_else(unknown)?;
+        match &self.confirmed {
+            Some(confirmed) if confirmed.path != handle.guid.to_string() => {
+                let text = format!("{scope} was removed and made anew since it was confirmed: look at it again");
+                Err(ControlError::Conflict(text))
+            }
+            _ => Ok(handle),
+        }
     }
 
     /// Hands an order to the path's task and waits until it is recorded or refused.
     async fn order(&self, scope: &Scope, order: Order) -> Result<PathReport, ControlError> {
         let handle = self.handle(scope)?;
         let (sender, answer) = oneshot::channel();
-        let mail = Mail::Order { order, at: self.confirmed, answer: sender };
+        let at = self.confirmed.as_ref().and_then(|confirmed| confirmed.epoch);
+        let mail = Mail::Order { order, at, answer: sender };
         let stopping = || ControlError::Internal("the node is stopping".into());
         handle.mail.send(mail).await.map_err(|_| stopping())?;
         match answer.await {

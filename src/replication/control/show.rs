@@ -1,5 +1,6 @@
 //! Reports, from what the tasks have published.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tandem_storage::record::{SnapshotMeta, TransferPhase};
@@ -88,16 +89,17 @@ impl Control {
                     "{evidence}. Force or reattach the path on the node whose data shall win, or let it stand alone"
                 )
             }),
-            alarm: alarm(state).or_else(|| self.full(state)),
+            alarm: alarm(state).or_else(|| self.full(handle, state)),
             last_error: published.last_error.clone(),
             last_change: state.detail.changes.last().map(describe),
         }
     }
 
-    /// A Destination whose disk is low takes nothing more, whoever filled it.
-    fn full(&self, state: &PathState) -> Option<String> {
-        let low = state.is_destination() && self.hub.store.space().low;
-        low.then(|| "the disk of this node is nearly full: nothing is received until there is room".to_owned())
+    /// A Destination whose disk is low takes nothing more, whoever filled it. One with a little room left may find none for the next piece.
+    fn full(&self, handle: &PathHandle, state: &PathState) -> Option<String> {
+        let low = self.hub.store.space().low || handle.full.load(Ordering::Relaxed);
+        (state.is_destination() && low)
+            .then(|| "the disk of this node is nearly full: nothing is received until there is room".to_owned())
     }
 
     fn show_state(&self, handle: &PathHandle, published: &Published) -> String {

@@ -1,6 +1,7 @@
 //! The task that owns one path's state. Mail, time and finished jobs come in one by one; each is a step of the machine, committed, then
 //! acted upon. Between them the task settles: what is due by the state, the schedule and the plan is done until nothing is.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,9 +10,8 @@ use tandem_storage::types::{EpochNumber, Seq, SnapshotGuid, Timestamp, TransferG
 use tandem_storage::{CommitError, ReadError, Store};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::super::plan::{Plan, View, plan};
 use super::super::schedule::{self, Due, Marks, Stated};
-use super::super::ship::{Progress, ShipError, Tied};
+use super::super::ship::{Progress, Tied};
 use super::handle::{PathHandle, Published};
 use super::hub::Hub;
 use super::mail::{Mail, Order};
@@ -67,10 +67,14 @@ pub(super) struct Actor {
     pub(super) job: Option<Job>,
     /// A digest differed: the next shipment compares everything.
     pub(super) thorough: bool,
-    /// The last shipment met bytes of this snapshot that are damaged here.
-    spoilt: Option<SnapshotGuid>,
-    /// An operator has asked for a newer one than that.
-    given_up: Option<SnapshotGuid>,
+    /// The last shipment could not bring this snapshot over: bytes of it are damaged here, or the peer has no room for them.
+    pub(super) spoilt: Option<SnapshotGuid>,
+    /// An operator has asked for a newer one than that, or it has found no room for too long.
+    pub(super) given_up: Option<SnapshotGuid>,
+    /// Since when (monotonic) the peer has had no room for this snapshot.
+    pub(super) no_room: Option<(SnapshotGuid, Duration)>,
+    /// What an operator must decide on the other node before anything moves.
+    pub(super) undecided: Option<String>,
     /// Not before this monotonic time.
     paused_until: Duration,
     pub(super) last_error: Option<String>,
@@ -88,6 +92,7 @@ impl Actor {
             published: watch::Sender::new(Arc::new(published)),
             marks: Mutex::new(Marks::default()),
             progress: Arc::new(Progress::default()),
+            full: AtomicBool::new(false),
         });
         let actor = Actor {
             hub,
@@ -105,6 +110,8 @@ impl Actor {
             thorough: false,
             spoilt: None,
             given_up: None,
+            no_room: None,
+            undecided: None,
             paused_until: Duration::ZERO,
             last_error: None,
             removed: false,
@@ -226,32 +233,6 @@ impl Actor {
         }
     }
 
-    fn shipped(&mut self, transfer: TransferGuid, outcome: Result<(), ShipError>) {
-        let flight = match &self.job {
-            Some(Job::Shipping(flight, _)) if flight.transfer == transfer => *flight,
-            _ => return,
-        };
-        self.job = None;
-        // What the peer shows now is for the peer to say.
-        self.peer_view = None;
-        self.hub.bell(self.handle.peer).notify_one();
-        match outcome {
-            Ok(()) => {
-                self.thorough = false;
-                (self.spoilt, self.given_up, self.last_error) = (None, None, None);
-            }
-            Err(ShipError::Failed(super::super::message::Failure::DigestDiffers)) => {
-                self.thorough = true;
-                self.trouble(&ShipError::Failed(super::super::message::Failure::DigestDiffers));
-            }
-            Err(ShipError::Failed(super::super::message::Failure::NotCurrent) | ShipError::Stopped) => {}
-            Err(error) => {
-                self.spoilt = error.is_damage().then_some(flight.to);
-                self.trouble(&error);
-            }
-        }
-    }
-
     pub(super) async fn obey(
         &mut self,
         order: Order,
@@ -315,33 +296,11 @@ impl Actor {
                 break;
             }
         }
+        self.look_for_a_decision();
         self.schedule().await?;
         self.plan().await?;
         self.retain().await?;
         self.relieve().await
-    }
-
-    async fn plan(&mut self) -> Result<(), StepError> {
-        if self.job.is_some() || !matches!(self.state.detail.life, Life::Source(_)) {
-            return Ok(());
-        }
-        let Some(theirs) = self.peer_view.clone() else { return Ok(()) };
-        let metas = self.metas.clone();
-        let (mine, given_up) = (&self.state, self.given_up);
-        let planned = plan(&View { mine, snapshots: &metas, theirs: &theirs, given_up });
-        if planned == Plan::UpToDate {
-            self.last_error = None;
-        }
-        let fresh = TransferGuid::from_bytes(crate::clock::random_guid(&*self.hub.clock));
-        if let Some(mut flight) = planned.flight(self.state.epoch.number, fresh) {
-            // A transfer whose digest differed was dropped, and does not begin again under its name while its rows are swept.
-            let begun = theirs.transfer.is_some_and(|transfer| transfer.id == flight.transfer);
-            if self.thorough && !begun {
-                flight.transfer = fresh;
-            }
-            self.step(Event::Ship(flight)).await?;
-        }
-        Ok(())
     }
 
     async fn offered(&mut self, offer: &Offer) -> Result<Taking, Refused> {
@@ -367,7 +326,7 @@ impl Actor {
             transfer: self.transfer.clone(),
             lag,
             shipping,
-            last_error: self.last_error.clone(),
+            last_error: self.undecided.clone().or_else(|| self.last_error.clone()),
         };
         self.handle.published.send_replace(Arc::new(published));
     }

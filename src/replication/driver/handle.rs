@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -5,6 +6,7 @@ use tandem_storage::record::{SnapshotMeta, TransferRow};
 use tandem_storage::types::{NodeGuid, PathGuid, SnapshotGuid, Timestamp};
 use tokio::sync::{mpsc, watch};
 
+use super::super::message::Failure;
 use super::super::schedule::{Age, Marks};
 use super::super::ship::Progress;
 use super::mail::Mail;
@@ -57,6 +59,8 @@ pub(crate) struct PathHandle {
     pub published: watch::Sender<Arc<Published>>,
     pub marks: Mutex<Marks>,
     pub progress: Arc<Progress>,
+    /// The last bytes or rows that came found no room here.
+    pub full: AtomicBool,
 }
 
 impl PathHandle {
@@ -66,6 +70,16 @@ impl PathHandle {
 
     pub(crate) fn marks(&self) -> MutexGuard<'_, Marks> {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers, for the report, whether there was room for what came.
+    pub(crate) fn note_room<T>(&self, taken: Result<T, Failure>) -> Result<T, Failure> {
+        match &taken {
+            Ok(_) => self.full.store(false, Ordering::Relaxed),
+            Err(Failure::NoSpace) => self.full.store(true, Ordering::Relaxed),
+            Err(_) => {}
+        }
+        taken
     }
 
     /// Dropped when the task has much to read: what peers say they say again.

@@ -37,8 +37,10 @@ impl Hub {
 
     async fn greet(self: Arc<Self>, node: NodeGuid) {
         let bell = self.bell(node);
+        let mut introduced = false;
         loop {
             let Some(peer) = self.peers.by_node(node) else { return };
+            introduced = introduced || self.say_where(&peer).await;
             let handles: Vec<_> = self.handles().into_iter().filter(|handle| handle.peer == node).collect();
             if let Err(error) = self.hello(&peer, &handles).await {
                 tracing::debug!(peer = %peer.row.name, %error, "a hello was not answered");
@@ -50,6 +52,23 @@ impl Hub {
             let every = handles.iter().map(|handle| handle.read().state.detail.policy.every / 2).min();
             let pause = every.unwrap_or(SELDOM).clamp(OFTEN, SELDOM);
             let _ = tokio::time::timeout(pause, bell.notified()).await;
+        }
+    }
+
+    /// Tells a peer where this node is now: its address may be another one since the last start. Whether that needs no repeating.
+    async fn say_where(&self, peer: &Peer) -> bool {
+        let card = self.pairing.card().clone();
+        if !card.is_reachable() {
+            return true;
+        }
+        match self.ask(peer, Request::Here(card), HELLO_DEADLINE).await {
+            Ok(Answer::Failed(error)) => {
+                tracing::warn!(peer = %peer.row.name, %error, "the peer does not take this node's address");
+                true
+            }
+            // Below the protocol: one that does not know the message.
+            Ok(_) | Err(LinkError::Status(_)) => true,
+            Err(_) => false,
         }
     }
 

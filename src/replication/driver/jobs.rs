@@ -6,6 +6,7 @@ use tandem_storage::record::{Digest, Scope};
 use tandem_storage::types::{EpochNumber, PathGuid, Seq, SnapshotGuid, TransferGuid};
 use tandem_storage::{ReadError, Store};
 
+use super::super::manifest::Aside;
 use super::super::message::Attempt;
 use super::super::receive;
 use super::super::ship::{Shipment, Shipper, tied};
@@ -109,14 +110,11 @@ impl Rewind {
 }
 
 fn count(store: &Store, scope: &Scope, base: Seq, aside: Option<Seq>) -> Result<u64, ReadError> {
-    let Some(aside) = aside else { return Ok(0) };
-    let (mut entries, mut position) = (0, None);
-    loop {
-        let page = store.delta(scope, Some(base), aside, position, 512)?;
-        entries += page.entries.iter().filter(|entry| entry.key.bucket().is_some()).count() as u64;
-        match page.next {
-            Some(next) => position = Some(next),
-            None => return Ok(entries),
-        }
-    }
+    let Some(to) = aside else { return Ok(0) };
+    let mut entries = 0;
+    Aside { scope: scope.clone(), base, to }.lines(store, |lines| {
+        entries += lines.len() as u64;
+        true
+    })?;
+    Ok(entries)
 }

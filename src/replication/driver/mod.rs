@@ -9,6 +9,7 @@ mod jobs;
 mod keep;
 mod mail;
 mod serve;
+mod shipping;
 mod steps;
 #[cfg(test)]
 mod tests;

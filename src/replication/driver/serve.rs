@@ -10,6 +10,7 @@ use tandem_storage::types::{NodeGuid, PathGuid};
 use tokio::sync::oneshot;
 
 use super::super::message::{Answer, Attempt, BlobsHead, Envelope, Failure, HELLO_VIEWS, Request, Told};
+use super::super::peers::NodeCard;
 use super::super::wire::{BlobStream, Caller, Handler, decode, encode};
 use super::handle::PathHandle;
 use super::hub::Hub;
@@ -60,7 +61,7 @@ impl Answers {
             return None;
         }
         let outcome = match self.0.shared(head.attempt.path, peer) {
-            Some(_) => self.0.receiver.blobs(head.attempt, &mut stream).await,
+            Some(handle) => handle.note_room(self.0.receiver.blobs(head.attempt, &mut stream).await),
             None => Err(Failure::NoPath),
         };
         encode(&outcome.unwrap_or_else(Answer::Failed)).ok()
@@ -74,6 +75,7 @@ impl Hub {
             Request::Accept(view) => self.accepting(peer, &view, true).await,
             Request::MayAccept(view) => self.accepting(peer, &view, false).await,
             Request::Removed(path) => self.removed_by_peer(peer, path).await,
+            Request::Here(card) => self.moved(peer, card).await,
             Request::Offer(offer) => {
                 let handle = self.shared(offer.path, peer).ok_or(Failure::NoPath)?;
                 let (sender, answer) = oneshot::channel();
@@ -86,8 +88,7 @@ impl Hub {
                 self.receiver.lacking(attempt, hashes).await
             }
             Request::Rows { attempt, first, rows } => {
-                self.of(attempt, peer)?;
-                self.receiver.rows(attempt, first, rows).await
+                self.of(attempt, peer)?.note_room(self.receiver.rows(attempt, first, rows).await)
             }
             Request::Complete { attempt, rows, digest } => {
                 let handle = self.of(attempt, peer)?;
@@ -131,6 +132,16 @@ impl Hub {
             handle.tell(Mail::Heard { view: Box::new(view), asked: None, age: None });
         }
         Told::View { view: Box::new(published.view()), age }
+    }
+
+    /// A peer that started elsewhere, or under another name, says so; it is the same by its certificate.
+    async fn moved(&self, peer: NodeGuid, card: NodeCard) -> Result<Answer, Failure> {
+        if card.node != peer || !card.is_sane() || !card.is_reachable() {
+            return Err(Failure::Refused("a card of another node, or one that nobody could dial".into()));
+        }
+        self.peers.relocate(card).await.map_err(|error| Failure::Internal(error.to_string()))?;
+        self.bell(peer).notify_one();
+        Ok(Answer::Done)
     }
 
     async fn accepting(self: &Arc<Self>, peer: NodeGuid, view: &PathView, for_good: bool) -> Result<Answer, Failure> {

@@ -210,6 +210,28 @@ fn divergence_is_detected() {
 }
 
 #[test]
+fn a_conflict_of_the_peer_is_told_here_until_this_side_is_newer_than_its_evidence() {
+    let mut lines = lines("1a 1b", "*1a");
+    assert_eq!(needs_operator(&lines.mine, &lines.theirs), None);
+    let mut theirs = lines.mine.epoch;
+    theirs.number = EpochNumber::new(4);
+    let evidence = Evidence {
+        disagreement: Disagreement::OwnEpochForgotten,
+        mine: lines.mine.epoch,
+        theirs,
+        my_newest: None,
+        their_newest: None,
+        at: Timestamp::default(),
+    };
+    let Life::Destination(destination) = &mut lines.theirs.life else { panic!("a destination") };
+    destination.phase = DestinationPhase::Conflict(Box::new(evidence));
+    lines.mine.epoch.number = EpochNumber::new(4);
+    assert!(needs_operator(&lines.mine, &lines.theirs).is_some_and(|reason| reason.contains("in conflict")));
+    lines.mine.epoch.number = EpochNumber::new(5);
+    assert_eq!(needs_operator(&lines.mine, &lines.theirs), None);
+}
+
+#[test]
 fn nothing_travels_to_who_does_not_follow() {
     let mut other = lines("1a 1b", "*1a");
     other.theirs.epoch = Epoch { number: EpochNumber::new(9), ..other.theirs.epoch };
@@ -217,6 +239,11 @@ fn nothing_travels_to_who_does_not_follow() {
     let (by, acked, in_flight) = (crate::role::machine::Decider::Operator, None, None);
     other.theirs.life = Life::Standalone(Standalone { by, acked, in_flight, asked: Vec::new() });
     assert_eq!(other.plan(), Plan::Wait(Waiting::StandsAlone));
+    assert!(needs_operator(&other.mine, &other.theirs).is_some_and(|reason| reason.contains("reattach")));
+    // A reattach here, which the peer has not heard of yet.
+    let ended = other.theirs.epoch;
+    let other = other.source(|source| source.supersedes = Some(ended));
+    assert_eq!(needs_operator(&other.mine, &other.theirs), None);
     let mut busy = lines("1a 1b", "*1a");
     let Life::Destination(destination) = &mut busy.theirs.life else { panic!("a destination") };
     destination.phase = DestinationPhase::Promoting(Takeover::Force);

@@ -43,6 +43,11 @@ impl ShipError {
         let (ShipError::Blob(error) | ShipError::Read(ReadError::Blob(error))) = self else { return false };
         matches!(error, BlobError::Damaged(_) | BlobError::Missing(_))
     }
+
+    /// Whether the peer has no room for it.
+    pub(crate) fn is_no_space(&self) -> bool {
+        matches!(self, ShipError::Failed(Failure::NoSpace))
+    }
 }
 
 /// How far a shipment is, for reports.

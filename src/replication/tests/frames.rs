@@ -274,6 +274,13 @@ impl World {
     fn request(&mut self) -> Request {
         match self.dice.below(24) {
             0 | 1 => Request::Hello((0..self.dice.below(4)).map(|_| self.view()).collect()),
+            2 if self.dice.one_in(2) => Request::Here(NodeCard {
+                node: if self.dice.one_in(2) { PEER } else { VICTIM },
+                name: ["peer", "other", "", "a b"][self.dice.below(4)].into(),
+                address: ["127.0.0.1:1", "127.0.0.1:2", "0.0.0.0:1", "no address"][self.dice.below(4)].into(),
+                s3_endpoint: String::new(),
+                admin_endpoint: String::new(),
+            }),
             2 => Request::Accept(Box::new(self.view())),
             3 => Request::MayAccept(Box::new(self.view())),
             4 if self.dice.one_in(8) => Request::Removed(PathGuid::from_bytes([1 + self.dice.below(2) as u8; 16])),

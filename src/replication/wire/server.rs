@@ -1,8 +1,8 @@
 //! The listening end: handshakes, who may call what, limits.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tandem_storage::types::NodeGuid;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -30,12 +30,14 @@ pub(crate) struct Limits {
     /// Nobody has shown a certificate yet. One more, and the oldest gives way: a peer's takes milliseconds, an idle one until its deadline.
     pub handshakes: usize,
     pub peers: usize,
+    /// Of those, one peer's. One that lost its link may dial several times before the old connections are known to be dead.
+    pub of_one_peer: usize,
     /// Unknown certificates, while pairing is open.
     pub strangers: usize,
 }
 
 impl Limits {
-    pub(crate) const USUAL: Limits = Limits { handshakes: 256, peers: 64, strangers: 8 };
+    pub(crate) const USUAL: Limits = Limits { handshakes: 256, peers: 64, of_one_peer: 8, strangers: 8 };
 }
 
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
@@ -45,7 +47,7 @@ const STRANGER_MESSAGE_MAX: usize = 16 * 1024;
 const SILENCE: Duration = Duration::from_secs(30);
 const KEEPALIVE: Duration = Duration::from_secs(5);
 const WINDOW: u32 = 4 * 1024 * 1024;
-/// Blob streams at once: each may hold a piece in memory.
+/// Blob streams of one peer at once: each may hold a piece in memory. More wait, for that peer's own only: a slow peer keeps no other waiting.
 const BLOB_STREAMS_MAX: usize = 4;
 
 /// Who is calling, by certificate.
@@ -66,9 +68,38 @@ struct Server<H> {
     handler: Arc<H>,
     pins: Arc<Pins>,
     acceptor: TlsAcceptor,
+    limits: Limits,
     peers: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
+    /// By peer; as few as have ever been paired since the start.
+    places: Mutex<HashMap<NodeGuid, Arc<PeerPlaces>>>,
+}
+
+/// What one peer may have at once.
+struct PeerPlaces {
+    connections: Arc<Semaphore>,
     blob_streams: Semaphore,
+}
+
+/// A connection's places, among all of its kind and among its peer's.
+type Place = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
+
+impl<H> Server<H> {
+    fn places_of(&self, peer: NodeGuid) -> Arc<PeerPlaces> {
+        let fresh = || PeerPlaces {
+            connections: Arc::new(Semaphore::new(self.limits.of_one_peer)),
+            blob_streams: Semaphore::new(BLOB_STREAMS_MAX),
+        };
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.entry(peer).or_insert_with(|| Arc::new(fresh())).clone()
+    }
+
+    /// None: all are taken.
+    fn place(&self, known: Option<NodeGuid>) -> Option<Place> {
+        let Some(peer) = known else { return Some((self.strangers.clone().try_acquire_owned().ok()?, None)) };
+        let own = self.places_of(peer).connections.clone().try_acquire_owned().ok()?;
+        Some((self.peers.clone().try_acquire_owned().ok()?, Some(own)))
+    }
 }
 
 /// Connections that have not shown a certificate yet, oldest first.
@@ -105,9 +136,10 @@ pub(crate) async fn serve<H: Handler>(
         handler,
         pins,
         acceptor: TlsAcceptor::from(Arc::new(config)),
+        limits,
         peers: Arc::new(Semaphore::new(limits.peers)),
         strangers: Arc::new(Semaphore::new(limits.strangers)),
-        blob_streams: Semaphore::new(BLOB_STREAMS_MAX),
+        places: Mutex::default(),
     });
     let mut handshakes = Handshakes { max: limits.handshakes, running: VecDeque::new() };
     let mut tasks = tokio::task::JoinSet::new();
@@ -163,9 +195,10 @@ async fn serve_connection<H: Handler>(server: Arc<Server<H>>, stream: TlsStream<
     }
     let shown = session.peer_certificates().and_then(|chain| chain.first());
     let Some(fingerprint) = shown.map(Fingerprint::of) else { return };
-    let known = server.pins.node(&fingerprint).is_some();
-    let (places, whose) = if known { (&server.peers, "peers") } else { (&server.strangers, "strangers") };
-    let Ok(_place) = places.clone().try_acquire_owned() else {
+    let peer = server.pins.node(&fingerprint);
+    let known = peer.is_some();
+    let Some(_place) = server.place(peer) else {
+        let whose = peer.map_or_else(|| "strangers".to_owned(), |peer| format!("peers, or of {peer}"));
         return tracing::warn!("too many connections of {whose} on the replication port; one was refused");
     };
     let caller = Arc::new(Caller { fingerprint, pairing: std::sync::Mutex::default() });
@@ -255,7 +288,8 @@ async fn blobs<H: Handler>(
     peer: NodeGuid,
     request: Request<Incoming>,
 ) -> Result<Vec<u8>, StatusCode> {
-    let permit = server.blob_streams.acquire().await;
+    let places = server.places_of(peer);
+    let permit = places.blob_streams.acquire().await;
     let _permit = permit.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
     let stream = BlobStream::new(request.into_body());
     server.handler.blobs(peer, stream).await.ok_or(StatusCode::BAD_REQUEST)

@@ -180,7 +180,7 @@ async fn strangers_may_pair_and_nothing_else_and_a_withdrawn_pin_counts_at_once(
 
 #[tokio::test]
 async fn idle_connections_and_strangers_keep_no_peer_out() {
-    let pair = limited(true, Limits { handshakes: 4, peers: 1, strangers: 2 }).await;
+    let pair = limited(true, Limits { handshakes: 4, peers: 1, of_one_peer: 1, strangers: 2 }).await;
     let message = "x".to_string();
     let mut idle = Vec::new();
     for _ in 0..20 {
@@ -204,6 +204,66 @@ async fn idle_connections_and_strangers_keep_no_peer_out() {
     let soon = Duration::from_secs(5);
     assert_eq!(pair.link.call::<_, String>(CALL, &message, soon).await.unwrap(), message);
     drop(idle);
+}
+
+/// A further peer, and a link of its.
+fn further(pair: &Pair, node: u8) -> Link {
+    let identity = |node: u8, dir: &str| {
+        NodeIdentity::load_or_make(&pair.dirs[1].path().join(dir), NodeGuid::from_bytes([node; 16])).unwrap()
+    };
+    let (first, second) = (identity(1, "."), identity(node, "further"));
+    let pinned = [(&first, 1), (&second, node)]
+        .map(|(identity, node)| (identity.fingerprint(), NodeGuid::from_bytes([node; 16])));
+    pair.pins.replace(HashMap::from(pinned));
+    dial(Arc::new(second), pair.address, pair.server)
+}
+
+#[tokio::test]
+async fn a_peer_whose_streams_stand_still_keeps_no_other_waiting() {
+    let pair = pair(true).await;
+    let other = further(&pair, 2);
+    let slow = Arc::new(pair.link);
+    let mut standing = Vec::new();
+    for _ in 0..8 {
+        let (sender, chunks) = mpsc::channel(2);
+        let link = slow.clone();
+        let streaming = tokio::spawn(async move { link.stream::<u64>(BLOBS, chunks, DEADLINE).await });
+        let mut out = BytesMut::new();
+        encode_blob(&mut out, ContentHash::of(b"x"), BlobKind::Data, b"x");
+        sender.send(out.freeze()).await.unwrap();
+        // Once it has taken that, it is under way, or waits for a place.
+        drop(sender.reserve_many(2).await.unwrap());
+        standing.push((sender, streaming));
+    }
+    let (sender, chunks) = mpsc::channel(2);
+    let mut out = BytesMut::new();
+    encode_blob(&mut out, ContentHash::of(b"yy"), BlobKind::Data, b"yy");
+    encode_end(&mut out);
+    sender.send(out.freeze()).await.unwrap();
+    drop(sender);
+    let soon = Duration::from_secs(5);
+    assert_eq!(other.stream::<u64>(BLOBS, chunks, soon).await.unwrap(), 2);
+    // Nor do its calls wait behind its streams.
+    assert_eq!(slow.call::<_, String>(CALL, &"x".to_string(), soon).await.unwrap(), "x");
+    for (_, streaming) in standing {
+        streaming.abort();
+    }
+}
+
+#[tokio::test]
+async fn one_peer_does_not_take_every_place() {
+    let pair = limited(true, Limits { handshakes: 16, peers: 4, of_one_peer: 2, strangers: 1 }).await;
+    let other = further(&pair, 2);
+    let message = "x".to_string();
+    let client = NodeIdentity::load_or_make(pair.dirs[1].path(), NodeGuid::from_bytes([1; 16])).unwrap();
+    let client = Arc::new(client);
+    let greedy: Vec<_> = (0..5).map(|_| dial(client.clone(), pair.address, pair.server)).collect();
+    let mut let_in = 0;
+    for link in &greedy {
+        let_in += usize::from(link.call::<_, String>(CALL, &message, DEADLINE).await.is_ok());
+    }
+    assert_eq!(let_in, 2);
+    assert_eq!(other.call::<_, String>(CALL, &message, DEADLINE).await.unwrap(), message);
 }
 
 #[tokio::test]

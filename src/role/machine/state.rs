@@ -44,6 +44,16 @@ pub enum Life {
     Standalone(Standalone),
 }
 
+impl Life {
+    pub(super) fn conflict(&self) -> Option<&Evidence> {
+        match self {
+            Life::Source(Source { phase: SourcePhase::Conflict(evidence), .. })
+            | Life::Destination(Destination { phase: DestinationPhase::Conflict(evidence), .. }) => Some(evidence),
+            _ => None,
+        }
+    }
+}
+
 /// The writable side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
@@ -271,11 +281,7 @@ impl PathState {
     }
 
     pub fn conflict(&self) -> Option<&Evidence> {
-        match &self.detail.life {
-            Life::Source(Source { phase: SourcePhase::Conflict(evidence), .. })
-            | Life::Destination(Destination { phase: DestinationPhase::Conflict(evidence), .. }) => Some(evidence),
-            _ => None,
-        }
+        self.detail.life.conflict()
     }
 
     /// Snapshots that a Source keeps for its peer alone. The retention cap takes these; what it writes on from it does not.

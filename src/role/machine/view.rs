@@ -2,7 +2,8 @@ use serde::{Deserialize, Serialize};
 use tandem_storage::record::{Scope, SnapshotMeta, TransferPhase, TransferRow};
 use tandem_storage::types::{Epoch, EpochNumber, NodeGuid, PathGuid, SnapshotGuid, Timestamp, TransferGuid};
 
-use super::state::{Destination, DestinationPhase, Facts, Life, PathState, Policy, Source, SourcePhase};
+use super::evidence::Evidence;
+use super::state::{Facts, Life, PathState, Policy};
 
 /// What a node says of a path to its peer: only what is durable. Views may be lost, repeated, and come late; the machine draws
 /// only such conclusions from a view as stay true when the speaker has moved on since.
@@ -73,12 +74,12 @@ impl PathView {
     /// at the end of all numbers could open none after it.
     pub fn is_sane(&self) -> bool {
         let told = self.snapshots.len() <= 2 * Self::SNAPSHOTS && self.snapshots.iter().all(is_sane_snapshot);
-        let evidence = match &self.life {
-            Life::Source(Source { phase: SourcePhase::Conflict(evidence), .. })
-            | Life::Destination(Destination { phase: DestinationPhase::Conflict(evidence), .. }) => evidence.is_sane(),
-            _ => true,
-        };
+        let evidence = self.life.conflict().is_none_or(Evidence::is_sane);
         is_sane_epoch(self.epoch.number) && self.policy.check().is_ok() && told && evidence
+    }
+
+    pub fn conflict(&self) -> Option<&Evidence> {
+        self.life.conflict()
     }
 
     /// What the speaker shows its readers, if it is a destination with a restore point.

@@ -145,7 +145,8 @@ fn snapshot(tx: &mut Tx<'_>, readable: &Readable, spec: SnapshotSpec) -> Result<
     let mut created = spec.created;
     if !follows {
         each_snapshot(tx, spec.path, &mut |newest| {
-            created = created.max(newest.meta.created);
+            // Later, not only as late: who compares times must see which came after which.
+            created = created.max(newest.meta.created.plus_micros(1));
             false
         })?;
     }
