@@ -270,6 +270,7 @@ async fn open_store(config: &Config, clock: &SharedClock) -> Result<Store, NodeE
         reserve_bytes: config.reserve.get(),
         checkpoint_every_bytes: config.checkpoint_every.get(),
         cache_bytes: config.cache.as_usize(),
+        memtable_writes: Options::MEMTABLE_WRITES,
         journal_file_bytes: 64 << 20,
     };
     let dir = config.data_dir.clone();

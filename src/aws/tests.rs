@@ -74,6 +74,7 @@ impl Bench {
             reserve_bytes: 0,
             checkpoint_every_bytes: 1 << 30,
             cache_bytes: 8 << 20,
+            memtable_writes: 64,
             journal_file_bytes: 64 << 20,
         };
         let store = Store::open(Arc::new(RealDisk::new(dir.path()).expect("a disk")), options).expect("a store");

@@ -66,6 +66,7 @@ fn offline(dir: &Path, engine: Engine, depth: Depth) -> Result<CheckReport, CliE
         checkpoint_every_bytes: u64::MAX,
         journal_file_bytes: 64 << 20,
         cache_bytes: 64 << 20,
+        memtable_writes: Options::MEMTABLE_WRITES,
     };
     let store = Store::open(Arc::new(disk), options).map_err(|error| failed(error.to_string()))?;
     let told = ProgressLine::new();

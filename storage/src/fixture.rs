@@ -81,6 +81,7 @@ pub(crate) fn options() -> Options {
         reserve_bytes: 0,
         checkpoint_every_bytes: 1 << 20,
         cache_bytes: 1 << 20,
+        memtable_writes: 16,
         journal_file_bytes: 64 << 20,
     }
 }

@@ -135,6 +135,7 @@ impl Node {
             reserve_bytes: 0,
             checkpoint_every_bytes: 16 << 20,
             cache_bytes: 16 << 20,
+            memtable_writes: 64,
             journal_file_bytes: 64 << 20,
         };
         // The directory of a killed node is free once its threads have gone.

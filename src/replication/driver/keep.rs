@@ -219,6 +219,7 @@ mod tests {
             reserve_bytes: 0,
             checkpoint_every_bytes: 16 << 20,
             cache_bytes: 16 << 20,
+            memtable_writes: 64,
             journal_file_bytes: 64 << 20,
         };
         Store::open(Arc::new(RealDisk::new(dir).unwrap()), options).unwrap()

@@ -50,6 +50,7 @@ fn open_store_on(disk: &SimDisk, low_watermark_bytes: u64) -> Store {
         reserve_bytes: 0,
         checkpoint_every_bytes: 16 << 20,
         cache_bytes: 16 << 20,
+        memtable_writes: 64,
         journal_file_bytes: 64 << 20,
     };
     Store::open(Arc::new(disk.clone()), options).unwrap()

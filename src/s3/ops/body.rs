@@ -26,7 +26,8 @@ pub(super) async fn receive(store: &Store, payload: Payload) -> Result<(StagedBo
     match payload.declared_size() {
         Some(size) if size > UPLOAD_BYTES_MAX => Err(S3Error::of(ErrorCode::EntityTooLarge).closing()),
         Some(size) if size <= SMALL_BODY_MAX as u64 => receive_small(store, payload).await,
-        _ => receive_large(store, payload).await,
+        // Boxed, so that a small body's request is not as large as a large one's.
+        _ => Box::pin(receive_large(store, payload)).await,
     }
 }
 

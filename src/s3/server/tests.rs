@@ -52,6 +52,7 @@ impl Running {
             reserve_bytes: 0,
             checkpoint_every_bytes: 64 << 20,
             cache_bytes: 16 << 20,
+            memtable_writes: 64,
             journal_file_bytes: 64 << 20,
         };
         let disk = RealDisk::new(dir.path()).expect("a disk");

@@ -58,6 +58,7 @@ fn options() -> Options {
         reserve_bytes: 0,
         checkpoint_every_bytes: 1 << 30,
         cache_bytes: 1 << 20,
+        memtable_writes: 64,
         journal_file_bytes: 64 << 20,
     }
 }

@@ -39,6 +39,7 @@ impl Bed {
             reserve_bytes: 0,
             checkpoint_every_bytes: 64 << 20,
             cache_bytes: 64 << 20,
+            memtable_writes: Options::MEMTABLE_WRITES,
             journal_file_bytes: 64 << 20,
         };
         let store = Store::open(disk, options).expect("the store opens");

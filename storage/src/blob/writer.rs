@@ -21,7 +21,8 @@ pub struct BodyWriter {
     store: Arc<BlobStore>,
     /// The body while it is small; later what has not filled a write.
     buffer: Vec<u8>,
-    piece: Option<PieceWriter>,
+    /// Boxed: it carries a hasher's state of two kilobytes, and most bodies never have one.
+    piece: Option<Box<PieceWriter>>,
     children: Vec<RecipeChild>,
     blobs: Vec<StagedBlob>,
     /// Low bytes of instances whose directory entry is not durable yet.
@@ -109,7 +110,7 @@ impl BodyWriter {
             self.store.space.admit(taken.len() as u64)?;
             let mut piece = match self.piece.take() {
                 Some(piece) => piece,
-                None => PieceWriter::create(&self.store)?,
+                None => Box::new(PieceWriter::create(&self.store)?),
             };
             piece.write(taken)?;
             let full = piece.len() == PIECE_BYTES as u64;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::committer::{Checkpoint, Writing};
 use super::core::Core;
-use super::engine::{Engine, EngineError, EngineWrite, RedbEngine, Table, View};
+use super::engine::{Buffered, Engine, EngineError, EngineWrite, RedbEngine, Table, View};
 use super::format::Format;
 use super::gates::Gates;
 use super::layout::{Span, meta_row, parse_number};
@@ -85,10 +85,11 @@ fn engine_exists(disk: &dyn Disk, engine: EngineKind) -> Result<bool, OpenError>
 }
 
 fn open_engine(disk: &dyn Disk, options: &Options) -> Result<Box<dyn Engine>, OpenError> {
+    let (cache, gathered) = (options.cache_bytes, options.memtable_writes);
     Ok(match options.engine {
-        EngineKind::Redb => Box::new(RedbEngine::open(disk, options.cache_bytes)?),
+        EngineKind::Redb => Box::new(Buffered::new(RedbEngine::open(disk, cache)?, gathered)),
         #[cfg(feature = "sled")]
-        EngineKind::Sled => Box::new(super::engine::SledEngine::open(disk, options.cache_bytes)?),
+        EngineKind::Sled => Box::new(Buffered::new(super::engine::SledEngine::open(disk, cache)?, gathered)),
     })
 }
 

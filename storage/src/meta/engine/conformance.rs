@@ -15,14 +15,31 @@ fn sled(dir: &Path) -> Box<dyn Engine> {
     Box::new(SledEngine::open(&RealDisk::new(dir).unwrap(), 1 << 20).unwrap())
 }
 
+/// Gathers `WRITES` writes: few enough that the tests' batches go to the engine at times, stay in memory, and are split between both.
+fn buffered<const WRITES: usize>(dir: &Path) -> Box<dyn Engine> {
+    Box::new(Buffered::new(RedbEngine::open(&RealDisk::new(dir).unwrap(), 1 << 20).unwrap(), WRITES))
+}
+
+#[cfg(feature = "sled")]
+fn buffered_sled(dir: &Path) -> Box<dyn Engine> {
+    Box::new(Buffered::new(SledEngine::open(&RealDisk::new(dir).unwrap(), 1 << 20).unwrap(), 3))
+}
+
 macro_rules! conformance {
     ($($name:ident),* $(,)?) => {
         mod redb_engine {
             $(#[test] fn $name() { super::$name(super::redb); })*
         }
+        mod buffered_engine {
+            $(#[test] fn $name() { for open in [super::buffered::<0>, super::buffered::<3>, super::buffered::<1000>] { super::$name(open); } })*
+        }
         #[cfg(feature = "sled")]
         mod sled_engine {
             $(#[test] fn $name() { super::$name(super::sled); })*
+        }
+        #[cfg(feature = "sled")]
+        mod buffered_sled_engine {
+            $(#[test] fn $name() { super::$name(super::buffered_sled); })*
         }
     };
 }

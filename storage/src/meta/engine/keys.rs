@@ -11,18 +11,23 @@ pub(super) fn prefixed(out: &mut Vec<u8>, table: Table, key: &[u8]) {
     out.extend_from_slice(key);
 }
 
-/// The tree's bounds for a range of one table; none when the range is empty.
-pub(super) fn prefixed_range(table: Table, (from, until): KeyRange<'_>) -> Option<(Bound<Vec<u8>>, Bound<Vec<u8>>)> {
-    let empty = match (from, until) {
+/// Whether no key can be in the range.
+pub(super) fn is_empty((from, until): KeyRange<'_>) -> bool {
+    match (from, until) {
         (Bound::Included(from), Bound::Included(until)) => from > until,
         (Bound::Included(from) | Bound::Excluded(from), Bound::Excluded(until) | Bound::Included(until)) => {
             from >= until
         }
         _ => false,
-    };
-    if empty {
+    }
+}
+
+/// The tree's bounds for a range of one table; none when the range is empty.
+pub(super) fn prefixed_range(table: Table, range: KeyRange<'_>) -> Option<(Bound<Vec<u8>>, Bound<Vec<u8>>)> {
+    if is_empty(range) {
         return None;
     }
+    let (from, until) = range;
     let full = |key: &[u8]| {
         let mut out = Vec::with_capacity(key.len() + 1);
         prefixed(&mut out, table, key);

@@ -1,14 +1,19 @@
-//! What the store asks of a key-value engine. Two implementations: redb (default) and sled (feature `sled`).
+//! What the store asks of a key-value engine. Two implementations: redb (default) and sled (feature `sled`), each behind a table in
+//! memory ([`Buffered`]).
 
+mod buffered;
 #[cfg(test)]
 mod conformance;
 mod keys;
+mod memtable;
+mod merge;
 mod redb;
 #[cfg(feature = "sled")]
 mod sled;
 
 use std::ops::{Bound, ControlFlow};
 
+pub(crate) use buffered::Buffered;
 pub(crate) use redb::{FILE as REDB_FILE, RedbEngine};
 #[cfg(feature = "sled")]
 pub(crate) use sled::{DIR as SLED_DIR, SledEngine};

@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use redb::{
     Database, Durability, Range, ReadOnlyTable, ReadableDatabase, ReadableTableMetadata, StorageBackend,
     TableDefinition,
@@ -24,8 +25,12 @@ const FRESH: &str = "meta.redb.new";
 const COMPACT_ABOVE_BYTES: u64 = 64 * 1024 * 1024;
 
 pub(crate) struct RedbEngine {
+    /// The newest rows, shared by all views: to open them costs a transaction, and they change only here. Before `db`: it goes first.
+    rows: ArcSwap<Rows>,
     db: Database,
 }
+
+type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 impl RedbEngine {
     /// Opens, or makes, the database at its last checkpoint.
@@ -35,14 +40,13 @@ impl RedbEngine {
             other => (other.map_err(failed)?, false),
         };
         let backend = DiskBackend { file: Arc::clone(&file) };
-        let db = Database::builder().set_cache_size(cache_bytes).create_with_backend(backend).map_err(failed)?;
-        let mut engine = RedbEngine { db };
-        engine.checkpoint()?;
+        let mut db = Database::builder().set_cache_size(cache_bytes).create_with_backend(backend).map_err(failed)?;
+        commit(&db, &[], Durability::Immediate)?;
         if fresh {
             disk.rename(FRESH, FILE).and_then(|()| disk.sync_dir("")).map_err(failed)?;
         }
-        engine.compact_if_sparse(&*file)?;
-        Ok(engine)
+        compact_if_sparse(&mut db, &*file)?;
+        Ok(RedbEngine { rows: ArcSwap::from_pointee(newest(&db)?), db })
     }
 
     fn create(disk: &dyn Disk) -> io::Result<Arc<dyn DiskFile>> {
@@ -52,46 +56,54 @@ impl RedbEngine {
         }
     }
 
-    fn compact_if_sparse(&mut self, file: &dyn DiskFile) -> Result<(), EngineError> {
-        let total = file.len().map_err(failed)?;
-        if total <= COMPACT_ABOVE_BYTES {
-            return Ok(());
-        }
-        let used = {
-            let read = self.db.begin_read().map_err(failed)?;
-            let stats = read.open_table(ROWS).map_err(failed)?.stats().map_err(failed)?;
-            stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes()
-        };
-        if used < total / 4 {
-            self.db.compact().map_err(failed)?;
-        }
+    fn commit(&self, writes: &[EngineWrite], durability: Durability) -> Result<(), EngineError> {
+        commit(&self.db, writes, durability)?;
+        self.rows.store(Arc::new(newest(&self.db)?));
         Ok(())
     }
+}
 
-    fn commit(&self, writes: &[EngineWrite], durability: Durability) -> Result<(), EngineError> {
-        let mut transaction = self.db.begin_write().map_err(failed)?;
-        transaction.set_durability(durability).map_err(failed)?;
-        // With it a crash costs the next open nothing: the allocator's state is in the durable commit.
-        transaction.set_quick_repair(matches!(durability, Durability::Immediate));
-        {
-            let mut rows = transaction.open_table(ROWS).map_err(failed)?;
-            let mut key = Vec::with_capacity(128);
-            for write in writes {
-                prefixed(&mut key, write.table, &write.key);
-                match &write.value {
-                    Some(value) => drop(rows.insert(&key[..], &value[..]).map_err(failed)?),
-                    None => drop(rows.remove(&key[..]).map_err(failed)?),
-                }
+fn newest(db: &Database) -> Result<Rows, EngineError> {
+    db.begin_read().map_err(failed)?.open_table(ROWS).map_err(failed)
+}
+
+fn compact_if_sparse(db: &mut Database, file: &dyn DiskFile) -> Result<(), EngineError> {
+    let total = file.len().map_err(failed)?;
+    if total <= COMPACT_ABOVE_BYTES {
+        return Ok(());
+    }
+    let used = {
+        let stats = newest(db)?.stats().map_err(failed)?;
+        stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes()
+    };
+    if used < total / 4 {
+        db.compact().map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn commit(db: &Database, writes: &[EngineWrite], durability: Durability) -> Result<(), EngineError> {
+    let mut transaction = db.begin_write().map_err(failed)?;
+    transaction.set_durability(durability).map_err(failed)?;
+    // With it a crash costs the next open nothing: the allocator's state is in the durable commit.
+    transaction.set_quick_repair(matches!(durability, Durability::Immediate));
+    {
+        let mut rows = transaction.open_table(ROWS).map_err(failed)?;
+        let mut key = Vec::with_capacity(128);
+        for write in writes {
+            prefixed(&mut key, write.table, &write.key);
+            match &write.value {
+                Some(value) => drop(rows.insert(&key[..], &value[..]).map_err(failed)?),
+                None => drop(rows.remove(&key[..]).map_err(failed)?),
             }
         }
-        transaction.commit().map_err(failed)
     }
+    transaction.commit().map_err(failed)
 }
 
 impl Engine for RedbEngine {
     fn view(&self) -> Result<Box<dyn View + '_>, EngineError> {
-        let read = self.db.begin_read().map_err(failed)?;
-        Ok(Box::new(RedbView { rows: read.open_table(ROWS).map_err(failed)? }))
+        Ok(Box::new(RedbView { rows: self.rows.load_full() }))
     }
 
     fn apply(&self, writes: &[EngineWrite]) -> Result<(), EngineError> {
@@ -105,7 +117,7 @@ impl Engine for RedbEngine {
 
 /// A read transaction; the table keeps it.
 struct RedbView {
-    rows: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    rows: Arc<Rows>,
 }
 
 impl View for RedbView {
