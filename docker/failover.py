@@ -1,4 +1,4 @@
-"""Protects the endpoint of node a, fails over to b, and checks both sides with boto3. Run by docker/test."""
+"""Protects the endpoint of node a, fails over to b, then kills b and forces a; checks both sides with boto3. Run by docker/test."""
 
 import os
 import subprocess
@@ -28,9 +28,12 @@ def tandem(service, *words):
     return done.returncode == 0
 
 
-def address(service):
-    form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+def inspect(service, form):
     return subprocess.run(["docker", "inspect", "-f", form, container(service)], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def address(service):
+    return inspect(service, "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}")
 
 
 def client(service):
@@ -55,6 +58,7 @@ def wait_until(what, check):
 
 a, b = client("a"), client("b")
 wait_until("both nodes answer", lambda: a.list_buckets() and b.list_buckets())
+wait_until("both are healthy", lambda: [inspect(service, "{{.State.Health.Status}}") for service in "ab"] == ["healthy"] * 2)
 wait_until("the endpoint is protected", lambda: tandem("a", "path", "create", "/", "--peer", "b", "--interval", "2"))
 a.create_bucket(Bucket="prod-bucket")
 a.put_object(Bucket="prod-bucket", Key="before", Body=b"written on a")
@@ -67,4 +71,16 @@ except ClientError as error:
 assert tandem("b", "failover", "--graceful", "--yes")
 b.put_object(Bucket="prod-bucket", Key="after", Body=b"written on b")
 wait_until("a follows", lambda: a.get_object(Bucket="prod-bucket", Key="after")["Body"].read() == b"written on b")
-print("failed over: b is the source, a follows")
+print("failed over: b is the source, a follows", flush=True)
+
+subprocess.run(["docker", "kill", container("b")], check=True, capture_output=True)
+assert tandem("a", "failover", "--force", "--yes")
+a.put_object(Bucket="prod-bucket", Key="forced", Body=b"written on a, with b gone")
+subprocess.run(["docker", "start", container("b")], check=True, capture_output=True)
+# It may have another address.
+wait_until(
+    "b comes back and follows",
+    lambda: client("b").get_object(Bucket="prod-bucket", Key="forced")["Body"].read() == b"written on a, with b gone",
+)
+assert tandem("b", "diverged")
+print("failed over by force: a is the source, b follows")

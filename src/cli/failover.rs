@@ -77,7 +77,7 @@ impl FailoverArgs {
     }
 
     fn question(&self, before: &PathReport) -> String {
-        let lag = output::seconds(before.rpo_lag_seconds);
+        let lag = output::lag(before);
         let here = format!("{} is {} here, epoch {}, lag {lag}.", before.path, before.role, before.epoch);
         let effect = match (self.mode(), before.role.as_str()) {
             (Some(Mode::Graceful), "Source") => {

@@ -5,6 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::CliError;
+use crate::replication::report::PathReport;
 
 /// One line to standard output.
 pub fn line(text: &str) -> Result<(), CliError> {
@@ -67,6 +68,12 @@ pub fn seconds(value: Option<f64>) -> String {
             }
         }
     }
+}
+
+/// A path's lag; one that is only worked out from wall clocks is marked.
+pub fn lag(path: &PathReport) -> String {
+    let proven = if path.lag_proven || path.rpo_lag_seconds.is_none() { "" } else { " (unproven)" };
+    format!("{}{proven}", seconds(path.rpo_lag_seconds))
 }
 
 /// `12.3 MiB`

@@ -112,8 +112,6 @@ pub fn paths_table(paths: &[PathReport]) -> String {
     let mut table =
         Table::new(&["PATH", "ROLE", "STATE", "WRITES", "EPOCH", "PEER", "EVERY", "LAG", "RESTORE POINT", "TRANSFER"]);
     for path in paths {
-        let lag = output::seconds(path.rpo_lag_seconds);
-        let proven = if path.lag_proven || path.rpo_lag_seconds.is_none() { "" } else { " (unproven)" };
         let transfer = path.transfer.as_ref().map_or(String::new(), |transfer| {
             format!("{} {} {}", transfer.step, transfer.phase, output::bytes(transfer.bytes_sent))
         });
@@ -125,7 +123,7 @@ pub fn paths_table(paths: &[PathReport]) -> String {
             path.epoch.to_string(),
             path.peer.clone(),
             format!("{} s", path.interval_seconds),
-            format!("{lag}{proven}"),
+            output::lag(path),
             path.restore_point.as_ref().map_or("none".into(), |point| format!("{} {}", point.name, point.created)),
             transfer,
         ]);

@@ -159,6 +159,8 @@ fn tables_line_up_and_figures_read_well() {
     assert_eq!(output::seconds(Some(1.23)), "1.2 s");
     assert_eq!(output::seconds(Some(200.0)), "3m 20s");
     assert_eq!(output::seconds(Some(7500.0)), "2h 5m");
+    assert_eq!(output::lag(&path(Some(1.0))), "1.0 s");
+    assert_eq!(output::lag(&PathReport { lag_proven: false, ..path(Some(1.0)) }), "1.0 s (unproven)");
     assert_eq!(output::bytes(1536), "1.5 KiB");
     assert_eq!(output::quoted("/a b"), "%2Fa%20b");
 }

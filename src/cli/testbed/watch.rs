@@ -66,7 +66,7 @@ fn side(report: &Option<PathReport>) -> String {
 fn lag_text(a: &Option<PathReport>, b: &Option<PathReport>) -> String {
     let both = [a, b].into_iter().flatten();
     let told = both.clone().find(|path| path.role == "Destination").or_else(|| both.clone().next());
-    let lag = told.and_then(|path| path.rpo_lag_seconds);
+    let lag = told.map_or_else(|| output::seconds(None), output::lag);
     let point = told.and_then(|path| path.restore_point.as_ref()).map_or("none", |point| point.name.as_str());
-    format!("lag {}   restore point {point}", output::seconds(lag))
+    format!("lag {lag}   restore point {point}")
 }

@@ -68,6 +68,8 @@ struct State {
     error: Option<String>,
     /// What drives the connections.
     connections: JoinSet<()>,
+    /// Why the last connection ended: those whose requests it cut off are told nothing but that.
+    ended: Arc<Mutex<Option<String>>>,
     closed: bool,
 }
 
@@ -135,6 +137,7 @@ impl Link {
     ) -> Result<A, LinkError> {
         let sender = self.sender().await?;
         let outcome = match tokio::time::timeout(deadline, exchange(sender, path, body, deadline)).await {
+            Ok(Err(LinkError::Broken(error))) => Err(LinkError::Broken(self.why_ended().await.unwrap_or(error))),
             Ok(outcome) => outcome,
             Err(_) => Err(LinkError::Deadline(deadline)),
         };
@@ -147,6 +150,18 @@ impl Link {
             Err(error) => self.broke(error),
         }
         outcome
+    }
+
+    /// What the connection itself met, if it has ended: its task may need a moment to say so.
+    async fn why_ended(&self) -> Option<String> {
+        let ended = self.state().ended.clone();
+        for _ in 0..5 {
+            if let Some(why) = ended.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+                return Some(why);
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        None
     }
 
     /// The present connection, or a new one unless the pause after a failure still lasts.
@@ -172,7 +187,15 @@ impl Link {
                     return Err(closed());
                 }
                 while state.connections.try_join_next().is_some() {}
-                state.connections.spawn(connection);
+                state.ended = Arc::default();
+                let ended = state.ended.clone();
+                state.connections.spawn(async move {
+                    if let Err(error) = connection.await {
+                        let why = explain(&error);
+                        tracing::debug!(error = why, "a connection to a peer ended");
+                        *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+                    }
+                });
                 state.sender = Some(sender.clone());
                 state.server = Some(server);
                 Ok(sender)
@@ -192,9 +215,12 @@ impl Link {
     /// A connection, and the future that must be driven for it.
     async fn dial(
         &self,
-    ) -> Result<(http2::SendRequest<Outgoing>, Fingerprint, impl Future<Output = ()> + Send + use<>), LinkError> {
+    ) -> Result<
+        (http2::SendRequest<Outgoing>, Fingerprint, impl Future<Output = hyper::Result<()>> + Send + use<>),
+        LinkError,
+    > {
         let address = &self.dialer.address;
-        let unreachable = |error: std::io::Error| LinkError::Connect(format!("{address}: {error}"));
+        let unreachable = |error: std::io::Error| LinkError::Connect(format!("{address}: {}", explain(&error)));
         let socket = TcpStream::connect(address.as_str()).await.map_err(unreachable)?;
         socket.set_nodelay(true).map_err(unreachable)?;
         let config = replication_client(&self.identity, self.dialer.expected)?;
@@ -215,13 +241,8 @@ impl Link {
             .keep_alive_while_idle(true)
             .handshake(TokioIo::new(stream))
             .await
-            .map_err(|error| LinkError::Connect(error.to_string()))?;
-        let driven = async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to a peer ended");
-            }
-        };
-        Ok((sender, server, driven))
+            .map_err(|error| LinkError::Connect(explain(&error)))?;
+        Ok((sender, server, connection))
     }
 
     /// Drops the connection and sets the pause: exponential, with jitter, so that two nodes do not dance in step.
@@ -243,6 +264,27 @@ impl Link {
     }
 }
 
+/// An error with its causes, for operators; and what to do about the two that only they can end.
+fn explain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !told.contains(&text) {
+            told = format!("{told}: {text}");
+        }
+        cause = error.source();
+    }
+    let hint = if told.contains("invalid peer certificate") {
+        "; another node answers there than the one that was paired: if that was made anew, pair with it and remove the old one"
+    } else if told.contains("received fatal alert") {
+        "; the other node does not know this one: it was unpaired there, or one of the two was made anew. Pair them again (tandem peer token, tandem peer add)"
+    } else {
+        ""
+    };
+    told + hint
+}
+
 fn closed() -> LinkError {
     LinkError::Connect("the peer was removed, or is paired anew".into())
 }
@@ -253,7 +295,7 @@ async fn exchange<A: DeserializeOwned>(
     body: Outgoing,
     deadline: Duration,
 ) -> Result<A, LinkError> {
-    let broken = |error: hyper::Error| LinkError::Broken(error.to_string());
+    let broken = |error: hyper::Error| LinkError::Broken(explain(&error));
     let request = Request::builder()
         .method(Method::POST)
         .uri(format!("https://{}{path}", "node.tandem.internal"))

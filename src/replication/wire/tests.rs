@@ -179,6 +179,22 @@ async fn strangers_may_pair_and_nothing_else_and_a_withdrawn_pin_counts_at_once(
 }
 
 #[tokio::test]
+async fn an_operator_is_told_which_node_has_forgotten_the_other() {
+    let pair = pair(false).await;
+    pair.pins.open_pairing(false);
+    let message = "x".to_string();
+    let refused = pair.link.call::<_, String>(CALL, &message, DEADLINE).await.unwrap_err().to_string();
+    assert!(refused.contains("does not know this one"), "{refused}");
+    let health = pair.link.health();
+    assert!(!health.connected && health.error.as_ref() == Some(&refused), "{health:?}");
+    // Another node at the address of the one that was paired.
+    let client = Arc::new(NodeIdentity::load_or_make(pair.dirs[1].path(), NodeGuid::from_bytes([1; 16])).unwrap());
+    let astray = dial(client.clone(), pair.address, client.fingerprint());
+    let refused = astray.call::<_, String>(CALL, &message, DEADLINE).await.unwrap_err().to_string();
+    assert!(refused.contains("another node answers there"), "{refused}");
+}
+
+#[tokio::test]
 async fn idle_connections_and_strangers_keep_no_peer_out() {
     let pair = limited(true, Limits { handshakes: 4, peers: 1, of_one_peer: 1, strangers: 2 }).await;
     let message = "x".to_string();
