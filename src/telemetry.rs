@@ -93,6 +93,8 @@ pub struct Metrics {
     scrub_digests: Counter,
     scrub_rounds: Counter,
     scrub_findings: Family<KindLabels, Gauge>,
+    repaired_blobs: Family<PeerLabels, Counter>,
+    repair_waiting: Gauge,
     lag: Family<PathLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     writable: Family<PathLabels, Gauge>,
     alarm: Family<PathLabels, Gauge>,
@@ -131,6 +133,8 @@ impl Metrics {
             scrub_digests: Counter::default(),
             scrub_rounds: Counter::default(),
             scrub_findings: Family::default(),
+            repaired_blobs: Family::default(),
+            repair_waiting: Gauge::default(),
             lag: Family::default(),
             writable: Family::default(),
             alarm: Family::default(),
@@ -165,6 +169,8 @@ impl Metrics {
         r.register("scrub_digests", "Restore points whose digest was counted again", self.scrub_digests.clone());
         r.register("scrub_rounds", "Times that everything stored has been verified", self.scrub_rounds.clone());
         r.register("scrub_findings", "What is damaged, by kind; see tandem status", self.scrub_findings.clone());
+        r.register("repaired_blobs", "Damaged blobs that a peer had", self.repaired_blobs.clone());
+        r.register("repair_waiting", "Damaged blobs that no peer has given back yet", self.repair_waiting.clone());
         r.register_with_unit(
             "rpo_lag",
             "Age of the point up to which the destination is complete",
@@ -243,6 +249,11 @@ impl Metrics {
         self.newest_seq.set(gauge(report.newest_seq));
         self.free_bytes.set(gauge(report.free_bytes));
         self.low_space.set(i64::from(report.low_space));
+        self.repair_waiting.set(gauge(report.repair.waiting.len() as u64 + report.repair.further));
+        for repaired in &report.repair.repaired {
+            let counter = self.repaired_blobs.get_or_create(&PeerLabels { peer: repaired.peer.clone() });
+            counter.inc_by(repaired.blobs.saturating_sub(counter.get()));
+        }
         self.lag.clear();
         self.writable.clear();
         self.alarm.clear();
@@ -285,6 +296,7 @@ impl Drop for ConnectionCount {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replication::report::{RepairReport, RepairedReport};
 
     #[test]
     fn requests_and_connections_are_counted_by_operation_and_status() {
@@ -300,5 +312,19 @@ mod tests {
         assert!(text.contains("tandem_s3_connections 1"), "{text}");
         drop(connection);
         assert!(metrics.encode().contains("tandem_s3_connections 0"));
+    }
+
+    #[test]
+    fn repairs_are_counted_by_peer_however_often_they_are_reported() {
+        let metrics = Metrics::new();
+        let mut report = NodeReport::default();
+        let had = |blobs| RepairedReport { peer: "b".into(), blobs, ..RepairedReport::default() };
+        for blobs in [1, 1, 5] {
+            report.repair = RepairReport { repaired: vec![had(blobs)], further: 7, ..RepairReport::default() };
+            metrics.observe(&report);
+        }
+        let text = metrics.encode();
+        assert!(text.contains("tandem_repaired_blobs_total{peer=\"b\"} 5\n"), "{text}");
+        assert!(text.contains("tandem_repair_waiting 7\n"), "{text}");
     }
 }

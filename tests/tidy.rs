@@ -57,6 +57,8 @@ const PURE: &[&str] = &[
     "src/replication/plan.rs",
     "src/replication/session.rs",
     "src/replication/schedule.rs",
+    "src/replication/repair/ledger.rs",
+    "src/replication/repair/allowance.rs",
     "src/s3/route.rs",
     "src/s3/route",
 ];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use tandem_storage::check::{CheckReport, Depth, Progress, State};
+use tandem_storage::check::{CheckReport, Depth, Kind, Progress, State};
 use tandem_storage::disk::RealDisk;
 use tandem_storage::types::NodeGuid;
 use tandem_storage::{EngineKind, Options, Store};
@@ -135,5 +135,14 @@ fn render(report: &CheckReport) -> String {
     for finding in &report.findings {
         table.row(vec![format!("{:?}", finding.kind), finding.subject.clone(), finding.detail.clone()]);
     }
-    format!("{}\n{looked}", table.render())
+    let mut text = format!("{}\n{looked}", table.render());
+    if report.findings.iter().any(|finding| finding.kind == Kind::Bytes) {
+        text.push_str(WHAT_TO_DO);
+    }
+    text
 }
+
+/// About stored bytes that are damaged.
+const WHAT_TO_DO: &str = "
+Damaged bytes are fetched back from the peer of a protected path that has them, by the running node, once it has met them: `tandem status` says how far
+that is. What no peer has is repaired by putting the same bytes again, under any key; or delete what refers to it: the scrub names that in `tandem status`.";

@@ -4,7 +4,7 @@ use super::output::{self, Table};
 use super::{CliError, Connection, peer};
 use crate::admin::model::Status;
 use crate::admin::scrub::ScrubReport;
-use crate::replication::report::PathReport;
+use crate::replication::report::{PathReport, RepairReport, RepairedReport};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example, in cron: tandem status --max-lag 60 || mail -s 'replica is late' ops@example.com
@@ -54,6 +54,7 @@ pub fn render(status: &Status) -> String {
         format!("commits      {}", node.newest_seq),
         format!("free         {}{space}", output::bytes(node.free_bytes)),
         format!("scrub        {}", scrub(status.scrub.as_ref())),
+        format!("repair       {}", repair(&node.repair)),
         String::new(),
         peer::table(&node.peers),
         String::new(),
@@ -69,6 +70,9 @@ pub fn render(status: &Status) -> String {
             text.push(format!("  and {} more", finding.further));
         }
     }
+    text.extend(
+        node.repair.waiting.iter().map(|waiting| format!("NOT REPAIRED: blob {}: {}", waiting.blob, waiting.why)),
+    );
     for worker in status.workers.iter().filter(|worker| worker.error.is_some()) {
         text.push(format!("worker {}: {}", worker.name, worker.error.as_deref().unwrap_or_default()));
     }
@@ -88,6 +92,20 @@ fn scrub(report: Option<&ScrubReport>) -> String {
     };
     let looked = format!("{} blobs ({}), {} digests", report.blobs, output::bytes(report.bytes), report.digests);
     format!("{}, round {}: {looked}; {ended}; {found}", report.state, report.round)
+}
+
+/// What was damaged and is not any more, and what is still, in a line.
+fn repair(report: &RepairReport) -> String {
+    let had = |peer: &RepairedReport| {
+        format!("{} blobs ({}) from {}, the last {}", peer.blobs, output::bytes(peer.bytes), peer.peer, peer.at)
+    };
+    let mut parts: Vec<String> = report.repaired.iter().map(had).collect();
+    match report.waiting.len() as u64 + report.further {
+        0 if parts.is_empty() => parts.push("nothing was to be repaired".into()),
+        0 => {}
+        waiting => parts.push(format!("{waiting} NOT REPAIRED")),
+    }
+    parts.join("; ")
 }
 
 fn notes(path: &PathReport, text: &mut Vec<String>) {

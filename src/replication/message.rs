@@ -14,6 +14,8 @@ pub(crate) const HELLO_VIEWS: usize = 8;
 pub(crate) const ROWS_BYTES: usize = 512 * 1024;
 /// Rows in a message.
 pub(crate) const ROWS_MAX: usize = 1000;
+/// Bytes of a damaged blob in a message: a number of its blocks.
+pub(crate) const FETCH_BYTES: usize = 2 * 1024 * 1024;
 /// Hashes in a message.
 pub(crate) const HASHES_MAX: usize = 2048;
 
@@ -67,6 +69,22 @@ pub(crate) enum Request {
     },
     /// Where the sender is to be dialled from now on, and what it is called. Said once in its life.
     Here(NodeCard),
+    /// Bytes that are damaged at the sender, and that the receiver may have.
+    Fetch(Fetch),
+}
+
+/// What a damaged blob is asked for by: what of the path leads to it. Both nodes may ask, whatever their roles. No epoch: a snapshot is the same in all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Fetch {
+    pub path: PathGuid,
+    /// One of the path's.
+    pub snapshot: SnapshotGuid,
+    /// The encoded key of a row that the path has there.
+    pub key: Vec<u8>,
+    /// A blob that the row names, and from there recipe by recipe down to the one that is damaged.
+    pub way: Vec<ContentHash>,
+    /// From where on: up to `FETCH_BYTES` of it, or what there is.
+    pub offset: u64,
 }
 
 /// A row: its encoded key, and its value (none: absent).
@@ -116,6 +134,38 @@ pub(crate) enum Answer {
         next: Option<Vec<u8>>,
     },
     Failed(Failure),
+    /// Of the blob that was asked for.
+    Bytes(#[serde(with = "at_once")] Vec<u8>),
+}
+
+/// Bytes copied as one, not one by one.
+mod at_once {
+    use std::fmt;
+
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        deserializer.deserialize_bytes(Whole)
+    }
+
+    struct Whole;
+
+    impl Visitor<'_> for Whole {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("bytes")
+        }
+
+        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+            Ok(bytes.to_vec())
+        }
+    }
 }
 
 /// What the receiver of a hello knows of one of its paths.
@@ -149,4 +199,12 @@ pub(crate) enum Failure {
     /// Something failed over there; try again later.
     #[error("{0}")]
     Internal(String),
+    /// No row of that path leads to such bytes at that snapshot, whether they are there or not.
+    #[error("nothing there refers to it any more")]
+    Unreferenced,
+    #[error("it cannot read these bytes either")]
+    Damaged,
+    /// The sender asks for too much at once.
+    #[error("it is busy")]
+    Busy,
 }

@@ -11,6 +11,7 @@ mod pairing;
 mod peers;
 pub mod plan;
 mod receive;
+mod repair;
 pub mod report;
 pub mod schedule;
 mod ship;
@@ -109,10 +110,12 @@ async fn run(
     mut shutdown: watch::Receiver<bool>,
 ) {
     let greeting = ship::tied(hub.clone().greet_all());
+    let repairing = ship::tied(hub.clone().repair_all());
     let joining = pairing.map(|pairing| ship::tied(async move { control.join_by_secret(pairing).await }));
     let serving = tokio::spawn(serving);
     let _ = shutdown.wait_for(|down| *down).await;
     drop(joining);
+    drop(repairing);
     drop(greeting);
     hub.stop().await;
     let _ = serving.await;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct NodeReport {
     pub node: String,
     pub name: String,
@@ -16,6 +16,41 @@ pub struct NodeReport {
     pub low_space: bool,
     pub peers: Vec<PeerReport>,
     pub paths: Vec<PathReport>,
+    pub repair: RepairReport,
+}
+
+/// Damaged bytes, and which peers had them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct RepairReport {
+    /// What is damaged still.
+    pub waiting: Vec<WaitingReport>,
+    /// How much more is.
+    pub further: u64,
+    /// What was fetched, since the node started.
+    pub repaired: Vec<RepairedReport>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WaitingReport {
+    pub blob: String,
+    /// When it was met, RFC 3339.
+    pub since: String,
+    /// How often it has been looked for.
+    pub tries: u32,
+    /// What holds it up, and what to do.
+    pub why: String,
+}
+
+/// What one peer had.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct RepairedReport {
+    pub peer: String,
+    pub blobs: u64,
+    pub bytes: u64,
+    /// The last of them.
+    pub last: String,
+    /// When that was, RFC 3339.
+    pub at: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -22,11 +22,14 @@ use crate::meta::lists;
 use crate::meta::open::{self, Opened};
 pub use crate::meta::published::Catalogue;
 pub use crate::meta::reader::Reader;
+use crate::meta::scope::bucket_named;
 use crate::record::{
     BlobKind, CursorRow, Digest, HoldRow, InstanceId, PathRow, RecipeChild, Scope, SnapshotRow, TransferRow,
 };
 use crate::scrub;
-use crate::types::{Body, ContentHash, NodeGuid, PathGuid, Seq, SnapshotGuid, Timestamp, TransferGuid};
+use crate::types::{
+    Body, BucketGuid, BucketName, ContentHash, NodeGuid, PathGuid, Seq, SnapshotGuid, Timestamp, TransferGuid,
+};
 
 /// The store of one node. Cloning shares it. Dropping the last clone stops the committer after what it has accepted; the
 /// directory is free once the last body reader has gone too.
@@ -121,6 +124,17 @@ impl Store {
         let core = self.core();
         let _registration = core.register();
         core.blobs.read(hash, &**core)
+    }
+
+    /// Bytes of a blob, verified: from `offset` on, which must be a multiple of [`BLOCK_BYTES`](crate::blob::BLOCK_BYTES), `most` of them (such a
+    /// multiple too) or what there is.
+    ///
+    /// # Errors
+    /// As [`blob`](Self::blob).
+    pub fn blob_part(&self, hash: ContentHash, offset: u64, most: usize) -> Result<bytes::Bytes, BlobError> {
+        let core = self.core();
+        let _registration = core.register();
+        core.blobs.part(hash, &**core, offset, most)
     }
 
     /// What a recipe lists.
@@ -326,7 +340,65 @@ impl Store {
         search: &mut scrub::Search,
         found: &mut dyn FnMut(ContentHash, scrub::Referent),
     ) -> Result<bool, ReadError> {
-        search.step(self.core(), found)
+        search.trace(self.core(), found)
+    }
+
+    /// The same, telling rows rather than names.
+    ///
+    /// # Errors
+    /// [`ReadError::Engine`], [`ReadError::Corrupt`].
+    pub fn sight(
+        &self,
+        search: &mut scrub::Search,
+        found: &mut dyn FnMut(ContentHash, scrub::Sighting),
+    ) -> Result<bool, ReadError> {
+        search.sight(self.core(), found)
+    }
+
+    /// The way from what a row names down to a blob that was searched for; none if there is none short enough, or none any more.
+    ///
+    /// # Errors
+    /// [`ReadError::Engine`].
+    pub fn way(
+        &self,
+        search: &scrub::Search,
+        root: ContentHash,
+        blob: ContentHash,
+    ) -> Result<Option<Vec<ContentHash>>, ReadError> {
+        scrub::way(self.core(), search, root, blob)
+    }
+
+    /// Whether `scope` has, at a held point, a row that leads to a blob as the reference says.
+    ///
+    /// # Errors
+    /// `NotHeld`; [`ReadError::Blob`] when a recipe on the way cannot be read.
+    pub fn leads(&self, scope: &Scope, at: Seq, reference: &scrub::Reference) -> Result<bool, ReadError> {
+        scrub::leads(self.core(), scope, at, reference)
+    }
+
+    /// The bucket that a name points to at a held point.
+    ///
+    /// # Errors
+    /// `NotHeld`; [`ReadError::Engine`], [`ReadError::Corrupt`].
+    pub fn bucket_at(&self, name: &BucketName, at: Seq) -> Result<Option<BucketGuid>, ReadError> {
+        let (view, state) = self.core().view()?;
+        match state.points.is_held(at) {
+            true => bucket_named(&*view, name, at),
+            false => Err(ReadError::NotHeld(at)),
+        }
+    }
+
+    /// Verifies one blob as [`scrub`](Self::scrub) does.
+    ///
+    /// # Errors
+    /// As [`scrub`](Self::scrub), and [`ReadError::Corrupt`] when the blob's row does not decode.
+    pub fn verify(&self, hash: ContentHash) -> Result<scrub::Verified, ReadError> {
+        scrub::verify(self.core(), hash)
+    }
+
+    /// Blobs whose instance was found to be damaged, by a read, the scrub or a check; some thousands at most. A hint: verify them.
+    pub fn distrusted(&self) -> Vec<ContentHash> {
+        self.core().blobs.distrust().all()
     }
 
     /// Says that a blob's instance is damaged, as a read that meets the damage does: the next upload of the same bytes takes its place. Forgotten by a restart.
@@ -340,6 +412,14 @@ impl Store {
     /// [`ReadError::Blob`].
     pub fn instance(&self, hash: ContentHash) -> Result<Option<InstanceId>, ReadError> {
         Ok(self.core().blob_row(&hash)?.map(|row| row.instance))
+    }
+
+    /// What kind of blob is live under a name, and how long it is.
+    ///
+    /// # Errors
+    /// [`ReadError::Blob`].
+    pub fn stored(&self, hash: ContentHash) -> Result<Option<(BlobKind, u64)>, ReadError> {
+        Ok(self.core().blob_row(&hash)?.map(|row| (row.kind, row.len)))
     }
 
     /// Waits for what was accepted, and checkpoints. Later changes are `Stopped`; the directory is free once the last clone has gone.

@@ -1,4 +1,5 @@
-"""Bytes that decay at the source before the peer has them: they are never shipped, and the path goes on once the same bytes are put again."""
+"""Bytes that decay: those that both nodes had are fetched back from the other one; those that the peer never had are never shipped, and the path goes on
+once the same bytes are put again."""
 
 import os
 import pathlib
@@ -41,3 +42,32 @@ def test_damaged_bytes_are_never_shipped_and_the_path_goes_on_when_they_are_put_
         testbed.tandem("a", "path", "replicate-now", "/")
     wait_until("b has what came after", lambda: shown("after"))
     assert shown("spoilt") == (body if way_out == "put again" else None)
+
+
+def read(s3, key):
+    """The object's bytes; none while they cannot be read."""
+    try:
+        return s3.get_object(Bucket="decay", Key=key)["Body"].read()
+    except Exception:
+        return None
+
+
+@pytest.mark.parametrize("side, peer", [("a", "b"), ("b", "a")])
+def test_bytes_that_decay_on_one_node_are_fetched_back_from_the_other(testbed, side, peer):
+    body = os.urandom(9 * 2**20)
+    testbed.s3("a").create_bucket(Bucket="decay")
+    testbed.s3("a").put_object(Bucket="decay", Key="spoilt", Body=body)
+    node = testbed.s3(side, retries={"max_attempts": 0})
+    wait_until("both have it", lambda: read(testbed.s3("b"), "spoilt") == body)
+    wait_until("both know it", lambda: testbed.path("a")["restore_point"] == testbed.path("b")["restore_point"])
+    pieces = [path for path in pathlib.Path(testbed.facts[side]["dir"]).rglob("pieces/*/*") if path.is_file()]
+    for piece in pieces:
+        flip_a_byte(piece, 100_000)
+    assert read(node, "spoilt") != body, "what is damaged is not given out"
+    wait_until("the peer's bytes are there", lambda: read(node, "spoilt") == body)
+    repair = testbed.status(side)["repair"]
+    [repaired] = repair["repaired"]
+    assert (repaired["peer"], repaired["blobs"]) == (testbed.path(side)["peer"], len(pieces)) and repair["waiting"] == []
+    assert f"{len(pieces)} blobs" in testbed.tandem(side, "status").stdout
+    assert testbed.status(peer)["repair"] == {"waiting": [], "further": 0, "repaired": []}
+    assert "Nothing wrong" in testbed.tandem(side, "check").stdout

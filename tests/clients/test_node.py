@@ -114,12 +114,15 @@ def test_the_scrub_of_a_running_node_names_what_a_flipped_byte_spoils(tmp_path):
     body = os.urandom(3 * 2**20)
     version = s3.put_object(Bucket="scrubbed", Key="to be/spoilt", Body=body)["VersionId"]
 
-    def scrub():
+    def status():
         command = [binary(), "status", "--json", "--admin", node.addresses["admin"], "--ca", node.addresses["admin_ca"]]
         environment = {**os.environ, "TANDEM_PASSWORD": password}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)["scrub"]
+        return json.loads(done.stdout)
+
+    def scrub():
+        return status()["scrub"]
 
     seen = wait_until("a round has seen both", lambda: (now := scrub())["ended"] and now["blobs"] >= 2 and now)
     assert seen["findings"] == []
@@ -132,9 +135,13 @@ def test_the_scrub_of_a_running_node_names_what_a_flipped_byte_spoils(tmp_path):
     with pytest.raises(Exception) as error:
         s3.get_object(Bucket="scrubbed", Key="to be/spoilt")["Body"].read()
     assert not isinstance(error.value, ClientError) or error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    [waiting] = wait_until("it is told that nobody else has it", lambda: status()["repair"]["waiting"])
+    assert waiting["blob"] in finding["subject"]
+    wait_until("and what to do", lambda: "no protected path has a peer" in status()["repair"]["waiting"][0]["why"])
     s3.put_object(Bucket="scrubbed", Key="again", Body=body)
     assert s3.get_object(Bucket="scrubbed", Key="to be/spoilt")["Body"].read() == body, "the new bytes took their place"
     wait_until("the scrub finds nothing any more", lambda: scrub()["findings"] == [])
+    wait_until("nothing is to be repaired any more", lambda: status()["repair"]["waiting"] == [])
     assert node.stop() == 0
     log = (tmp_path / "log").read_text(errors="replace")
     assert "scrub: stored bytes are damaged" in log and "scrubbed/to be/spoilt" in log

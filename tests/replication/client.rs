@@ -98,7 +98,7 @@ impl Node {
         self.put_body(name, key, self.store().assemble(&roots).unwrap())?.wait().map(|_| ())
     }
 
-    fn body_of(&self, name: &str, key: &str) -> (Body, u64) {
+    pub fn body_of(&self, name: &str, key: &str) -> (Body, u64) {
         let reader = self.store().read().unwrap();
         let view = reader.bucket(&bucket(name)).unwrap().unwrap();
         let mut found = None;

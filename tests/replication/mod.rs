@@ -11,6 +11,7 @@ mod node;
 mod objects;
 mod pairing;
 mod paths;
+mod repair;
 mod speed;
 mod sync;
 mod versions;

@@ -193,6 +193,10 @@ impl Node {
         drop((store, down, task, collecting));
     }
 
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
     fn running(&self) -> &Running {
         self.running.as_ref().expect("the node runs")
     }

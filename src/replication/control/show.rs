@@ -38,6 +38,7 @@ impl Control {
             low_space: space.low,
             peers: self.hub.peers.all().iter().map(|peer| self.show_peer(peer)).collect(),
             paths: self.hub.handles().iter().map(|handle| self.show_path(handle)).collect(),
+            repair: self.hub.repair.report(),
         }
     }
 

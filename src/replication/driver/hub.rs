@@ -12,6 +12,7 @@ use super::super::message::{Answer, Envelope, Failure, Request};
 use super::super::pairing::Pairing;
 use super::super::peers::{Peer, Peers};
 use super::super::receive::Receiver;
+use super::super::repair::Repair;
 use super::super::wire::{CALL, LinkError};
 use super::actor::Actor;
 use super::handle::PathHandle;
@@ -42,6 +43,7 @@ pub(crate) struct Hub {
     pub peers: Arc<Peers>,
     pub pairing: Arc<Pairing>,
     pub receiver: Receiver,
+    pub repair: Repair,
     /// A peer that is away longer has no claim on history any more.
     pub retention_cap: Duration,
     paths: Mutex<HashMap<PathGuid, Running>>,
@@ -73,6 +75,7 @@ impl Hub {
             peers,
             pairing,
             receiver,
+            repair: Repair::default(),
             retention_cap,
             paths: Mutex::default(),
             bells: Mutex::default(),

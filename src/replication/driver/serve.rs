@@ -105,6 +105,7 @@ impl Hub {
                 self.of(attempt, peer)?;
                 self.receiver.shown(attempt, over, position).await
             }
+            Request::Fetch(fetch) => self.give(peer, fetch).await,
         }
     }
 

@@ -14,7 +14,7 @@ use super::rows::{self, sized};
 use super::victim::{DEADLINE, Victim};
 
 /// Flips a bit of these bytes where the journal has them.
-fn spoil(victim: &Victim, bytes: &[u8]) {
+pub fn spoil(victim: &Victim, bytes: &[u8]) {
     for path in victim.disk.files().into_iter().filter(|path| path.starts_with("journal/")) {
         let file = victim.disk.open(&path).unwrap();
         let mut all = vec![0; usize::try_from(file.len().unwrap()).unwrap()];

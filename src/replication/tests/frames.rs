@@ -15,7 +15,7 @@ use tandem_storage::types::{
 use tandem_storage::{Lane, Store};
 
 use super::super::driver::{Answers, Hub, HubParts, Published};
-use super::super::message::{Answer, Attempt, BlobsHead, Envelope, Request, Told, WireRow};
+use super::super::message::{Answer, Attempt, BlobsHead, Envelope, Fetch, Request, Told, WireRow};
 use super::super::pairing::Pairing;
 use super::super::peers::{NodeCard, Peers};
 use super::super::wire::{BlobStream, Handler, decode, encode, encode_blob, encode_end, encode_head};
@@ -141,7 +141,8 @@ impl World {
     async fn send(&self, message: &[u8]) {
         let answer = tokio::time::timeout(PATIENCE, self.answers.call(PEER, message)).await;
         if let Ok(Some(answer)) = answer {
-            decode::<Answer>(&answer).unwrap();
+            let answer = decode::<Answer>(&answer).unwrap();
+            assert!(!matches!(&answer, Answer::Bytes(bytes) if bytes[..] == *b"mine"), "bytes of another's were given");
         }
     }
 
@@ -272,7 +273,7 @@ impl World {
     }
 
     fn request(&mut self) -> Request {
-        match self.dice.below(24) {
+        match self.dice.below(28) {
             0 | 1 => Request::Hello((0..self.dice.below(4)).map(|_| self.view()).collect()),
             2 if self.dice.one_in(2) => Request::Here(NodeCard {
                 node: if self.dice.one_in(2) { PEER } else { VICTIM },
@@ -312,6 +313,18 @@ impl World {
                 let attempt = self.attempt();
                 let (rows, digest) = self.digest(attempt.transfer);
                 Request::Complete { attempt, rows, digest }
+            }
+            23..=25 => {
+                let hashes = [&b"one"[..], b"two", b"three", b"mine"].map(ContentHash::of);
+                let way = (0..self.dice.below(4)).map(|_| hashes[self.dice.below(4)]).collect();
+                let key = match self.dice.below(4) {
+                    0 => rows::object_key(OWN, "mine").encode(),
+                    1 => self.dice.bytes(40),
+                    _ => rows::object_key(1, ["a", "b", "c", "c/d"][self.dice.below(4)]).encode(),
+                };
+                let snapshot = self.shown().unwrap_or(snapshot(1));
+                let offset = if self.dice.one_in(3) { self.dice.number() } else { 0 };
+                Request::Fetch(Fetch { path: self.attempt().path, snapshot, key, way, offset })
             }
             _ => {
                 let position = self.dice.one_in(2).then(|| self.dice.bytes(30));

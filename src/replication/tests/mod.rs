@@ -5,6 +5,7 @@ mod deep;
 mod downgrade;
 mod frames;
 mod lies;
+mod repair;
 mod revoked;
 mod rogue;
 mod rows;

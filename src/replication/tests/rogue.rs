@@ -54,6 +54,11 @@ impl Rogue {
     }
 
     pub async fn called(victim: &Victim, node: NodeGuid) -> Rogue {
+        Rogue::at(victim, node, "127.0.0.1:1".to_owned()).await
+    }
+
+    /// Where it says that it listens.
+    pub async fn at(victim: &Victim, node: NodeGuid, address: String) -> Rogue {
         let dir = tempfile::tempdir().unwrap();
         let identity = Arc::new(NodeIdentity::load_or_make(dir.path(), node).unwrap());
         let token: Token = victim.control.pairing_token().await.unwrap().parse().ok().unwrap();
@@ -61,7 +66,6 @@ impl Rogue {
             let dialer = Dialer { address, expected: Some(token.fingerprint) };
             Link::new(identity.clone(), victim.clock.clone(), dialer)
         };
-        let address = "127.0.0.1:1".to_owned();
         let card =
             NodeCard { node, name: "rogue".into(), address, s3_endpoint: String::new(), admin_endpoint: String::new() };
         let secret = Secret::of_token(&token.secret);

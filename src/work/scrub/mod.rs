@@ -27,8 +27,10 @@ const KEY: &[u8] = b"scrub";
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// A node that has just started has other things to do first.
 const START_PAUSE: Duration = Duration::from_secs(30);
-/// So often it is looked whether a round is due, and whether findings still stand.
+/// So often it is looked whether a round is due.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// So often it is looked whether findings still stand: what is damaged may be put again, or be fetched from a peer.
+const STAND_EVERY: Duration = Duration::from_secs(5);
 /// What finding and opening a blob counts as, in bytes.
 const BLOB_COST: u64 = 16 * 1024;
 /// What a page of rows counts as.
@@ -84,6 +86,8 @@ pub struct Scrubber {
     recount: Option<Recount>,
     /// When the state was last written down.
     saved: Duration,
+    /// When it was last looked whether findings stand.
+    looked: Duration,
 }
 
 /// A page's damage on its way to findings.
@@ -126,6 +130,7 @@ impl Worker for Scrubber {
             return Ok(Next::After(self.terms.every.min(START_PAUSE)));
         };
         let began = self.clock.monotonic();
+        let fewer = self.look(&mut state).await?;
         let (done, keep) = match (self.naming.take(), state.place) {
             (Some(naming), _) => self.name_damage(&mut state, naming).await,
             (None, Place::Resting) => self.rest(&mut state).await,
@@ -134,7 +139,7 @@ impl Worker for Scrubber {
         }?;
         self.show(&state);
         let late = self.clock.monotonic().saturating_sub(self.saved) >= SAVE_EVERY;
-        if keep == Keep::Now || (keep == Keep::Later && late && self.naming.is_none()) {
+        if fewer || keep == Keep::Now || (keep == Keep::Later && late && self.naming.is_none()) {
             self.save(&state).await?;
         }
         self.state = Some(state);
@@ -167,7 +172,7 @@ type Step = Result<(Done, Keep), WorkError>;
 impl Scrubber {
     pub fn new(store: Store, clock: SharedClock, metrics: Arc<Metrics>, table: ScrubTable, terms: ScrubTerms) -> Self {
         let (state, naming, recount, saved) = (None, None, None, clock.monotonic());
-        Scrubber { store, clock, metrics, table, terms, state, naming, recount, saved }
+        Scrubber { store, clock, metrics, table, terms, state, naming, recount, saved, looked: Duration::ZERO }
     }
 
     /// A row that does not decode is another build's: the round begins again.
@@ -196,24 +201,32 @@ impl Scrubber {
         self.table.show(state);
     }
 
-    /// Lets go of findings that are about nothing any more, and begins a round when it is due. The first one comes an interval after the store was first seen:
-    /// what has just been written has not decayed.
+    /// Lets go of findings that are about nothing any more, also while a round is under way; whether there were some.
+    async fn look(&mut self, state: &mut ScrubState) -> Result<bool, WorkError> {
+        let now = self.clock.monotonic();
+        if state.findings.is_empty() || now.saturating_sub(self.looked) < STAND_EVERY {
+            return Ok(false);
+        }
+        self.looked = now;
+        let (store, findings) = (self.store.clone(), std::mem::take(&mut state.findings));
+        let known = findings.len();
+        state.findings = blocking(move || standing(&store, findings)).await?;
+        Ok(state.findings.len() < known)
+    }
+
+    /// Begins a round when it is due. The first one comes an interval after the store was first seen: what has just been written has not decayed.
     async fn rest(&self, state: &mut ScrubState) -> Step {
         if state.since.is_none() {
             state.since = Some(self.clock.now());
             return Ok((Done::Bytes(0), Keep::Now));
         }
-        let store = self.store.clone();
-        let findings = std::mem::take(&mut state.findings);
-        let known = findings.len();
-        state.findings = blocking(move || standing(&store, findings)).await?;
-        let keep = if state.findings.len() < known { Keep::Now } else { Keep::No };
         let due = state.due_in(self.clock.now(), self.terms.every).unwrap_or_default();
         if due.is_zero() {
             state.begin(self.clock.now());
-            return Ok((Done::Bytes(0), keep));
+            return Ok((Done::Bytes(0), Keep::No));
         }
-        Ok((Done::Waiting(due.min(LOOK_EVERY)), keep))
+        let look = if state.findings.is_empty() { LOOK_EVERY } else { STAND_EVERY };
+        Ok((Done::Waiting(due.min(look)), Keep::No))
     }
 
     async fn verify(&mut self, state: &mut ScrubState, after: Option<ContentHash>) -> Step {

@@ -249,8 +249,38 @@ async fn a_finding_goes_with_what_it_is_about() {
     let store = bench.store.clone();
     let collected = move || while store.collect(Timestamp::from_secs(1)).unwrap().more {};
     tokio::task::spawn_blocking(collected).await.unwrap();
+    let waited = bench.waited;
+    while !bench.table.state().unwrap().findings.is_empty() {
+        bench.step().await;
+    }
+    assert!(bench.waited - waited < 2 * LOOK_EVERY, "long before the next round");
+    assert_eq!(bench.table.state().unwrap().round, 1);
+    bench.restart();
     bench.step().await;
-    assert_eq!(bench.table.state().unwrap().findings, [], "long before the next round");
+    assert_eq!(bench.table.state().unwrap().findings, [], "and for good");
+}
+
+#[tokio::test]
+async fn a_finding_goes_while_a_round_is_under_way() {
+    let mut bench = Bench::new().await;
+    bench.put("key", &content(1)).await;
+    bench.disk.flip_bit(&piece(&bench.disk), 5, 0).unwrap();
+    assert_eq!(bench.round().await.findings.len(), 1);
+    for number in 2..60 {
+        bench.put(&format!("key-{number}"), &content(number).repeat(5)).await;
+    }
+    while bench.table.state().unwrap().round == 1 {
+        bench.step().await;
+    }
+    bench.put("again", &content(1)).await;
+    let state = loop {
+        bench.step().await;
+        let state = bench.table.state().unwrap();
+        if state.findings.is_empty() {
+            break state;
+        }
+    };
+    assert!(state.round == 2 && state.place != Place::Resting, "{state:?}");
 }
 
 #[tokio::test]

@@ -29,6 +29,13 @@ impl Distrust {
         self.count.load(Ordering::Relaxed) > 0 && self.lock().contains(&hash)
     }
 
+    pub fn all(&self) -> Vec<ContentHash> {
+        match self.count.load(Ordering::Relaxed) {
+            0 => Vec::new(),
+            _ => self.lock().iter().copied().collect(),
+        }
+    }
+
     /// Lets go of a blob; whether it was among them.
     pub fn remove(&self, hash: ContentHash) -> bool {
         if self.count.load(Ordering::Relaxed) == 0 {

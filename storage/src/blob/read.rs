@@ -126,6 +126,24 @@ pub fn live(store: &BlobStore, hash: ContentHash, live: &dyn Resolve) -> Result<
     whole_of(&blob)
 }
 
+/// Verified bytes of what is live under a name, `most` of them at most, from a block's begin on; none behind the end.
+pub fn part(
+    store: &BlobStore,
+    hash: ContentHash,
+    live: &dyn Resolve,
+    offset: u64,
+    most: usize,
+) -> Result<Bytes, BlobError> {
+    debug_assert!(offset.is_multiple_of(BLOCK_BYTES as u64) && most.is_multiple_of(BLOCK_BYTES));
+    let (_, blob) = open_live(store, hash, &mut || live.blob(&hash))?;
+    let len = usize::try_from(blob.len().saturating_sub(offset)).map_or(most, |left| left.min(most));
+    let mut out = BytesMut::zeroed(len);
+    if len > 0 {
+        blob.read_blocks(offset, &mut out, Wait::Allowed)?;
+    }
+    Ok(out.freeze())
+}
+
 /// Reads all of what is live under a name from the medium, and verifies each block by its CRC32C and the whole by its name. How many bytes that were.
 pub fn verify(store: &BlobStore, hash: ContentHash, live: &dyn Resolve) -> Result<u64, BlobError> {
     open_live(store, hash, &mut || live.blob(&hash))?.1.forget();

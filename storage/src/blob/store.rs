@@ -151,6 +151,11 @@ impl BlobStore {
         read::live(self, hash, live)
     }
 
+    /// A part of that: from `offset`, a block's begin, `most` bytes (a number of blocks) or what there is. The caller has a registered reader.
+    pub fn part(&self, hash: ContentHash, live: &dyn Resolve, offset: u64, most: usize) -> Result<Bytes, BlobError> {
+        read::part(self, hash, live, offset, most)
+    }
+
     /// Reads all of what is live under a name, from the medium rather than from memory, and verifies CRC32C and name. How many bytes that were.
     /// The caller has a registered reader.
     pub fn verify(&self, hash: ContentHash, live: &dyn Resolve) -> Result<u64, BlobError> {

@@ -6,6 +6,7 @@ mod node;
 mod object;
 mod only_if;
 mod path;
+mod repair;
 mod transfer;
 mod upload;
 
@@ -18,6 +19,7 @@ pub use only_if::{OnlyIf, Seen, SeenSlots};
 pub use path::{
     AccessChange, At, PathOp, SnapshotSpec, UpdatePaths, UpdatedPaths, previous_visible_hold, visible_hold,
 };
+pub use repair::RepairBlob;
 pub use transfer::{
     ApplyStaged, BeginTransfer, ClaimBlobs, Claimed, CompleteTransfer, RewindPage, RewoundPage, StageRows, StagedRow,
 };

@@ -2,10 +2,13 @@
 //! keeps the place it has reached.
 
 mod page;
+mod reference;
 mod search;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use page::page;
-pub use page::{Damaged, Page};
-pub use search::{Referent, Search, What};
+pub use page::{Damaged, Page, Verified};
+pub(crate) use page::{page, verify};
+pub use reference::{Reference, WAY_MAX};
+pub(crate) use reference::{leads, way};
+pub use search::{Referent, Search, Sighting, What};

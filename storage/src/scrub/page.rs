@@ -32,6 +32,16 @@ pub struct Damaged {
     pub reason: String,
 }
 
+/// What one blob was found to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verified {
+    /// How many bytes were read.
+    Sound(u64),
+    Damaged(Damaged),
+    /// Nothing refers to it any more.
+    Gone,
+}
+
 /// Verifies what stands behind `after`, until `bytes_max` are read.
 pub(crate) fn page(core: &Core, after: Option<ContentHash>, bytes_max: u64) -> Result<Page, ReadError> {
     let _registration = core.register();
@@ -43,7 +53,14 @@ pub(crate) fn page(core: &Core, after: Option<ContentHash>, bytes_max: u64) -> R
     for (hash, row) in rows {
         page.blobs += 1;
         match row {
-            Ok(_) => verify(core, hash, &mut page)?,
+            Ok(row) => match verify(core, hash)? {
+                Verified::Sound(bytes) => page.bytes += bytes,
+                Verified::Damaged(damaged) => {
+                    page.bytes += row.len;
+                    page.damaged.push(damaged);
+                }
+                Verified::Gone => {}
+            },
             Err(error) => {
                 let place = "a row of the table of blobs".to_owned();
                 page.damaged.push(Damaged { hash, instance: None, place, reason: error.to_string() });
@@ -77,27 +94,26 @@ fn rows_behind(
     Ok((rows, false))
 }
 
-fn verify(core: &Core, hash: ContentHash, page: &mut Page) -> Result<(), ReadError> {
+/// Reads a blob from the medium. What is damaged is distrusted from then on, what is sound or gone is not.
+pub(crate) fn verify(core: &Core, hash: ContentHash) -> Result<Verified, ReadError> {
+    let _registration = core.register();
     let error = match core.blobs.verify(hash, core) {
-        Ok(bytes) => {
-            page.bytes += bytes;
-            return Ok(());
-        }
+        Ok(bytes) => return Ok(Verified::Sound(bytes)),
         Err(BlobError::Engine(error)) => return Err(error.into()),
         Err(BlobError::Io(error)) if is_of_this_process(&error) => return Err(BlobError::Io(error).into()),
         Err(error) => error,
     };
-    // Collected since its row was read: nobody misses it.
-    let Some(row) = core.blob_row(&hash)? else { return Ok(()) };
+    let Some(row) = core.blob_row(&hash)? else {
+        core.blobs.distrust().remove(hash);
+        return Ok(Verified::Gone);
+    };
     let place = match row.location {
         Location::Piece => format!("piece {:016x}", row.instance.get()),
         Location::Journal { file, offset } => format!("journal file {file:016x}, byte {offset}"),
     };
     // A medium that cannot be read is damage, too: the next upload takes the place.
     core.blobs.distrust().add(hash);
-    page.bytes += row.len;
-    page.damaged.push(Damaged { hash, instance: Some(row.instance), place, reason: error.to_string() });
-    Ok(())
+    Ok(Verified::Damaged(Damaged { hash, instance: Some(row.instance), place, reason: error.to_string() }))
 }
 
 /// Whether a read failed for want of something that has nothing to do with the medium.

@@ -12,7 +12,7 @@ use crate::meta::engine::{Direction, Table, View};
 use crate::meta::layout::{Span, parse_history_key, parse_stored, row_blobs};
 use crate::record::{BlobKind, BlobRow, BucketRow, CorruptRecord, ObjectRow, Record, RowKey};
 use crate::store::ReadError;
-use crate::types::{BucketGuid, ContentHash};
+use crate::types::{BucketGuid, ContentHash, Seq};
 
 /// Rows that one step looks at.
 const ROWS_A_STEP: usize = 4096;
@@ -53,6 +53,36 @@ impl fmt::Display for Referent {
     }
 }
 
+/// A row that leads to a blob, and when it stood so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    pub key: RowKey,
+    /// What the row names: the blob itself, or a recipe above it.
+    pub root: ContentHash,
+    from: Seq,
+    /// None: it is of the present.
+    until: Option<Seq>,
+}
+
+impl Sighting {
+    pub fn stood_at(&self, point: Seq) -> bool {
+        self.from <= point && self.until.is_none_or(|until| point < until)
+    }
+}
+
+/// A row that leads to a searched blob, as it is stored.
+struct Met {
+    blob: ContentHash,
+    root: ContentHash,
+    key: Vec<u8>,
+    value: Vec<u8>,
+    from: Seq,
+    until: Option<Seq>,
+}
+
+/// What is told of each.
+type Meet<'a> = dyn FnMut(&dyn View, Met) -> Result<(), ReadError> + 'a;
+
 /// A search in progress, from step to step. What is written meanwhile may or may not be met. Memory and time are bounded: of very many recipes above a
 /// blob, or very many levels of them, some are left out, and what they alone lead from is not named.
 #[derive(Clone, Debug)]
@@ -89,11 +119,41 @@ impl Search {
         self
     }
 
-    pub(crate) fn step(
+    /// Goes on, and tells of each blob what refers to it, by name. False: the search is over.
+    pub(crate) fn trace(
         &mut self,
         core: &Core,
         found: &mut dyn FnMut(ContentHash, Referent),
     ) -> Result<bool, ReadError> {
+        self.step(core, &mut |view, met| {
+            if let Some(referent) = referent(view, &met)? {
+                found(met.blob, referent);
+            }
+            Ok(())
+        })
+    }
+
+    /// The same, by row.
+    pub(crate) fn sight(
+        &mut self,
+        core: &Core,
+        found: &mut dyn FnMut(ContentHash, Sighting),
+    ) -> Result<bool, ReadError> {
+        self.step(core, &mut |_, Met { blob, root, key, from, until, .. }| {
+            // As with rows that do not decode.
+            if let Ok(key) = RowKey::decode(&key) {
+                found(blob, Sighting { key, root, from, until });
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether one blob is known to lead to another, which is searched for.
+    pub(super) fn leads(&self, from: &ContentHash, to: &ContentHash) -> bool {
+        self.leading.get(from).is_some_and(|searched| searched.contains(to))
+    }
+
+    fn step(&mut self, core: &Core, met: &mut Meet<'_>) -> Result<bool, ReadError> {
         let _registration = core.register();
         // After an error it goes on where it was.
         self.place = match self.place.clone() {
@@ -101,11 +161,11 @@ impl Search {
                 Some(reached) => Place::Recipes(reached),
                 None => self.turned(),
             },
-            Place::Present(after) => match self.rows(core, Table::Current, &after, found)? {
+            Place::Present(after) => match self.rows(core, Table::Current, &after, met)? {
                 Some(reached) => Place::Present(reached),
                 None => Place::Past(Vec::new()),
             },
-            Place::Past(after) => match self.rows(core, Table::History, &after, found)? {
+            Place::Past(after) => match self.rows(core, Table::History, &after, met)? {
                 Some(reached) => Place::Past(reached),
                 None => Place::Over,
             },
@@ -157,13 +217,7 @@ impl Search {
         }
     }
 
-    fn rows(
-        &self,
-        core: &Core,
-        table: Table,
-        after: &[u8],
-        found: &mut dyn FnMut(ContentHash, Referent),
-    ) -> Result<Option<Vec<u8>>, ReadError> {
+    fn rows(&self, core: &Core, table: Table, after: &[u8], meet: &mut Meet<'_>) -> Result<Option<Vec<u8>>, ReadError> {
         let (view, _) = core.view()?;
         let mut cursor = view.cursor(table, behind(after).range(), Direction::Forward)?;
         let mut reached = Vec::new();
@@ -171,32 +225,29 @@ impl Search {
             let Some((key, stored)) = cursor.next()? else { return Ok(None) };
             reached = key.to_vec();
             // Rows that do not decode are for the check to find.
-            let Ok(named) = self.named(table, key, stored) else { continue };
-            for (hash, key, value) in named {
-                if let Some(referent) = referent(&*view, &key, &value, table == Table::History)? {
-                    found(hash, referent);
-                }
+            let Ok(all) = self.met(table, key, stored) else { continue };
+            for met in all {
+                meet(&*view, met)?;
             }
         }
         Ok(Some(reached))
     }
 
     /// Each searched blob that a row leads to, with the row.
-    fn named(
-        &self,
-        table: Table,
-        key: &[u8],
-        stored: &[u8],
-    ) -> Result<Vec<(ContentHash, Vec<u8>, Vec<u8>)>, CorruptRecord> {
-        let (_, value) = parse_stored(stored)?;
-        let row = match table {
-            Table::History => parse_history_key(key)?.0,
-            _ => key.to_vec(),
+    fn met(&self, table: Table, key: &[u8], stored: &[u8]) -> Result<Vec<Met>, CorruptRecord> {
+        let (from, value) = parse_stored(stored)?;
+        let (key, until) = match table {
+            Table::History => parse_history_key(key).map(|(key, until)| (key, Some(until)))?,
+            _ => (key.to_vec(), None),
         };
-        let blobs = row_blobs(&row, value)?;
-        let leading: BTreeSet<ContentHash> =
-            blobs.iter().flatten().filter_map(|hash| self.leading.get(hash)).flatten().copied().collect();
-        Ok(leading.into_iter().map(|hash| (hash, row.clone(), value.to_vec())).collect())
+        let mut roots = BTreeMap::new();
+        for root in row_blobs(&key, value)?.into_iter().flatten() {
+            for blob in self.leading.get(&root).into_iter().flatten() {
+                roots.entry(*blob).or_insert(root);
+            }
+        }
+        let met = |(blob, root)| Met { blob, root, key: key.clone(), value: value.to_vec(), from, until };
+        Ok(roots.into_iter().map(met).collect())
     }
 }
 
@@ -225,16 +276,16 @@ fn recipes_behind(view: &dyn View, after: &[u8]) -> Result<(Vec<ContentHash>, Op
 }
 
 /// None for rows that name no blob.
-fn referent(view: &dyn View, key: &[u8], value: &[u8], past: bool) -> Result<Option<Referent>, ReadError> {
-    let (bucket, what) = match RowKey::decode(key)? {
+fn referent(view: &dyn View, met: &Met) -> Result<Option<Referent>, ReadError> {
+    let (bucket, what) = match RowKey::decode(&met.key)? {
         RowKey::Object(bucket, key, _) => {
-            let version = ObjectRow::decode(value)?.version.to_string();
+            let version = ObjectRow::decode(&met.value)?.version.to_string();
             (bucket, What::Version { key: key.as_str().to_owned(), version })
         }
         RowKey::Part(bucket, upload, number) => (bucket, What::Part { upload: upload.to_string(), number }),
         RowKey::Bucket(_) | RowKey::BucketName(_) | RowKey::Setting(..) | RowKey::Upload(..) => return Ok(None),
     };
-    Ok(Some(Referent { bucket: bucket_name(view, bucket)?, what, past }))
+    Ok(Some(Referent { bucket: bucket_name(view, bucket)?, what, past: met.until.is_some() }))
 }
 
 fn bucket_name(view: &dyn View, bucket: BucketGuid) -> Result<String, ReadError> {
