@@ -1,4 +1,5 @@
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::files::{self, JournalFiles};
@@ -27,7 +28,7 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal and hands the rows of every frame above `applied` to `replay`, in order. `from` is where the engine's last checkpoint says that the frame
+    /// Opens the journal and hands the rows of every frame above `applied` to `replay`, in order, a file's when the file is synced. `from` is where the engine's last checkpoint says that the frame
     /// after `applied` begins. A torn tail is cut off and the cut is synced. Files before `from` are not read.
     ///
     /// # Errors
@@ -69,38 +70,44 @@ impl Journal {
         if handle.len()? < start {
             return Err(JournalError::Behind { found: Seq::ZERO, applied: self.last });
         }
-        let mut scan = Scan::new(handle.clone(), file, start)?;
-        let damaged = |offset, reason| JournalError::Damaged { file, offset, reason };
-        let mut at = start;
-        while let Some(frame) = scan.next()? {
-            if frame.seq != self.last.next() {
-                return Err(damaged(at, "a frame's Seq does not follow its predecessor's"));
-            }
-            let rows = frame.rows().ok_or(damaged(at, "a frame contradicts itself"))?;
-            // It may be in memory only, where a failed sync has left it: then no sync will write it, unless it is written again. Where
-            // it is on the medium, the same bytes go over it.
-            handle.write_at(frame.bytes(), at)?;
-            self.last = frame.seq;
-            replay(rows)?;
-            at = scan.offset();
-        }
-        match scan.ended() {
-            Ended::Whole => {}
-            Ended::Torn if newest => handle.set_len(at)?,
-            Ended::Torn => return Err(damaged(at, "a file that is not the newest has a torn frame")),
-            Ended::Damaged => return Err(damaged(at, "a good frame stands behind a bad one")),
-        }
-        self.next = JournalPosition { file, offset: at };
-        if newest && at == 0 {
+        let end = self.secure(file, newest, &handle, start)?;
+        feed(file, handle.clone(), start..end, replay)?;
+        self.next = JournalPosition { file, offset: end };
+        if newest && end == 0 {
             // The sync of its entry may have failed, and no later one would make up for it: it is made anew.
             self.current = None;
             return Ok(self.files.remove(file)?);
         }
-        if at > start || scan.ended() == Ended::Torn {
-            handle.sync_data()?;
-        }
         self.current = Some(handle);
         Ok(())
+    }
+
+    /// Makes sure that the file's frames are on the medium, and nothing behind them; says where they end. Before that the engine must not
+    /// have them: it may make durable what it was given, also when it is only closed.
+    fn secure(&mut self, file: u64, newest: bool, handle: &Arc<dyn DiskFile>, start: u64) -> Result<u64, JournalError> {
+        let mut scan = Scan::new(handle.clone(), file, start)?;
+        let damaged = |offset, reason| JournalError::Damaged { file, offset, reason };
+        let mut end = start;
+        while let Some(frame) = scan.next()? {
+            if frame.seq != self.last.next() {
+                return Err(damaged(end, "a frame's Seq does not follow its predecessor's"));
+            }
+            // It may be in memory only, where a failed sync has left it: then no sync will write it, unless it is written again. Where
+            // it is on the medium, the same bytes go over it.
+            handle.write_at(frame.bytes(), end)?;
+            self.last = frame.seq;
+            end = scan.offset();
+        }
+        match scan.ended() {
+            Ended::Whole => {}
+            Ended::Torn if newest => handle.set_len(end)?,
+            Ended::Torn => return Err(damaged(end, "a file that is not the newest has a torn frame")),
+            Ended::Damaged => return Err(damaged(end, "a good frame stands behind a bad one")),
+        }
+        if end > start || scan.ended() == Ended::Torn {
+            handle.sync_data()?;
+        }
+        Ok(end)
     }
 
     /// Where the next frame begins: what a checkpoint stores when everything up to [`last`](Self::last) is applied.
@@ -189,4 +196,20 @@ impl Journal {
             self.current = None;
         }
     }
+}
+
+/// Hands on the rows of the frames in `range` of a file.
+fn feed(
+    file: u64,
+    handle: Arc<dyn DiskFile>,
+    range: Range<u64>,
+    replay: &mut dyn FnMut(Vec<EngineWrite>) -> Result<(), EngineError>,
+) -> Result<(), JournalError> {
+    let mut scan = Scan::new(handle, file, range.start)?;
+    while scan.offset() < range.end {
+        let offset = scan.offset();
+        let rows = scan.next()?.and_then(|frame| frame.rows());
+        replay(rows.ok_or(JournalError::Damaged { file, offset, reason: "a frame contradicts itself" })?)?;
+    }
+    Ok(())
 }

@@ -20,8 +20,8 @@ use crate::record::{CorruptRecord, CursorRow, HoldRow, InstanceId, PathRow};
 use crate::store::{EngineKind, OpenError, Options, ReadError};
 use crate::types::Seq;
 
-/// Replay applies this many writes at once.
-const REPLAY_WRITES: usize = 8 * 1024;
+/// Replay applies this many memtables' worth of writes at once.
+const REPLAYED_AT_ONCE: usize = 8;
 
 /// A store, open.
 pub(crate) struct Opened {
@@ -50,7 +50,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, options: &Options) -> Result<Opened, Ope
     };
     let files = Arc::new(JournalFiles::new(Arc::clone(&disk)));
     let rotation = JournalOptions { rotate_bytes: options.journal_file_bytes };
-    let journal = replay(&*engine, Arc::clone(&files), rotation)?;
+    let journal = replay(&*engine, Arc::clone(&files), rotation, REPLAYED_AT_ONCE * options.memtable_writes)?;
     let pieces = BlobStore::pieces(&*disk)?;
     let (state, next_instance) = {
         let view = engine.view()?;
@@ -93,13 +93,18 @@ fn open_engine(disk: &dyn Disk, options: &Options) -> Result<Box<dyn Engine>, Op
     })
 }
 
-/// Brings the engine to the journal's end, durably.
-fn replay(engine: &dyn Engine, files: Arc<JournalFiles>, options: JournalOptions) -> Result<Journal, OpenError> {
+/// Brings the engine to the journal's end, durably. It gets `at_once` writes or more at a time.
+fn replay(
+    engine: &dyn Engine,
+    files: Arc<JournalFiles>,
+    options: JournalOptions,
+    at_once: usize,
+) -> Result<Journal, OpenError> {
     let from = Checkpoint::read(&*engine.view()?)?;
     let mut waiting: Vec<EngineWrite> = Vec::new();
     let mut apply = |rows: Vec<EngineWrite>| {
         waiting.extend(rows);
-        if waiting.len() < REPLAY_WRITES {
+        if waiting.len() < at_once {
             return Ok(());
         }
         engine.apply(&std::mem::take(&mut waiting))

@@ -84,7 +84,7 @@ pub fn options(engine: EngineKind) -> Options {
 
 impl World {
     pub fn new(disk: Arc<dyn Disk>, options: Options, seed: u64) -> Result<Self, Stopped> {
-        let options = Options { memtable_writes: GATHERED[seed as usize % GATHERED.len()], ..options };
+        let options = Options { memtable_writes: GATHERED[(seed + seed / 16) as usize % GATHERED.len()], ..options };
         let store = Store::open(disk.clone(), options.clone()).map_err(|error| Stopped(error.to_string()))?;
         Ok(World {
             disk,

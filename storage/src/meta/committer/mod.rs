@@ -103,7 +103,7 @@ impl Writing {
                 }),
                 Work::End => break self.checkpoint().err(),
             };
-            if let Err(fatal) = step.and_then(|()| self.checkpoint_if_due()) {
+            if let Err(fatal) = step.and_then(|()| self.settle()).and_then(|()| self.checkpoint_if_due()) {
                 break Some(fatal);
             }
         };
@@ -111,5 +111,9 @@ impl Writing {
             tracing::error!(reason, "the store has stopped");
             queue.stop(&reason);
         }
+    }
+
+    fn settle(&self) -> Result<(), Fatal> {
+        self.core.engine.settle().map_err(|error| Fatal(error.to_string()))
     }
 }

@@ -13,7 +13,8 @@
 //!    after the view. To be sure, opening one looks whether the engine began to take something meanwhile, and starts again if so.
 //!
 //! ```text
-//! gathering --(full, or a checkpoint)--> handing on: the table still shown --(the engine has it)--> gathering, in a new table
+//! gathering --(settled when full; a checkpoint; a batch too large)--> handing on: the table still shown --(the engine has it)--> gathering, in a new table
+//!                                                                     a batch too large then goes to the engine itself
 //! ```
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +25,7 @@ use super::memtable::{Batches, Memtable};
 use super::merge::Merge;
 use super::{Cursor, Direction, Engine, EngineError, EngineWrite, KeyRange, Table, View};
 
-/// The table is handed on when it has taken so many bytes, whatever the number of writes.
+/// The table is handed on when it has taken so many bytes, whatever the number of writes. It may have taken a batch more by then.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 
 #[cfg(test)]
@@ -33,7 +34,7 @@ mod tests;
 pub(crate) struct Buffered<E> {
     shown: ArcSwap<Shown>,
     engine: E,
-    /// The table is handed on when it has taken so many writes; a batch of so many goes to the engine itself.
+    /// The table is handed on when it has taken so many writes, with the batch that made it so; a batch of so many goes to the engine itself.
     writes_max: usize,
     /// Held by whoever changes `shown`.
     applying: Mutex<()>,
@@ -72,13 +73,11 @@ impl<E: Engine> Buffered<E> {
         self.engine.apply(writes)
     }
 
-    fn gather(&self, writes: &[EngineWrite]) -> Result<(), EngineError> {
+    fn gather(&self, writes: &[EngineWrite]) {
         let shown = Shown::clone(&self.shown.load());
         let batches = shown.batches.and_one();
         shown.memtable.add(batches, writes);
-        let (taken, bytes) = shown.memtable.weight();
         self.shown.store(Arc::new(Shown { batches, ..shown }));
-        if taken >= self.writes_max || bytes >= BYTES_MAX { self.hand_on() } else { Ok(()) }
     }
 
     fn join<'engine>(
@@ -107,10 +106,17 @@ impl<E: Engine> Engine for Buffered<E> {
     fn apply(&self, writes: &[EngineWrite]) -> Result<(), EngineError> {
         let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         if writes.len() < self.writes_max {
-            return self.gather(writes);
+            self.gather(writes);
+            return Ok(());
         }
         self.hand_on()?;
         self.pass(writes)
+    }
+
+    fn settle(&self) -> Result<(), EngineError> {
+        let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let (writes, bytes) = self.shown.load().memtable.weight();
+        if writes >= self.writes_max || bytes >= BYTES_MAX { self.hand_on() } else { Ok(()) }
     }
 
     fn checkpoint(&self) -> Result<(), EngineError> {

@@ -20,8 +20,8 @@ impl Batches {
     }
 }
 
-/// Rows of all tables, shared by the one thread that adds batches and the views. The lock is held for a look-up or an insertion, never
-/// across a caller's code.
+/// Rows of all tables, shared by the one thread that adds batches and the views. The lock is held for a look-up, a batch's insertion or the copy for the
+/// engine, never across a caller's code.
 #[derive(Default)]
 pub(super) struct Memtable {
     rows: RwLock<Rows>,
@@ -84,7 +84,8 @@ impl Memtable {
         }
         let rows = self.read();
         let mut found = rows.tables[place(table)].range::<[u8], (Bound<&[u8]>, Bound<&[u8]>)>(range);
-        let seen = |(key, versions): (&Arc<[u8]>, &Versions)| Some((Arc::clone(key), versions.seen(by)?.clone()));
+        let seen =
+            |(key, versions): (&Arc<[u8]>, &Versions)| versions.seen(by).map(|value| (Arc::clone(key), value.clone()));
         match direction {
             Direction::Forward => found.find_map(seen),
             Direction::Backward => found.rev().find_map(seen),

@@ -103,6 +103,10 @@ pub trait Engine: Send + Sync + 'static {
     }
     /// Applies all writes or none; later views see them. Not durable until a checkpoint.
     fn apply(&self, writes: &[EngineWrite]) -> Result<(), EngineError>;
+    /// Does what applying has put off. To be called when those who wait for the last batch have their answers.
+    fn settle(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
     /// Everything applied so far is durable when this returns.
     fn checkpoint(&self) -> Result<(), EngineError>;
 }

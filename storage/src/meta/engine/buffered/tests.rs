@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -117,6 +117,7 @@ proptest! {
             match step {
                 Step::Apply(writes) => {
                     engine.apply(&writes).unwrap();
+                    engine.settle().unwrap();
                     for EngineWrite { table, key, value } in writes {
                         match value {
                             Some(value) => drop(model.insert((table.number(), key), value)),
@@ -163,6 +164,7 @@ fn views_opened_while_batches_are_applied_see_whole_batches_and_never_go_back() 
             writes.extend((0..30).map(|key| row(Table::Claims, &[key])));
         }
         engine.apply(&writes).unwrap();
+        engine.settle().unwrap();
         if batch % 300 == 0 {
             engine.checkpoint().unwrap();
         }
@@ -187,4 +189,76 @@ fn whole(view: &dyn View, at_least: u32) -> u32 {
     }
     assert!(rows.next().unwrap().is_none());
     one
+}
+
+/// An engine to which something happens while a view of it is opened, or whose next apply fails.
+struct Disturbed {
+    sound: RedbEngine,
+    /// What stands in front of it.
+    front: OnceLock<Weak<Buffered<Disturbed>>>,
+    /// Applied, and handed on, before the next view is there.
+    meanwhile: Mutex<Option<Vec<EngineWrite>>>,
+    fails: AtomicBool,
+}
+
+impl Engine for Disturbed {
+    fn view(&self) -> Result<Box<dyn View + '_>, EngineError> {
+        let writes = self.meanwhile.lock().unwrap().take();
+        if let (Some(writes), Some(front)) = (writes, self.front.get().and_then(Weak::upgrade)) {
+            front.apply(&writes)?;
+            front.settle()?;
+        }
+        self.sound.view()
+    }
+
+    fn apply(&self, writes: &[EngineWrite]) -> Result<(), EngineError> {
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(EngineError("simulated: no room".into()));
+        }
+        self.sound.apply(writes)
+    }
+
+    fn checkpoint(&self) -> Result<(), EngineError> {
+        self.sound.checkpoint()
+    }
+}
+
+fn disturbed(writes_max: usize) -> Arc<Buffered<Disturbed>> {
+    let sound = RedbEngine::open(&SimDisk::new(), 1 << 20).unwrap();
+    let (front, meanwhile, fails) = (OnceLock::new(), Mutex::new(None), AtomicBool::new(false));
+    let front = Arc::new(Buffered::new(Disturbed { sound, front, meanwhile, fails }, writes_max));
+    front.engine.front.set(Arc::downgrade(&front)).unwrap();
+    front
+}
+
+fn put(key: &[u8], value: u8) -> EngineWrite {
+    EngineWrite { table: Table::Current, key: key.to_vec(), value: Some(vec![value]) }
+}
+
+fn both(view: &dyn View) -> [Option<Vec<u8>>; 2] {
+    [b"k", b"l"].map(|key| view.value(Table::Current, key).unwrap())
+}
+
+#[test]
+fn a_view_that_is_opened_while_the_table_is_handed_on_is_opened_anew() {
+    let engine = disturbed(3);
+    engine.apply(&[put(b"k", 1)]).unwrap();
+    // Of these the table that the view began with hides one, and not the other.
+    *engine.engine.meanwhile.lock().unwrap() = Some(vec![put(b"k", 2), put(b"l", 2)]);
+    assert_eq!(both(&*engine.view().unwrap()), [Some(vec![2]), Some(vec![2])]);
+    assert!(engine.engine.meanwhile.lock().unwrap().is_none());
+}
+
+#[test]
+fn an_engine_that_fails_to_take_the_table_leaves_every_view_whole() {
+    let engine = disturbed(2);
+    engine.apply(&[put(b"k", 1)]).unwrap();
+    let before = engine.view().unwrap();
+    engine.apply(&[put(b"l", 2)]).unwrap();
+    engine.engine.fails.store(true, Ordering::Relaxed);
+    assert!(engine.settle().is_err());
+    assert_eq!(both(&*before), [Some(vec![1]), None]);
+    assert_eq!(both(&*engine.view().unwrap()), [Some(vec![1]), Some(vec![2])]);
+    assert!(engine.apply(&[put(b"k", 3), put(b"l", 3)]).is_err());
+    assert_eq!(both(&*engine.view().unwrap()), [Some(vec![1]), Some(vec![2])]);
 }
