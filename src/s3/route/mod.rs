@@ -75,8 +75,15 @@ fn verb(method: &Method) -> Result<Verb, S3Error> {
         Method::OPTIONS => {
             Err(S3Error::new(ErrorCode::AccessForbidden, "CORSResponse: CORS is not enabled for this bucket."))
         }
-        _ => Err(ErrorCode::MethodNotAllowed.into()),
+        _ => Err(not_allowed(Verb::ALL.into_iter())),
     }
+}
+
+/// RFC 9110 has such an answer name what is allowed.
+fn not_allowed(verbs: impl Iterator<Item = Verb>) -> S3Error {
+    let mut names: Vec<&str> = verbs.map(Verb::name).collect();
+    names.dedup();
+    S3Error::of(ErrorCode::MethodNotAllowed).header("allow", names.join(", "))
 }
 
 /// The bucket of virtual-host style: the labels before one of the node's domains, the longest that fits. A domain itself, also one below another,
@@ -150,12 +157,12 @@ fn select(level: Level, verb: Verb, query: &Query) -> Result<&'static Row, S3Err
         check_value(name, value)?;
         subresource = name;
     }
-    let mut rows = ROWS.iter().filter(|row| row.level == level && row.subresource == subresource).peekable();
-    if rows.peek().is_none() {
+    let rows = || ROWS.iter().filter(|row| row.level == level && row.subresource == subresource);
+    if rows().next().is_none() {
         return Err(ErrorCode::NotImplemented.into());
     }
-    let mut verbs = rows.filter(|row| row.verb == verb).peekable();
-    let missing = verbs.peek().ok_or_else(|| S3Error::of(ErrorCode::MethodNotAllowed))?.needs;
+    let mut verbs = rows().filter(|row| row.verb == verb).peekable();
+    let missing = verbs.peek().ok_or_else(|| not_allowed(rows().map(|row| row.verb)))?.needs;
     verbs
         .find(|row| row.needs.is_empty() || query.has(row.needs))
         .ok_or_else(|| argument(format!("This operation needs the query parameter '{missing}'."), missing, ""))

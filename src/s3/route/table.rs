@@ -19,6 +19,20 @@ pub enum Verb {
     Delete,
 }
 
+impl Verb {
+    pub const ALL: [Verb; 5] = [Verb::Get, Verb::Head, Verb::Put, Verb::Post, Verb::Delete];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Verb::Get => "GET",
+            Verb::Head => "HEAD",
+            Verb::Put => "PUT",
+            Verb::Post => "POST",
+            Verb::Delete => "DELETE",
+        }
+    }
+}
+
 /// One route. Among rows of equal level, verb and subresource, the first whose `needs` is there is taken.
 pub struct Row {
     pub level: Level,

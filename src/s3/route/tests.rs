@@ -93,6 +93,19 @@ fn nothing_unknown_falls_through() {
 }
 
 #[test]
+fn a_method_that_is_not_allowed_is_told_which_are() {
+    for (method, target, allowed) in [
+        ("DELETE", "/b?acl", "GET, PUT"),
+        ("POST", "/b/k", "GET, HEAD, PUT, DELETE"),
+        ("POST", "/b?analytics", "GET, PUT, DELETE"),
+        ("PATCH", "/b/k", "GET, HEAD, PUT, POST, DELETE"),
+    ] {
+        let error = at(method, target, "localhost").expect_err("refused");
+        assert_eq!(error.headers, [("allow", allowed.to_owned())], "{method} {target}");
+    }
+}
+
+#[test]
 fn a_path_is_decoded_once() {
     let routed = |target| at("GET", target, "localhost").expect("routed");
     assert_eq!(routed("/b/a%2Fb").key.as_deref(), Some("a/b"));
