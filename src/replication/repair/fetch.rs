@@ -1,5 +1,6 @@
 //! The asking side: what is damaged here is looked for, asked for, verified and stored.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ const ASK_DEADLINE: Duration = Duration::from_secs(30);
 /// A peer that is busy is asked again after this, so often.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 const BUSY_MAX: u32 = 10;
+/// A peer that takes so long to fail is not asked again in the same turn: the others' bytes would wait for it.
+const SLOW: Duration = Duration::from_secs(8);
 /// Bytes a second that are asked for: below what a peer allows.
 const RATE: u64 = 8 * 1024 * 1024;
 
@@ -67,8 +70,9 @@ impl Hub {
             false => Obstacle::Failed { peer: away.join(", "), why: "cannot be reached".into() },
         };
         self.all_held_up(unknown, &nobody);
+        let mut slow = HashSet::new();
         for hash in wanted {
-            if let Err(obstacle) = self.mend(hash, found.remove(&hash).unwrap_or_default()).await {
+            if let Err(obstacle) = self.mend(hash, found.remove(&hash).unwrap_or_default(), &mut slow).await {
                 self.held_up(hash, obstacle);
             }
         }
@@ -134,18 +138,26 @@ impl Hub {
     }
 
     /// Asks those who should have it, one after the other.
-    async fn mend(&self, hash: ContentHash, leads: Vec<Lead>) -> Result<(), Obstacle> {
+    async fn mend(&self, hash: ContentHash, leads: Vec<Lead>, slow: &mut HashSet<NodeGuid>) -> Result<(), Obstacle> {
         let mut obstacle = Obstacle::NotShared;
         for lead in leads {
             let store = self.store.clone();
             // Collected meanwhile.
             let Some((kind, len)) = blocking(move || store.stored(hash)).await? else { return Ok(()) };
-            let peer = &lead.peer.row.name;
+            let (peer, node) = (&lead.peer.row.name, lead.peer.row.card.node);
             let failed = |why| Obstacle::Failed { peer: peer.clone(), why };
+            if slow.contains(&node) {
+                obstacle = failed("it did not answer in time".into());
+                continue;
+            }
+            let began = self.clock.monotonic();
             let outcome = match self.fetch(&lead, len).await {
                 Ok(bytes) => self.put_back(hash, kind, bytes, failed).await,
                 Err(why) => Err(failed(why)),
             };
+            if outcome.is_err() && self.clock.monotonic().saturating_sub(began) > SLOW {
+                slow.insert(node);
+            }
             // Whatever came of it.
             tokio::time::sleep(Duration::from_secs_f64(len as f64 / RATE as f64)).await;
             match outcome {

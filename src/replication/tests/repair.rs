@@ -111,6 +111,8 @@ enum Lie {
     SomethingElse,
     NoMessage,
     AnEndlessOne,
+    Silence,
+    Stillness,
 }
 
 /// The peer of a path, which tells the truth when it wants to.
@@ -122,7 +124,7 @@ struct Liar {
 }
 
 impl Liar {
-    fn answer(&self, fetch: &Fetch) -> Vec<u8> {
+    async fn answer(&self, fetch: &Fetch) -> Vec<u8> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let (truth, lie) = &self.contents[fetch.way.last().unwrap()];
         let answer = match lie {
@@ -134,6 +136,7 @@ impl Liar {
             Lie::SomethingElse => Answer::Done,
             Lie::NoMessage => return b"nonsense".to_vec(),
             Lie::AnEndlessOne => return vec![0; 64 << 20],
+            Lie::Silence | Lie::Stillness => std::future::pending().await,
         };
         encode(&answer).unwrap()
     }
@@ -151,7 +154,7 @@ impl Handler for Liar {
                 let view = Told::View { view: Box::new(self.view.clone()), age: None };
                 encode(&Answer::Hello(vec![view])).ok()
             }
-            Request::Fetch(fetch) => Some(self.answer(&fetch)),
+            Request::Fetch(fetch) => Some(self.answer(&fetch).await),
             _ => encode(&Answer::Failed(Failure::NoPath)).ok(),
         }
     }
@@ -212,7 +215,7 @@ impl Lied {
     }
 
     async fn until(&self, seen: impl Fn(&RepairReport) -> bool) -> RepairReport {
-        let polled = tokio::time::timeout(DEADLINE, async {
+        let polled = tokio::time::timeout(3 * DEADLINE, async {
             loop {
                 let report = self.victim.control.report().repair;
                 if seen(&report) {
@@ -265,4 +268,14 @@ async fn an_answer_that_is_none_or_does_not_end_breaks_the_connection_and_no_mor
         lied.until(|report| report.waiting.iter().any(|waiting| waiting.tries > 0)).await;
         lied.all_is_repaired().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_is_silent_is_asked_once_and_again_later() {
+    // Two blobs: each is named after its lie.
+    let lied = Lied::to(&[Lie::Silence, Lie::Stillness]).await;
+    let report = lied.until(|report| report.waiting.iter().filter(|waiting| waiting.tries > 0).count() == 2).await;
+    assert_eq!(lied.liar.asked.load(Ordering::SeqCst), 1, "{report:?}");
+    assert!(report.repaired.is_empty(), "{report:?}");
+    lied.all_is_repaired().await;
 }
