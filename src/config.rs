@@ -289,7 +289,8 @@ impl Config {
 
 /// A domain that no request could name would turn virtual-host style into path style without a word.
 fn flaw_of_domain(domain: &str) -> Option<&'static str> {
-    let label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let label =
+        |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     let good = domain.is_empty() || domain.split('.').all(label);
     (!good).then_some("names such as s3.example.com, without a port, `*` or a leading dot")
 }

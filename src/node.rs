@@ -42,9 +42,7 @@ pub enum NodeError {
     DataDir { dir: PathBuf, source: std::io::Error },
     #[error("{dir}: {source}")]
     Store { dir: PathBuf, source: OpenError },
-    #[error(
-        "cannot listen on {address} ({face}): {source}; stop what has it, or choose another address (tandem server --help)"
-    )]
+    #[error("cannot listen on {address} ({face}): {source}; {}", listening_hint(source))]
     Listen { face: &'static str, address: SocketAddr, source: std::io::Error },
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -58,6 +56,14 @@ pub enum NodeError {
     TokenKey { file: PathBuf, source: std::io::Error },
     #[error("closing the store: {0}")]
     Close(CommitError),
+}
+
+fn listening_hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => "stop what has it, or choose another address (tandem server --help)",
+        std::io::ErrorKind::PermissionDenied => "choose a port from 1024 on, or let this user bind it",
+        _ => "choose an address of this machine (tandem server --help)",
+    }
 }
 
 /// Where a running node is, for programs that start one.

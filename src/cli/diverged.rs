@@ -58,8 +58,9 @@ impl DivergedArgs {
         let mut client = self.connection.client()?;
         let json = self.connection.json;
         if let Some(DivergedCommand::Discard { epoch, path, yes }) = self.command {
-            confirm::confirm(&format!("Discard the writes of diverged-{epoch}? They cannot be had back."), yes)?;
             let found = failover::find(&mut client, path.as_deref()).await?;
+            let asked = format!("Discard the writes of diverged-{epoch} of {}? They cannot be had back.", found.path);
+            confirm::confirm(&asked, yes)?;
             let confirmed = output::quoted(&confirmation("discard", &found, epoch));
             let place = format!("{}&confirm={confirmed}", query(epoch, Some(&found.path)));
             let answer: Value = client.delete(&place).await?;

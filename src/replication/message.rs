@@ -179,6 +179,15 @@ pub(crate) enum Told {
     Unknown(PathGuid),
 }
 
+impl Told {
+    pub(crate) fn path(&self) -> PathGuid {
+        match self {
+            Told::View { view, .. } => view.path,
+            Told::Gone(path) | Told::Unknown(path) => *path,
+        }
+    }
+}
+
 /// Why a request was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub(crate) enum Failure {

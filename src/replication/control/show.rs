@@ -91,7 +91,7 @@ impl Control {
                 )
             }),
             alarm: alarm(state).or_else(|| self.full(handle, state)),
-            last_error: published.last_error.clone(),
+            last_error: published.trouble().cloned(),
             last_change: state.detail.changes.last().map(describe),
         }
     }
@@ -105,13 +105,13 @@ impl Control {
 
     fn show_state(&self, handle: &PathHandle, published: &Published) -> String {
         let silent = self.hub.silence(handle.peer) > SILENT;
-        let held_up = silent || published.last_error.is_some();
+        let held_up = silent || published.trouble().is_some();
         let state = match &published.state.detail.life {
             Life::Standalone(_) => "Active",
             Life::Source(source) => match &source.phase {
                 SourcePhase::HandingOver(_) => "HandingOver",
                 SourcePhase::Conflict(_) => "Conflict",
-                SourcePhase::Initializing if published.last_error.is_some() => "Failed",
+                SourcePhase::Initializing if published.trouble().is_some() => "Failed",
                 SourcePhase::Initializing => "Initializing",
                 SourcePhase::Active if held_up => "Suspended",
                 SourcePhase::Active if published.shipping.is_some() => "Syncing",

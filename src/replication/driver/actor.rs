@@ -15,6 +15,7 @@ use super::super::ship::{Progress, Tied};
 use super::handle::{PathHandle, Published};
 use super::hub::Hub;
 use super::mail::{Mail, Order};
+use super::shipping::NO_ROOM;
 use super::steps::UNKNOWN_THERE;
 use crate::role::machine::{Command, Event, InFlight, Life, Offer, PathState, PathView, Refused, Taking};
 
@@ -73,6 +74,8 @@ pub(super) struct Actor {
     pub(super) given_up: Option<SnapshotGuid>,
     /// Since when (monotonic) the peer has had no room for this snapshot.
     pub(super) no_room: Option<(SnapshotGuid, Duration)>,
+    /// How long a delta is tried for which there is no room.
+    pub(super) room_patience: Duration,
     /// What an operator must decide on the other node before anything moves.
     pub(super) undecided: Option<String>,
     /// Not before this monotonic time.
@@ -111,6 +114,7 @@ impl Actor {
             spoilt: None,
             given_up: None,
             no_room: None,
+            room_patience: NO_ROOM,
             undecided: None,
             paused_until: Duration::ZERO,
             last_error: None,
@@ -326,7 +330,8 @@ impl Actor {
             transfer: self.transfer.clone(),
             lag,
             shipping,
-            last_error: self.undecided.clone().or_else(|| self.last_error.clone()),
+            undecided: self.undecided.clone(),
+            last_error: self.last_error.clone(),
         };
         self.handle.published.send_replace(Arc::new(published));
     }

@@ -22,13 +22,21 @@ pub(crate) struct Published {
     /// The age of what the destination shows, and the monotonic time at which that was its age.
     pub lag: Option<(Age, Duration)>,
     pub shipping: Option<InFlight>,
+    /// What only an operator can decide.
+    pub undecided: Option<String>,
     pub last_error: Option<String>,
 }
 
 impl Published {
     /// A path that nothing else is known of yet.
     pub(crate) fn new(state: PathState) -> Self {
-        Published { state, snapshots: Arc::default(), transfer: None, lag: None, shipping: None, last_error: None }
+        let (snapshots, transfer) = (Arc::default(), None);
+        Published { state, snapshots, transfer, lag: None, shipping: None, undecided: None, last_error: None }
+    }
+
+    /// What holds the path up.
+    pub(crate) fn trouble(&self) -> Option<&String> {
+        self.undecided.as_ref().or(self.last_error.as_ref())
     }
 
     pub(crate) fn visible(&self) -> Option<SnapshotGuid> {

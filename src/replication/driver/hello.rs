@@ -1,12 +1,12 @@
 //! Each node says hello to each of its peers, now and then and when it has news, and hears what the peer has committed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tandem_storage::types::{NodeGuid, SnapshotGuid};
+use tandem_storage::types::{NodeGuid, PathGuid, SnapshotGuid};
 
-use super::super::message::{Answer, HELLO_VIEWS, Request, Told};
+use super::super::message::{Answer, Failure, HELLO_VIEWS, Request, Told};
 use super::super::peers::Peer;
 use super::super::schedule::Age;
 use super::super::ship::tied;
@@ -43,6 +43,7 @@ impl Hub {
             introduced = introduced || self.say_where(&peer).await;
             let handles: Vec<_> = self.handles().into_iter().filter(|handle| handle.peer == node).collect();
             if let Err(error) = self.hello(&peer, &handles).await {
+                self.note_unanswered(node);
                 tracing::debug!(peer = %peer.row.name, %error, "a hello was not answered");
             }
             let heard = self.last_heartbeat(node).is_some_and(|ago| ago < HELLO_DEADLINE);
@@ -62,10 +63,12 @@ impl Hub {
             return true;
         }
         match self.ask(peer, Request::Here(card), HELLO_DEADLINE).await {
-            Ok(Answer::Failed(error)) => {
+            Ok(Answer::Failed(error @ Failure::Refused(_))) => {
                 tracing::warn!(peer = %peer.row.name, %error, "the peer does not take this node's address");
                 true
             }
+            // It may take it later: its store has stopped, say.
+            Ok(Answer::Failed(_)) => false,
             // Below the protocol: one that does not know the message.
             Ok(_) | Err(LinkError::Status(_)) => true,
             Err(_) => false,
@@ -86,7 +89,9 @@ impl Hub {
                 _ => return Err(LinkError::Broken("the peer answered something else".into())),
             };
             self.beat(peer.row.card.node);
-            for told in told {
+            // Once about each path that it was asked about, whatever else it says.
+            let mut open: HashSet<PathGuid> = now.iter().map(|handle| handle.guid).collect();
+            for told in told.into_iter().filter(|told| open.remove(&told.path())) {
                 heard.extend(self.take(peer.row.card.node, told, asked));
             }
             if left.is_empty() {

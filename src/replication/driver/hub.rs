@@ -16,6 +16,7 @@ use super::super::repair::Repair;
 use super::super::wire::{CALL, LinkError};
 use super::actor::Actor;
 use super::handle::PathHandle;
+use super::hello::HELLO_DEADLINE;
 use crate::clock::SharedClock;
 use crate::role::machine::{self, PathState, PathView};
 
@@ -50,6 +51,8 @@ pub(crate) struct Hub {
     /// One for each peer: say hello now.
     bells: Mutex<HashMap<NodeGuid, Arc<Notify>>>,
     heartbeats: Mutex<HashMap<NodeGuid, Duration>>,
+    /// When a hello was last not answered. Monotonic.
+    unanswered: Mutex<HashMap<NodeGuid, Duration>>,
     /// Monotonic.
     started: Duration,
     /// The set of peers may have changed.
@@ -80,6 +83,7 @@ impl Hub {
             paths: Mutex::default(),
             bells: Mutex::default(),
             heartbeats: Mutex::default(),
+            unanswered: Mutex::default(),
             peers_changed: Notify::new(),
             making: tokio::sync::Mutex::default(),
         })
@@ -151,6 +155,17 @@ impl Hub {
     /// How long a peer has not been heard, as far as this process knows.
     pub(crate) fn silence(&self, peer: NodeGuid) -> Duration {
         self.last_heartbeat(peer).unwrap_or_else(|| self.clock.monotonic().saturating_sub(self.started))
+    }
+
+    pub(super) fn note_unanswered(&self, peer: NodeGuid) {
+        let now = self.clock.monotonic();
+        self.lock(&self.unanswered).insert(peer, now);
+    }
+
+    /// Whether a peer was asked of late and said nothing. A machine that has just woken has not asked yet, however long it has slept.
+    pub(super) fn is_unanswered(&self, peer: NodeGuid) -> bool {
+        let at = self.lock(&self.unanswered).get(&peer).copied();
+        at.is_some_and(|at| self.clock.monotonic().saturating_sub(at) < 2 * HELLO_DEADLINE)
     }
 
     /// Asks a peer; a refusal of the protocol is the failure in the answer.

@@ -109,7 +109,8 @@ impl Actor {
     /// A peer that is away keeps history alive here. When the disk runs low, or the peer stays away longer than the retention cap, that ends,
     /// with an alarm: the peer will need a seed.
     pub(super) async fn relieve(&mut self) -> Result<(), StepError> {
-        let away = self.hub.silence(self.handle.peer) > AWAY;
+        let peer = self.handle.peer;
+        let away = self.hub.silence(peer) > AWAY && self.hub.is_unanswered(peer);
         if !away || !self.state.writable() {
             return Ok(());
         }

@@ -11,7 +11,8 @@ use super::actor::{Actor, Job, StepError};
 use crate::role::machine::{Event, InFlight, Life};
 
 /// A delta for which the peer has had no room for so long is not insisted on.
-const NO_ROOM: Duration = Duration::from_secs(30);
+pub(super) const NO_ROOM: Duration = Duration::from_secs(30);
+const NO_ROOM_MAX: Duration = Duration::from_secs(3600);
 
 impl Actor {
     /// What must be decided on the other node is shown on this one too: it is where somebody may be looking.
@@ -60,6 +61,7 @@ impl Actor {
             Ok(()) => {
                 self.thorough = false;
                 (self.spoilt, self.given_up, self.no_room, self.last_error) = (None, None, None, None);
+                self.room_patience = NO_ROOM;
             }
             Err(ShipError::Failed(Failure::DigestDiffers)) => {
                 self.thorough = true;
@@ -78,13 +80,15 @@ impl Actor {
     }
 
     /// What was deleted here since may be all that keeps a delta from fitting, and the deletions come after it: one that has found no room for a
-    /// while gives way to a newer one. Not so a seed, most of which would have to be sent again; an operator may give that up.
+    /// while gives way to a newer one; after twice as long each time, for what was sent of it may have to be sent again. Not so a seed, most of which
+    /// would have to be; an operator may give that up.
     fn found_no_room(&mut self, flight: &InFlight) {
         let now = self.hub.clock.monotonic();
         let since = self.no_room.filter(|(to, _)| *to == flight.to).map_or(now, |(_, since)| since);
         self.no_room = Some((flight.to, since));
-        if flight.base.is_some() && now.saturating_sub(since) >= NO_ROOM {
+        if flight.base.is_some() && now.saturating_sub(since) >= self.room_patience {
             self.given_up = Some(flight.to);
+            self.room_patience = (2 * self.room_patience).min(NO_ROOM_MAX);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tandem_storage::blob::BlobError;
+use tandem_storage::blob::{BlobError, PIECE_BYTES};
 use tandem_storage::change::RepairBlob;
 use tandem_storage::record::BlobKind;
 use tandem_storage::scrub::Verified;
@@ -25,7 +25,7 @@ const ASK_DEADLINE: Duration = Duration::from_secs(30);
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 const BUSY_MAX: u32 = 10;
 /// A peer that takes so long to fail is not asked again in the same turn: the others' bytes would wait for it.
-const SLOW: Duration = Duration::from_secs(8);
+const SLOW: Duration = Duration::from_secs(15);
 /// Bytes a second that are asked for: below what a peer allows.
 const RATE: u64 = 8 * 1024 * 1024;
 
@@ -144,6 +144,11 @@ impl Hub {
             let store = self.store.clone();
             // Collected meanwhile.
             let Some((kind, len)) = blocking(move || store.stored(hash)).await? else { return Ok(()) };
+            if len > PIECE_BYTES as u64 {
+                return Err(Obstacle::Store(format!(
+                    "its row says that it has {len} bytes, more than anything stored has"
+                )));
+            }
             let (peer, node) = (&lead.peer.row.name, lead.peer.row.card.node);
             let failed = |why| Obstacle::Failed { peer: peer.clone(), why };
             if slow.contains(&node) {

@@ -18,15 +18,18 @@ impl Hub {
         let _ = self.shared(fetch.path, peer).ok_or(Failure::NoPath)?;
         let now = self.clock.monotonic();
         let allowance = self.repair.allowance(peer, now);
-        let Ok(mut allowance) = allowance.try_lock() else { return Err(Failure::Busy) };
+        let Ok(mut allowance) = allowance.try_lock_owned() else { return Err(Failure::Busy) };
         if !allowance.take(STEP_COST * fetch.way.len().max(1) as u64, now) {
             return Err(Failure::Busy);
         }
         let store = self.store.clone();
-        let given = tokio::task::spawn_blocking(move || look_up(&store, fetch)).await;
-        let bytes = given.map_err(|_| Failure::Internal("the node is stopping".into()))??;
-        allowance.charge(bytes.len() as u64);
-        Ok(Answer::Bytes(bytes))
+        // Locked and charged where the work is done, for that goes on when whoever asked has hung up.
+        let given = tokio::task::spawn_blocking(move || {
+            let bytes = look_up(&store, fetch)?;
+            allowance.charge(bytes.len() as u64);
+            Ok(Answer::Bytes(bytes))
+        });
+        given.await.map_err(|_| Failure::Internal("the node is stopping".into()))?
     }
 }
 

@@ -49,6 +49,8 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 const WINDOW: u32 = 4 * 1024 * 1024;
 /// Blob streams of one peer at once: each may hold a piece in memory. More wait, for that peer's own only: a slow peer keeps no other waiting.
 const BLOB_STREAMS_MAX: usize = 4;
+/// Of all peers together: what bounds the memory. Enough for four slow peers beside any number of others' turns.
+const BLOB_STREAMS_ALL: usize = 32;
 
 /// Who is calling, by certificate.
 pub(crate) struct Caller {
@@ -71,6 +73,7 @@ struct Server<H> {
     limits: Limits,
     peers: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
+    blob_streams: Semaphore,
     /// By peer; as few as have ever been paired since the start.
     places: Mutex<HashMap<NodeGuid, Arc<PeerPlaces>>>,
 }
@@ -139,6 +142,7 @@ pub(crate) async fn serve<H: Handler>(
         limits,
         peers: Arc::new(Semaphore::new(limits.peers)),
         strangers: Arc::new(Semaphore::new(limits.strangers)),
+        blob_streams: Semaphore::new(BLOB_STREAMS_ALL),
         places: Mutex::default(),
     });
     let mut handshakes = Handshakes { max: limits.handshakes, running: VecDeque::new() };
@@ -289,8 +293,9 @@ async fn blobs<H: Handler>(
     request: Request<Incoming>,
 ) -> Result<Vec<u8>, StatusCode> {
     let places = server.places_of(peer);
-    let permit = places.blob_streams.acquire().await;
-    let _permit = permit.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    // The peer's own first, so that those who wait for one of all are few of each.
+    let _own = places.blob_streams.acquire().await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    let _one = server.blob_streams.acquire().await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
     let stream = BlobStream::new(request.into_body());
     server.handler.blobs(peer, stream).await.ok_or(StatusCode::BAD_REQUEST)
 }

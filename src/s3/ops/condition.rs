@@ -108,7 +108,7 @@ impl ReadConditions {
 }
 
 /// Whether a `Range` counts: an `If-Range`, if there is one, must name this very content, by its ETag or by its date. Else all of it is sent, so that
-/// a download which is resumed never mixes two versions.
+/// a download which is resumed does not mix two versions. A date tells versions apart that are a second apart, no better.
 pub(super) fn range_counts(headers: &HeaderMap, etag: &str, modified: Timestamp) -> bool {
     let Some(value) = headers.get("if-range") else { return true };
     let text = value.to_str().unwrap_or_default().trim();

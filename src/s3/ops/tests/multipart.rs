@@ -236,6 +236,23 @@ async fn an_object_that_is_appended_to_by_copying_it_stays_shallow() {
     assert!(bench.get("data/log").await.body == whole);
     let range = bench.send(Ask::of("GET", "data/log").header("range", "bytes=-9")).await.unwrap();
     assert!(range.body == whole[whole.len() - 9..]);
+    assert!(blobs_after_collection(&bench).await > 0);
+    bench.send(Ask::of("DELETE", "data/log")).await.unwrap();
+    assert_eq!(blobs_after_collection(&bench).await, 0, "what was built up is counted down");
+}
+
+/// How many blobs are left when nothing more can be collected; the check finds nothing.
+async fn blobs_after_collection(bench: &Bench) -> u64 {
+    use tandem_storage::check::{Depth, State};
+
+    let (store, now) = (bench.service.store.clone(), bench.service.clock.now());
+    let collected = tokio::task::spawn_blocking(move || {
+        while store.collect(now).unwrap().more {}
+        let report = store.check(State::Collected, Depth::Bytes, &mut |_| {}).unwrap();
+        assert!(report.is_clean(), "{:#?}", report.findings);
+        report.blobs
+    });
+    collected.await.unwrap()
 }
 
 #[tokio::test]
