@@ -218,6 +218,15 @@ impl Store {
         self.core().delta_page(&Walk { scope, base, to }, from.as_ref(), limit)
     }
 
+    /// The newest point, if `scope` is there what it was at `base`; none if it differs, or may: after so many pages without a difference (a page may
+    /// have none and not be the last: a scope of many buckets has several of these) it may as well.
+    ///
+    /// # Errors
+    /// `NotHeld` when `base` is not readable.
+    pub fn unchanged_since(&self, scope: &Scope, base: Seq, pages: usize) -> Result<Option<Seq>, ReadError> {
+        self.core().unchanged_since(scope, base, pages)
+    }
+
     /// The same by comparing everything. O(stored). The fallback, and the oracle of tests.
     ///
     /// # Errors

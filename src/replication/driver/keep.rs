@@ -11,8 +11,6 @@ use super::super::schedule::{self, Due};
 use super::actor::{Actor, StepError};
 use crate::role::machine::{Event, Life, Refused};
 
-/// How often a comparison with the present is tried while others write.
-const TRIES: usize = 8;
 /// Pages without a difference, a few hundred buckets or rows each, after which there may as well be one.
 const PAGES: usize = 64;
 /// Snapshots that one commit drops.
@@ -169,32 +167,12 @@ impl std::fmt::Display for Cap {
     }
 }
 
-/// A newest point at which `scope` is what it was at `seq`; none if it may differ. Somebody who writes elsewhere moves the newest point on under
-/// the comparison, which is short: it is tried again, so that a quiet path on a busy node takes no empty snapshots.
+/// A newest point at which `scope` is what it was at `seq`; none if it may differ, as when that point is gone.
 fn equal_at(store: &Store, scope: &Scope, seq: Seq) -> Result<Option<Seq>, ReadError> {
-    for _ in 0..TRIES {
-        let newest = store.newest();
-        match is_equal(store, scope, seq, newest) {
-            Ok(equal) => return Ok(equal.then_some(newest)),
-            Err(ReadError::NotHeld(_)) => {}
-            Err(error) => return Err(error),
-        }
+    match store.unchanged_since(scope, seq, PAGES) {
+        Err(ReadError::NotHeld(_)) => Ok(None),
+        outcome => outcome,
     }
-    Ok(None)
-}
-
-/// A page may be empty and not the last: a path of many buckets has several of these.
-fn is_equal(store: &Store, scope: &Scope, base: Seq, to: Seq) -> Result<bool, ReadError> {
-    let mut position = None;
-    for _ in 0..PAGES {
-        let page = store.delta(scope, Some(base), to, position.take(), 1)?;
-        match page.next {
-            _ if !page.entries.is_empty() => return Ok(false),
-            Some(next) => position = Some(next),
-            None => return Ok(true),
-        }
-    }
-    Ok(false)
 }
 
 #[cfg(test)]

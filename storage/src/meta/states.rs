@@ -28,6 +28,24 @@ impl Core {
         self.at_points(&[walk.base, Some(walk.to)], |view| walk.page(view, from, limit))
     }
 
+    /// In one view, so that nobody who writes elsewhere moves the newest point on meanwhile.
+    pub fn unchanged_since(&self, scope: &Scope, base: Seq, pages: usize) -> Result<Option<Seq>, ReadError> {
+        let (view, state) = self.view()?;
+        check_readable(&*view, &state.points, base)?;
+        let to = newest_of(&*view)?;
+        let walk = Walk { scope, base: Some(base), to };
+        let mut position = None;
+        for _ in 0..pages {
+            let page = walk.page(&*view, position.as_ref(), 1)?;
+            match page.next {
+                _ if !page.entries.is_empty() => return Ok(None),
+                Some(next) => position = Some(next),
+                None => return Ok(Some(to)),
+            }
+        }
+        Ok(None)
+    }
+
     pub fn comparison_page(
         &self,
         walk: &Walk<'_>,
@@ -119,7 +137,11 @@ fn check_readable(view: &dyn View, points: &Points, point: Seq) -> Result<(), Re
     if point == Seq::ZERO || points.is_held(point) {
         return Ok(());
     }
+    if newest_of(view)? == point { Ok(()) } else { Err(ReadError::NotHeld(point)) }
+}
+
+/// The newest point that a view shows.
+fn newest_of(view: &dyn View) -> Result<Seq, ReadError> {
     let applied = view.value(Table::Meta, meta_row::APPLIED)?;
-    let newest = applied.map(|value| parse_number(&value)).transpose()?.unwrap_or_default();
-    if newest == point.get() { Ok(()) } else { Err(ReadError::NotHeld(point)) }
+    Ok(Seq::new(applied.map(|value| parse_number(&value)).transpose()?.unwrap_or_default()))
 }
