@@ -8,7 +8,7 @@ use crate::ledger::Ledger;
 use crate::listing::{Listing, compare_objects, get, inside, try_objects};
 use crate::pair::{A, Pair};
 use crate::scenario::{Event, Mix, Round};
-use crate::time::{DEADLINE, Dice, instant, pause};
+use crate::time::{DEADLINE, Dice, instant, pause, wait};
 use crate::writer::{Alarm, Shared, Writer, holes};
 
 /// Of a bucket's versions, how many are compared object by object.
@@ -166,9 +166,19 @@ fn wait_for_writes(shared: &Shared, writes: u64) {
     }
 }
 
+/// Waits until a node follows: after an earlier switch it may still be rewinding.
+fn wait_until_it_follows(pair: &Pair, node: usize, path: &str) {
+    wait("the other node to follow", || {
+        let report = pair.nodes[node].path(path)?;
+        let follows = report["state"] == "Active" || report["state"] == "Syncing";
+        (report["role"] == "Destination" && follows && !report["restore_point"].is_null()).then_some(())
+    });
+}
+
 fn hand_over(pair: &Pair, shared: &Shared) {
     let to = 1 - shared.now().source[0];
     for path in shared.round.paths() {
+        wait_until_it_follows(pair, to, &path);
         pair.nodes[to].order(&["failover", "--graceful", "--yes", &path]).unwrap();
         shared.turn(|state| {
             for bucket in 0..shared.round.buckets {
@@ -183,6 +193,9 @@ fn hand_over(pair: &Pair, shared: &Shared) {
 /// The source dies and is replaced; then it comes back as the destination.
 fn kill_and_force(pair: &mut Pair, shared: &Shared) {
     let from = shared.now().source[0];
+    for path in shared.round.paths() {
+        wait_until_it_follows(pair, 1 - from, &path);
+    }
     pair.nodes[from].kill();
     for path in shared.round.paths() {
         pair.nodes[1 - from].order(&["failover", "--force", "--yes", &path]).unwrap();
