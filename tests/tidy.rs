@@ -1,4 +1,8 @@
-//! The house rules that a compiler does not hold: edges between rooms, purity, size budgets, ASCII sources.
+//! The house rules that a compiler does not hold: edges between rooms, purity, size budgets, ASCII sources, prose.
+//! `docs/contributing.md` says them for people.
+
+mod edges;
+mod prose;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,26 +10,24 @@ use std::path::{Path, PathBuf};
 const FILE_LINES_MAX: usize = 800;
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// Which rooms of `src/` a room may import, beside itself. A new edge is a change of design: argue for it in its commit.
+/// Which rooms of `src/` a room may import, beside itself. Each edge is used. A new edge is a change of design: argue for
+/// it in its commit.
 const EDGES: &[(&str, &[&str])] = &[
     ("audit", &["telemetry"]),
     ("clock", &[]),
     ("aws", &["audit", "clock", "identity", "s3"]),
     ("files", &[]),
     ("identity", &["clock", "files"]),
-    ("tls", &["clock"]),
+    ("tls", &[]),
     ("telemetry", &["replication"]),
-    ("role", &["clock"]),
+    ("role", &[]),
     ("s3", &["audit", "clock", "identity", "role", "telemetry"]),
-    ("replication", &["clock", "role", "tls", "telemetry", "work"]),
+    ("replication", &["clock", "role", "tls"]),
     ("work", &["clock", "telemetry"]),
-    (
-        "admin",
-        &["audit", "clock", "config", "files", "identity", "replication", "role", "s3", "telemetry", "tls", "work"],
-    ),
-    ("config", &["audit", "clock", "files", "s3", "replication"]),
+    ("admin", &["audit", "clock", "config", "files", "identity", "replication", "role", "s3", "telemetry", "work"]),
+    ("config", &["audit", "clock", "files"]),
     ("bench", &["clock"]),
-    ("cli", &["bench", "clock", "config", "node", "replication", "s3", "telemetry", "tls", "admin"]),
+    ("cli", &["bench", "clock", "config", "node", "replication", "s3", "telemetry", "admin"]),
     (
         "node",
         &[
@@ -45,6 +47,36 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// The same inside `storage/src`, from the bottom up: a room stands above all that it imports, but for the `KNOTS`.
+const STORAGE_EDGES: &[(&str, &[&str])] = &[
+    ("types", &[]),
+    ("record", &["types"]),
+    ("checksum", &["record"]),
+    ("disk", &[]),
+    ("journal", &["checksum", "disk", "meta", "record", "types"]),
+    ("blob", &["checksum", "disk", "journal", "meta", "record", "types"]),
+    ("meta", &["blob", "change", "checksum", "disk", "journal", "record", "store", "types"]),
+    ("change", &["blob", "meta", "record", "store", "types"]),
+    ("gc", &["blob", "change", "journal", "meta", "record", "store", "types"]),
+    ("check", &["blob", "journal", "meta", "record", "store", "types"]),
+    ("scrub", &["blob", "meta", "record", "store", "types"]),
+    ("list", &["store"]),
+    ("store", &["blob", "change", "check", "disk", "gc", "meta", "record", "scrub", "types"]),
+];
+
+/// Edges of `STORAGE_EDGES` that point up, to be dissolved, and in how many files each stands at most. No file is added.
+const KNOTS: &[(&str, &str, usize)] = &[
+    ("journal", "meta", 3),
+    ("blob", "meta", 1),
+    ("meta", "change", 12),
+    ("meta", "store", 19),
+    ("change", "store", 10),
+    ("gc", "store", 9),
+    ("check", "store", 3),
+    ("scrub", "store", 3),
+    ("list", "store", 1),
+];
+
 /// Code that decides and does nothing else: no runtime, no files, no clock, no randomness.
 const PURE: &[&str] = &[
     "policy/src",
@@ -53,13 +85,10 @@ const PURE: &[&str] = &[
     "storage/src/list.rs",
     "storage/src/gc/plan.rs",
     "src/role/machine",
-    "src/role/machine.rs",
     "src/replication/plan.rs",
-    "src/replication/session.rs",
     "src/replication/schedule.rs",
     "src/replication/repair/ledger.rs",
     "src/replication/repair/allowance.rs",
-    "src/s3/route.rs",
     "src/s3/route",
 ];
 
@@ -106,6 +135,7 @@ fn is_test_file(name: &str) -> bool {
     name.starts_with("tests/")
         || name.starts_with("storage/tests/")
         || name.starts_with("policy/tests/")
+        || name == "storage/src/fixture.rs"
         || name.ends_with("/tests.rs")
         || name.ends_with("_test.rs")
         || name.ends_with("_tests.rs")
@@ -139,7 +169,7 @@ fn code_only(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Where the comment or literal that starts at `at` ends; none if none starts there.
+/// Where the comment or literal that starts at `at` ends; absent if none starts there.
 fn token_end(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = &bytes[at..];
     let line_end = |from: usize| rest[from..].iter().position(|byte| *byte == b'\n').map_or(rest.len(), |n| from + n);
@@ -176,35 +206,6 @@ fn quoted_end(rest: &[u8], quote: u8) -> usize {
         }
     }
     rest.len()
-}
-
-fn room_of(name: &str) -> Option<&str> {
-    let inside = name.strip_prefix("src/")?;
-    let first = inside.split('/').next()?;
-    Some(first.strip_suffix(".rs").unwrap_or(first)).filter(|room| !matches!(*room, "lib" | "main"))
-}
-
-#[test]
-fn rooms_import_only_the_rooms_they_may() {
-    let mut wrong = Vec::new();
-    for (name, text) in sources(&["src"]) {
-        let (Some(room), false) = (room_of(&name), is_test_file(&name)) else { continue };
-        let allowed = EDGES.iter().find(|(from, _)| *from == room).map(|(_, to)| *to);
-        let Some(allowed) = allowed else {
-            wrong.push(format!("{name}: room {room} has no line in EDGES"));
-            continue;
-        };
-        for used in code_only(production(&text)).split("crate::").skip(1) {
-            let word: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            let is_room = EDGES.iter().any(|(room, _)| *room == word);
-            if is_room && word != room && !allowed.contains(&word.as_str()) {
-                wrong.push(format!("{name}: {room} -> {word}"));
-            }
-        }
-    }
-    wrong.sort();
-    wrong.dedup();
-    assert!(wrong.is_empty(), "edges that the design does not have:\n{}", wrong.join("\n"));
 }
 
 #[test]
@@ -268,7 +269,7 @@ fn long_functions(text: &str) -> Vec<(String, usize)> {
     found
 }
 
-/// Lines from a function's name to the end of its body; none for a declaration.
+/// Lines from a function's name to the end of its body; absent for a declaration.
 fn body_lines(code: &str) -> Option<usize> {
     let open = code.find(['{', ';']).filter(|at| code.as_bytes()[*at] == b'{')?;
     let mut depth = 0usize;
