@@ -209,7 +209,8 @@ impl Walk<'_> {
             let (old, new) = (value_at(view, &own, base)?, value_at(view, &own, self.to)?);
             page.pass(Place::Feed { bucket, seq, order }, entry(&own, old, new)?);
         }
-        if seq >= self.to {
+        // A place at the newer point itself is inside its commit: the rest of that is still to be walked.
+        if seq > self.to {
             return Ok(true);
         }
         let mut first = changes_key(bucket, seq, order);
