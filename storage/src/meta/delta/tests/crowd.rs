@@ -3,9 +3,9 @@
 use super::*;
 use crate::change::Agreement;
 use crate::change::{AccessChange, RewindPage};
-use crate::fixture::crowd::{after, before, between, written};
+use crate::fixture::crowd::{after, before, between};
 use crate::fixture::{create_path, epoch, path_guid, snapshot};
-use crate::record::{BucketRow, Record, Scope, Total};
+use crate::record::{BucketRow, Record, Scope};
 use crate::store::Unchanged;
 
 /// A held point whose commit is full of rows, a feed above it, more changes, and another such point.
