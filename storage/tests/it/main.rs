@@ -12,5 +12,6 @@ mod points;
 mod random;
 mod sequences;
 mod totals;
+mod upgrade;
 mod uploads;
 mod world;
