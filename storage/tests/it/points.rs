@@ -37,9 +37,11 @@ impl World {
     }
 
     pub fn take_snapshot(&mut self) -> Result<(), Stopped> {
-        if !self.random.one_in(3) {
-            return self.snapshot_in_a_crowd().map(drop);
-        }
+        if self.random.one_in(3) { self.quiet_snapshot() } else { self.snapshot_in_a_crowd().map(drop) }
+    }
+
+    /// A snapshot in a commit of its own.
+    pub fn quiet_snapshot(&mut self) -> Result<(), Stopped> {
         let (guid, spec) = self.snapshot_spec()?;
         let seq = self.update(vec![PathOp::Snapshot(spec)])?.expect("a snapshot of now can be taken");
         self.taken(guid, seq);
