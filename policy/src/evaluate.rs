@@ -74,8 +74,7 @@ impl<'a> Resource<'a> {
 
 /// Decides. Allocates only for what is uncommon: unknown actions, very long texts with variables in them.
 pub fn evaluate<'a>(policies: &Policies<'a>, request: &Request<'_>) -> Decision<'a> {
-    let account = policies.resource.account();
-    let question = Question { request, scope: Scope { caller: request.caller, account, context: request.context } };
+    let question = Question::of(policies, request);
     let own = match question.own_side(policies) {
         Ok(own) => own,
         Err(denied) => return Decision::deny(denied),
@@ -115,7 +114,18 @@ enum Verdict<'a> {
     Denied(Why<'a>),
 }
 
-impl Question<'_> {
+impl<'q> Question<'q> {
+    fn of(policies: &Policies<'q>, request: &'q Request<'q>) -> Question<'q> {
+        let entity = matches!(request.caller, Caller::User(_) | Caller::Session(_));
+        let scope = Scope {
+            caller: request.caller,
+            account: policies.resource.account(),
+            bounded: entity && policies.boundary.is_some(),
+            context: request.context,
+        };
+        Question { request, scope }
+    }
+
     /// The statement that decides within one document: any Deny, else the Allow that names the caller most closely.
     fn ask<'a>(&self, document: &'a Document, source: Source<'a>) -> Verdict<'a> {
         let mut verdict = Verdict::Silent;

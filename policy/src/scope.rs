@@ -8,6 +8,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) caller: &'a Caller,
     /// The account that owns what is asked for.
     pub(crate) account: &'a str,
+    /// Whether a permissions boundary is set for the caller, who is a user or a role.
+    pub(crate) bounded: bool,
     pub(crate) context: &'a dyn Context,
 }
 

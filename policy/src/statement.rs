@@ -46,7 +46,7 @@ impl Statement {
         if !self.actions.contains(action) {
             return None;
         }
-        let nearness = self.principals.meet(scope.caller, scope.account)?;
+        let nearness = self.principals.meet(scope.caller, scope.account, scope.bounded)?;
         let met =
             self.resources.meet(resource, scope) && self.conditions.iter().all(|condition| condition.holds(scope));
         met.then_some(nearness)

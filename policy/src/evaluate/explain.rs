@@ -1,7 +1,6 @@
 use super::{Attached, Policies, Question, Request, Resource};
 use crate::decision::{Source, Why};
 use crate::document::Document;
-use crate::scope::Scope;
 use crate::statement::Effect;
 
 /// A statement that speaks of the request, whether or not it decided.
@@ -13,8 +12,7 @@ pub struct Match<'a> {
 
 /// Every statement that speaks of the request, for people: `policy explain` and SimulatePrincipalPolicy.
 pub fn explain<'a>(policies: &Policies<'a>, request: &Request<'_>) -> Vec<Match<'a>> {
-    let account = policies.resource.account();
-    let question = Question { request, scope: Scope { caller: request.caller, account, context: request.context } };
+    let question = Question::of(policies, request);
     let mut found = Vec::new();
     let mut each = |list: &'a [Attached], source: fn(&'a str) -> Source<'a>| {
         for attached in list {

@@ -22,6 +22,8 @@ pub struct Who {
     pub tags: Vec<(&'static str, &'static str)>,
     pub organization: Option<&'static str>,
     pub may_delete: bool,
+    /// Of a session that an identity provider began.
+    pub provider: Option<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -51,6 +53,10 @@ pub fn canonical(account: &str) -> String {
 
 pub fn unique(name: &str) -> String {
     format!("AIDA{:A<16}", name.to_ascii_uppercase())
+}
+
+pub fn role_id(name: &str) -> String {
+    format!("AROA{:A<16}", name.to_ascii_uppercase())
 }
 
 fn account(who: &Who) -> Account {
@@ -95,15 +101,15 @@ pub fn caller(who: &Who) -> Caller {
             account: account(who),
             role: Role {
                 arn: format!("arn:aws:iam::{}:role/{}", who.account, who.name),
-                id: format!("AROA{:A<16}", who.name.to_ascii_uppercase()),
+                id: role_id(who.name),
                 name: who.name.to_owned(),
             },
             arn: format!("arn:aws:sts::{}:assumed-role/{}/work", who.account, who.name),
             session_name: "work".to_owned(),
-            user_id: format!("AROA{:A<16}:work", who.name.to_ascii_uppercase()),
+            user_id: format!("{}:work", role_id(who.name)),
             tags: tags(),
             source_identity: None,
-            federated_provider: None,
+            federated_provider: who.provider.map(str::to_owned),
         })),
         "service" => {
             let name = "logging.s3.amazonaws.com".to_owned();

@@ -5,6 +5,7 @@ mod case;
 mod decisions;
 mod differential;
 mod generate;
+mod not_principal;
 mod operators;
 mod parse;
 mod public;

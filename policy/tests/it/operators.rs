@@ -17,6 +17,7 @@ fn alice() -> Caller {
         tags: vec![("team", "red"), ("odd", "a*?${b}/"), ("star", "*"), ("mark", "a?c")],
         organization: Some("o-one"),
         may_delete: false,
+        provider: None,
     })
 }
 

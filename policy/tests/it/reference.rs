@@ -4,7 +4,7 @@ mod compare;
 
 use serde_json::Value;
 
-use crate::case::{Case, canonical, unique};
+use crate::case::{Case, canonical, role_id, unique};
 use compare::conditions;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,14 +173,66 @@ fn speaks(case: &Case, statement: &Value, replaced: bool) -> Level {
     }
     match (statement.get("Principal"), statement.get("NotPrincipal")) {
         (Some(value), _) => named(case, value),
+        // [AWS-NOT]: "Using it with Effect Allow is not supported": it gives nobody anything.
+        (_, Some(_)) if statement["Effect"] != "Deny" => 0,
         (_, Some(value)) => {
-            if named(case, value) > 0 {
+            if spared(case, value) {
                 0
             } else {
                 2
             }
         }
         (None, None) => 3,
+    }
+}
+
+/// Whether a Deny with this `NotPrincipal` leaves the caller alone. The rules and where they are from:
+///
+/// - [AWS-NOT] IAM User Guide, "AWS JSON policy elements: NotPrincipal" (reference_policies_elements_notprincipal).
+/// - [AWS-OLD] the same page as of 2023 with its two examples (awsdocs/iam-user-guide).
+/// - [AWS-PRI] IAM User Guide, "AWS JSON policy elements: Principal" (reference_policies_elements_principal).
+/// - [SEEN] measured on AWS: with the root ARN alone an administrator's user is denied and root is not (question
+///   53884456 on Stack Overflow); with the role's ARN alone its sessions are denied, until session, role and root
+///   are all named (japan-d2/secure-stack-template-aws#34).
+fn spared(case: &Case, value: &Value) -> bool {
+    let who = &case.who;
+    let user = ["iam", "local", "local-superuser"].contains(&who.kind);
+    // [AWS-NOT]: a Deny with NotPrincipal denies every principal that has a permissions boundary, whatever it names.
+    // IAM principals with a boundary are users and roles.
+    if case.boundary.is_some() && (user || who.kind == "session") {
+        return false;
+    }
+    // [AWS-PRI]: `*` and {"AWS": "*"} are everybody, those without a signature too. So everybody is left out.
+    if value == "*" || value.get("AWS").is_some_and(|names| words(names).iter().any(|name| name == "*")) {
+        return true;
+    }
+    let names = |kind: &str| value.get(kind).map(words).unwrap_or_default();
+    let has = |kind: &str, name: &str| names(kind).iter().any(|held| held == name);
+    let aws =
+        |text: &str| has("AWS", &format!("arn:aws:{}", text.replace("ID", who.account).replace("NAME", who.name)));
+    // [AWS-PRI]: an account is its root ARN, its twelve digits, or (S3) its canonical id.
+    let account = aws("iam::ID:root") || has("AWS", who.account) || has("CanonicalUser", &canonical(who.account));
+    // Ours: User and Group are names within the bucket's account, so they say the account as well.
+    let of_group = names("Group").iter().any(|group| who.groups.contains(&group.as_str()));
+    let short = user && who.account == case.bucket_account && (has("User", who.name) || of_group);
+    match who.kind {
+        // [SEEN]: the root ARN leaves out the root user, who is nobody besides.
+        "root" | "superuser" => account,
+        // [AWS-NOT]: "you must also specify the account ARN of the not-denied principal"; [AWS-OLD] example 1. One
+        // caller is several principals at once, and each of them must be named. [AWS-PRI]: a unique id names a user.
+        _ if user => short || (account && (aws("iam::ID:user/NAME") || has("AWS", &unique(who.name)))),
+        // [AWS-NOT]: "the account first, then the role, and then the assumed-role user"; [AWS-OLD] example 2; [SEEN].
+        // [AWS-PRI]: a session by federation is named by its provider, too.
+        "session" => {
+            let session = aws("sts::ID:assumed-role/NAME/work")
+                || who.provider.is_some_and(|provider| has("Federated", provider));
+            // [AWS-PRI]: "the ARN transforms to the role unique principal ID".
+            account && (aws("iam::ID:role/NAME") || has("AWS", &role_id(who.name))) && session
+        }
+        // [AWS-NOT]: a service is a principal of its own.
+        "service" => has("Service", "logging.s3.amazonaws.com"),
+        // Nobody in particular has no name.
+        _ => false,
     }
 }
 
@@ -201,8 +253,11 @@ fn named(case: &Case, value: &Value) -> Level {
                 "AWS" if user && (name == arn("iam::ID:user/NAME") || name == unique(who.name)) => 3,
                 "AWS" if who.kind == "session" && name == arn("sts::ID:assumed-role/NAME/work") => 3,
                 "AWS" if who.kind == "session" && name == arn("iam::ID:role/NAME") => 2,
+                "AWS" if who.kind == "session" && name == role_id(who.name) => 2,
                 "CanonicalUser" if has_account(case) && name == canonical(who.account) => 1,
                 "Service" if who.kind == "service" && name == "logging.s3.amazonaws.com" => 3,
+                // [AWS-PRI], "Web identity session principals": "allow or deny access based on the provider".
+                "Federated" if who.kind == "session" && who.provider == Some(name.as_str()) => 2,
                 "User" if user && who.account == case.bucket_account && name == who.name => 3,
                 "Group" if user && who.account == case.bucket_account && who.groups.contains(&name.as_str()) => 2,
                 _ => 0,
@@ -293,7 +348,7 @@ fn known(case: &Case, key: &str) -> Option<Vec<String>> {
         "aws:userid" => one(match who.kind {
             "anonymous" => "anonymous".to_owned(),
             "service" => "logging.s3.amazonaws.com".to_owned(),
-            "session" => format!("AROA{:A<16}:work", who.name.to_ascii_uppercase()),
+            "session" => format!("{}:work", role_id(who.name)),
             _ if user => unique(who.name),
             _ => who.account.to_owned(),
         }),
@@ -303,6 +358,7 @@ fn known(case: &Case, key: &str) -> Option<Vec<String>> {
             _ if user => one(format!("arn:aws:iam::{}:user/{}", who.account, who.name)),
             _ => one(format!("arn:aws:iam::{}:root", who.account)),
         },
+        "aws:federatedprovider" => who.provider.filter(|_| who.kind == "session").map(|name| vec![name.to_owned()]),
         _ => {
             let name = match key.split_once('/') {
                 Some((head, rest)) => format!("{}/{rest}", head.to_lowercase()),

@@ -122,6 +122,7 @@ fn a_published_evaluator_decides_the_same_where_the_languages_overlap() {
         tags: Vec::new(),
         organization: None,
         may_delete: false,
+        provider: None,
     };
     let caller = caller(&who);
     let (mut allowed, mut denied) = (0, 0);
