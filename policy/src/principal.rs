@@ -136,6 +136,13 @@ pub(crate) enum Principals {
 }
 
 impl Principals {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Principals::Holder => 0,
+            Principals::Of(list) | Principals::Not(list) => list.len(),
+        }
+    }
+
     /// How closely the caller is named; none if it is not. `bounded`: the caller has a permissions boundary.
     pub(crate) fn meet(&self, caller: &Caller, account: &str, bounded: bool) -> Option<Nearness> {
         match self {

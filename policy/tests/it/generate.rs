@@ -55,11 +55,18 @@ const SUBJECTS: &[Subject] = &[
         "String",
         "s3:prefix",
         &["home/alice/", "home/", "a/"],
-        &["home/${aws:username}/", "home/*", "home/${aws:username, 'nobody'}/", "${aws:PrincipalTag/team}/*"],
+        &[
+            "home/${aws:username}/",
+            "home/*",
+            "home/${aws:username, 'nobody'}/",
+            "${aws:PrincipalTag/team}/*",
+            "${aws:SourceVpce}/*",
+            "${aws:SourceVpce, 'home'}/*",
+        ],
     ),
     subject(
         "String",
-        "s3:ExistingObjectTag/class",
+        "s3:ExistingObjectTag/Class",
         &["secret", "public"],
         &["secret", "publi?", "${aws:PrincipalTag/team}"],
     ),
@@ -116,6 +123,7 @@ const SUBJECTS: &[Subject] = &[
         &["arn:aws:s3:::logs", "arn:aws:s3:::logs:x", "logs"],
         &["arn:aws:s3:::logs", "arn:aws:s3:::*", "arn:*:s3:::l??s", "arn:aws:s3:*:logs", "arn:aws:s3:::${aws:Referer}"],
     ),
+    subject("String", "aws:SourceVpce", &[], &["vpce-1", "vpce-*"]),
     subject("Binary", "aws:UserAgent", &["aGVsbG8=", "d29ybGQ=", "?"], &["aGVsbG8=", "d29ybGQ="]),
 ];
 
@@ -231,6 +239,7 @@ const RESOURCE_PATTERNS: &[&str] = &[
     "arn:aws:s3:::*",
     "arn:aws:s3:::bucket/*a*/*l*f",
     "arn:aws:s3:::bucket/home/${aws:userid}/*",
+    "arn:aws:s3:::bucket/home/${aws:sourcearn}/*",
 ];
 
 fn principal(random: &mut Random) -> Value {

@@ -168,6 +168,12 @@ fn speaks(case: &Case, statement: &Value, replaced: bool) -> Level {
     };
     let resource =
         covers("Resource", &of_resource).unwrap_or_else(|| !covers("NotResource", &of_resource).expect("one of them"));
+    // Ours, docs/access.md "What policies can ask about": where a Deny names its resource by what nobody can tell.
+    let blind = statement["Effect"] == "Deny"
+        && covers("Resource", &|word| untold_variable(case, word, replaced))
+            .or_else(|| covers("NotResource", &|word| untold_variable(case, word, replaced)))
+            .expect("one of them");
+    let resource = resource || blind;
     if !action || !resource || !conditions(case, statement, replaced) {
         return 0;
     }
@@ -321,6 +327,18 @@ fn symbols(case: &Case, text: &str, replaced: bool, wild: bool) -> Option<Vec<Sy
     Some(row)
 }
 
+/// Ours, docs/access.md "What policies can ask about": whether a request may have the key and the server cannot tell. Of
+/// the keys that the generator writes no request here has these.
+fn untold(case: &Case, key: &str) -> bool {
+    ["aws:sourcearn", "aws:sourcevpce"].contains(&key.to_lowercase().as_str()) && known(case, key).is_none()
+}
+
+/// The same of a variable in a text, if it has no default.
+fn untold_variable(case: &Case, text: &str, replaced: bool) -> bool {
+    let variables = text.split("${").skip(1).filter_map(|rest| rest.split_once('}'));
+    replaced && variables.map(|(name, _)| name).any(|name| !name.contains(',') && untold(case, name))
+}
+
 fn single(case: &Case, key: &str) -> Option<String> {
     let values = known(case, key)?;
     (values.len() == 1).then(|| values[0].clone())
@@ -359,13 +377,8 @@ fn known(case: &Case, key: &str) -> Option<Vec<String>> {
             _ => one(format!("arn:aws:iam::{}:root", who.account)),
         },
         "aws:federatedprovider" => who.provider.filter(|_| who.kind == "session").map(|name| vec![name.to_owned()]),
-        _ => {
-            let name = match key.split_once('/') {
-                Some((head, rest)) => format!("{}/{rest}", head.to_lowercase()),
-                None => lower,
-            };
-            case.context.get(&name).filter(|values| !values.is_empty()).cloned()
-        }
+        // IAM User Guide, "Tags for AWS resources": names of keys have no case, those of tags in them neither.
+        _ => case.context.get(&lower).filter(|values| !values.is_empty()).cloned(),
     }
 }
 
@@ -399,12 +412,22 @@ fn narrows(operator: &str, key: &str, wanted: &[String], replaced: bool) -> bool
     let constant = |word: &String| !(replaced && plain(word).contains("${"));
     let fixed = |word: &String| constant(word) && !plain(word).contains(['*', '?']);
     match key.as_str() {
+        // S3 User Guide, "The meaning of public": IPv4 no broader than /8, IPv6 than /32, RFC 1918 aside. Ours: together.
         "aws:sourceip" => {
-            name == "IpAddress"
-                && wanted.iter().all(|word| {
-                    let (first, length) = word.split_once('/').unwrap_or((word, "128"));
-                    length.parse::<usize>().expect("a length") >= if first.contains(':') { 32 } else { 8 }
-                })
+            let wide = |word: &String| -> f64 {
+                let (first, length) = word.split_once('/').unwrap_or((word, "128"));
+                let length: i32 = length.parse().expect("a length");
+                let mapped = first.starts_with("::ffff:");
+                match (first.contains(':') && !mapped, word.starts_with("10.") && length >= 8) {
+                    (_, true) => 0.0,
+                    (true, _) => 2_f64.powi(32 - length),
+                    (false, _) => 2_f64.powi(8 - if mapped { length - 96 } else { length.min(32) }),
+                }
+            };
+            let (six, four): (Vec<&String>, Vec<&String>) =
+                wanted.iter().partition(|word| word.contains(':') && !word.starts_with("::ffff:"));
+            let narrow = |words: Vec<&String>| words.into_iter().map(wide).sum::<f64>() <= 1.0;
+            name == "IpAddress" && narrow(six) && narrow(four)
         }
         "aws:principalarn"
         | "aws:principalaccount"
@@ -413,7 +436,13 @@ fn narrows(operator: &str, key: &str, wanted: &[String], replaced: bool) -> bool
         | "aws:sourcearn"
         | "aws:userid"
         | "aws:username" => {
+            // The caller that nobody signed for is called anonymous: a condition that lets him in narrows nothing.
+            let nobody = |word: &String| match name {
+                "StringEqualsIgnoreCase" => plain(word).to_lowercase() == "anonymous",
+                _ => plain(word) == "anonymous",
+            };
             ["StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnEquals", "ArnLike"].contains(&name)
+                && !(key == "aws:userid" && !name.starts_with("Arn") && wanted.iter().any(nobody))
                 && wanted.iter().all(|word| if name.starts_with("StringEquals") { constant(word) } else { fixed(word) })
         }
         _ => false,

@@ -64,7 +64,7 @@ const SUBJECTS: &[Subject] = &[
         wanted: &["10.0.0.0/8", "203.0.113.7/32", "2001:db8::/32", "0.0.0.0/0"],
     },
     Subject {
-        key: "aws:SourceArn",
+        key: "lambda:SourceFunctionArn",
         operators: &["ArnLike", "ArnNotLike"],
         found: &["arn:aws:s3:::logs", "arn:aws:s3:::data"],
         wanted: &["arn:aws:s3:::logs", "arn:aws:s3:::*", "arn:aws:s3:::d?ta"],
