@@ -408,3 +408,45 @@ async fn iam_and_sts_supply_the_keys_that_the_table_says() {
     }
     bench.store.close().expect("closed");
 }
+
+#[tokio::test]
+async fn the_accounts_summary_names_its_quotas_and_there_are_no_identity_providers() {
+    let bench = Bench::new().await;
+    let administrator = bench.administrator();
+    let (status, summary) = bench.ask(&administrator, "Action=GetAccountSummary".into()).await;
+    assert_eq!(status, 200, "{summary}");
+    for quota in ["UsersQuota", "GroupsQuota", "AccessKeysPerUserQuota", "PolicySizeQuota", "VersionsPerPolicyQuota"] {
+        assert!(summary.contains(&format!("<key>{quota}</key>")), "{quota}: {summary}");
+    }
+    for (call, list) in
+        [("ListOpenIDConnectProviders", "OpenIDConnectProviderList"), ("ListSAMLProviders", "SAMLProviderList")]
+    {
+        let (status, answer) = bench.ask(&administrator, format!("Action={call}")).await;
+        assert!(status == 200 && answer.contains(list) && !answer.contains("<member>"), "{call}: {answer}");
+    }
+    bench.store.close().expect("closed");
+}
+
+#[tokio::test]
+async fn of_a_wrong_name_and_a_document_that_is_too_long_the_name_is_told() {
+    let bench = Bench::new().await;
+    bench.furnish().await;
+    let administrator = bench.administrator();
+    let long = crate::s3::xml::url_encode(&ALLOW_ALL.replace("*", &"*".repeat(60_000)));
+    let documents = format!("PolicyDocument={long}&AssumeRolePolicyDocument={long}");
+    let name = "n".repeat(129);
+    for (call, parameter) in [
+        ("PutUserPolicy", "PolicyName"),
+        ("PutGroupPolicy", "PolicyName"),
+        ("PutRolePolicy", "PolicyName"),
+        ("CreatePolicy", "PolicyName"),
+        ("CreateRole", "RoleName"),
+    ] {
+        let holders = "UserName=user&GroupName=group";
+        let role = if call == "CreateRole" { "" } else { "&RoleName=role" };
+        let form = format!("Action={call}&{parameter}={name}&{holders}{role}&{documents}");
+        let (status, answer) = bench.ask(&administrator, form).await;
+        assert!(status == 400 && answer.contains("The specified value for"), "{call}: {answer}");
+    }
+    bench.store.close().expect("closed");
+}

@@ -10,7 +10,7 @@ mod document;
 mod draft;
 mod error;
 mod id;
-mod limits;
+pub mod limits;
 mod managed;
 mod record;
 mod register;

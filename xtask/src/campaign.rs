@@ -5,7 +5,7 @@ use std::process::Command;
 use clap::{Args, ValueEnum};
 
 use crate::clients::{self, binary};
-use crate::run::{Failed, built_library_test, built_test, run, target_dir};
+use crate::run::{Failed, built_library_test, built_named_test, built_test, run, target_dir};
 
 /// Which tests to run with bigger numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -20,6 +20,10 @@ pub enum Kind {
     Frames,
     /// Megabytes in long objects, over a link that is cut: 4,000; a slice is one object.
     Long,
+    /// Writes to two real nodes at full speed, whose listings are compared key by key: 50,000,000.
+    Load,
+    /// The loads that once left a replica without keys: 20 rounds of 300,000 writes by 16 connections, 20 of 60,000 by 128.
+    Rounds,
     /// Decisions of the policy engine against the naive evaluator: 10,000,000.
     Policy,
     /// kill -9 of the real binary under load: 300.
@@ -48,6 +52,8 @@ pub struct Campaign {
 enum Runner {
     /// A copy of the test binary, so that one build is proved whatever is built meanwhile; and the tests' filter.
     Rust(PathBuf, String),
+    /// The same of the test binary that starts servers, and a copy of the server that it starts.
+    Servers(PathBuf, PathBuf, &'static str),
     /// Python tests against a copy of the server: their file, and which of them.
     Pytest(PathBuf, &'static str, &'static str),
 }
@@ -66,6 +72,8 @@ impl Kind {
             Kind::Cuts => "cuts",
             Kind::Frames => "frames",
             Kind::Long => "long",
+            Kind::Load => "load",
+            Kind::Rounds => "rounds",
             Kind::Policy => "policy",
             Kind::Kills => "kills",
             Kind::Power => "power",
@@ -79,6 +87,8 @@ impl Kind {
             Kind::Cuts => (1_000, 50),
             Kind::Frames => (200_000, 2_000),
             Kind::Long => (4_000, 1_000),
+            Kind::Load => (50_000_000, 1_000_000),
+            Kind::Rounds => (40, 1),
             Kind::Policy => (10_000_000, 500_000),
             Kind::Kills => (300, 30),
             Kind::Power => (20, 5),
@@ -92,6 +102,8 @@ impl Kind {
             Kind::Cuts => ("TANDEM_LINK_CUTS", "TANDEM_LINK_SEED"),
             Kind::Frames => ("TANDEM_FRAMES", "TANDEM_FRAMES_SEED"),
             Kind::Long => ("TANDEM_LARGE_MB", "TANDEM_LARGE_SEED"),
+            Kind::Load => ("TANDEM_LOAD_WRITES", "TANDEM_LOAD_SEED"),
+            Kind::Rounds => ("TANDEM_ROUNDS", "TANDEM_ROUND_SEED"),
             Kind::Policy => ("TANDEM_POLICY_DECISIONS", "TANDEM_POLICY_SEED"),
             Kind::Kills => ("TANDEM_KILLS", "TANDEM_KILL_SEED"),
             Kind::Power => ("TANDEM_POWER_CUTS", "TANDEM_POWER_SEED"),
@@ -130,12 +142,14 @@ impl Campaign {
     fn runner(&self) -> Result<Runner, Failed> {
         Ok(match self.kind {
             Kind::Frames => {
-                Runner::Rust(self.keep(built_library_test(".")?)?, "no_bytes_and_no_messages_of_a_peer".into())
+                Runner::Rust(self.keep(built_library_test(".")?, "")?, "no_bytes_and_no_messages_of_a_peer".into())
             }
             Kind::Model => self.rust("storage", format!("on_{}_match_the_model", self.engine))?,
             Kind::Crash => self.rust("storage", "crash::".into())?,
             Kind::Cuts => self.rust(".", "a_link_cut_at_random_bytes_ends".into())?,
             Kind::Long => self.rust(".", "a_long_object_arrives_whole".into())?,
+            Kind::Load => self.servers("both_nodes_list_the_same_after_load")?,
+            Kind::Rounds => self.servers("the_loads_that_lost_keys_lose_none")?,
             Kind::Policy => self.rust("policy", "naive_evaluator".into())?,
             Kind::Kills => Runner::Pytest(self.server()?, "tests/clients/test_kill.py", "kill_9"),
             Kind::Power => Runner::Pytest(self.server()?, "tests/power", "survive"),
@@ -143,17 +157,22 @@ impl Campaign {
     }
 
     fn rust(&self, package: &str, filter: String) -> Result<Runner, Failed> {
-        Ok(Runner::Rust(self.keep(built_test(package)?)?, filter))
+        Ok(Runner::Rust(self.keep(built_test(package)?, "")?, filter))
+    }
+
+    fn servers(&self, filter: &'static str) -> Result<Runner, Failed> {
+        let test = self.keep(built_named_test(".", "load")?, "")?;
+        Ok(Runner::Servers(test, self.keep(binary(), "-server")?, filter))
     }
 
     fn server(&self) -> Result<PathBuf, Failed> {
         clients::build()?;
-        self.keep(binary())
+        self.keep(binary(), "")
     }
 
     /// A copy for this campaign alone.
-    fn keep(&self, built: PathBuf) -> Result<PathBuf, Failed> {
-        let copy = self.dir()?.join(format!("{}-{}.bin", self.kind.name(), self.engine));
+    fn keep(&self, built: PathBuf, what: &str) -> Result<PathBuf, Failed> {
+        let copy = self.dir()?.join(format!("{}-{}{what}.bin", self.kind.name(), self.engine));
         fs::copy(&built, &copy).map_err(|error| Failed(format!("{}: {error}", built.display())))?;
         Ok(copy)
     }
@@ -163,6 +182,12 @@ impl Campaign {
             Runner::Rust(binary, filter) => {
                 let mut command = Command::new(binary);
                 command.args([filter, "--nocapture"]);
+                command
+            }
+            Runner::Servers(test, server, filter) => {
+                let mut command = Command::new(test);
+                command.args([filter, "--nocapture", "--include-ignored"]);
+                command.env("TANDEM_BIN", server).env("TANDEM_ENGINE", &self.engine);
                 command
             }
             Runner::Pytest(server, file, filter) => {

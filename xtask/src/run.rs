@@ -44,7 +44,12 @@ pub fn run(command: &mut Command) -> Result<(), Failed> {
 
 /// Builds all tests, and finds the binary of the integration tests of the package in this directory of the repository.
 pub fn built_test(package: &str) -> Result<PathBuf, Failed> {
-    built(package, &|target| target.name == "it")
+    built_named_test(package, "it")
+}
+
+/// The same of the tests that are a target of this name.
+pub fn built_named_test(package: &str, name: &str) -> Result<PathBuf, Failed> {
+    built(package, &|target| target.name == name)
 }
 
 /// The same of the tests inside the package's library.

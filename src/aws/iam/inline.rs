@@ -1,7 +1,7 @@
 //! Policies of one user, group or role.
 
 use super::page::{Page, write_end};
-use super::{Answered, action, done, holder, name_parameter};
+use super::{Answered, action, check_new_name, done, holder, name_parameter};
 use crate::aws::answer::{document, members};
 use crate::aws::call::Call;
 use crate::identity::{Directory, Grants, Group, Holder, IdentityDocument, IdentityError, Kind, Role, User};
@@ -18,6 +18,7 @@ pub fn grants<'a>(directory: &'a Directory, holder: &Holder) -> Option<&'a Grant
 pub async fn put(call: &Call<'_>, kind: Kind) -> Answered {
     let holder = holder(call, kind, &action("Put", kind, "Policy"))?;
     let name = call.form.required("PolicyName")?;
+    check_new_name(Kind::Policy, name)?;
     let document = IdentityDocument::parse(call.form.required("PolicyDocument")?)?;
     call.change(|draft| draft.put_inline_policy(&holder, name, document)).await?;
     Ok(done())

@@ -21,7 +21,7 @@ use http::Response;
 use super::Service;
 use super::call::Call;
 use super::error::QueryError;
-use crate::identity::{Group, Holder, Kind, Role, Shelved, User, arn};
+use crate::identity::{Group, Holder, Kind, Role, Shelved, User, arn, check_name};
 
 /// What a call answers: it writes the inside of the result.
 type Write = Box<dyn FnOnce(&mut crate::s3::xml::XmlWriter) + Send>;
@@ -90,6 +90,8 @@ async fn entity_calls(call: &Call<'_>, action: &str) -> Result<Response<Bytes>, 
         ListRoleTags => tags::list_role_tags(call);
         GetAccountSummary => accounts::summary(call);
         ListAccountAliases => accounts::aliases(call);
+        ListOpenIDConnectProviders => accounts::open_id_connect_providers(call);
+        ListSAMLProviders => accounts::saml_providers(call);
     }
 }
 
@@ -157,7 +159,19 @@ fn makes<'c, E: Shelved>(call: &'c Call<'_>) -> Result<&'c str, QueryError> {
     if E::WHAT != Kind::Group && !call.form.tags().is_empty() {
         call.require(&action("Tag", E::WHAT, ""), &arn)?;
     }
+    check_new_name(E::WHAT, name)?;
     Ok(name)
+}
+
+/// Refuses a name that nothing of this kind can have. Called before documents are read: of two faults AWS tells the name's.
+fn check_new_name(kind: Kind, name: &str) -> Result<(), QueryError> {
+    let (what, longest) = match kind {
+        Kind::User => ("userName", 64),
+        Kind::Group => ("groupName", 128),
+        Kind::Role => ("roleName", 64),
+        Kind::Policy => ("policyName", 128),
+    };
+    Ok(check_name(what, name, longest)?)
 }
 
 /// Whose policies a call is about, after the caller was found to be allowed `action` on it.
