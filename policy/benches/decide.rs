@@ -111,7 +111,7 @@ fn main() {
     measure(100, Duration::from_micros(20));
     measure(1_000, Duration::from_micros(100));
     let text = "a".repeat(1_024);
-    let pattern = format!("*{}b", "a?".repeat(256));
+    let pattern = format!("*{}b*", "a?".repeat(256));
     let policy = format!(
         r#"{{ "Statement": {{ "Effect": "Allow", "Action": "*", "Resource": "arn:aws:s3:::bucket/{pattern}" }} }}"#
     );

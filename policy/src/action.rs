@@ -6,8 +6,12 @@
 mod other;
 mod s3;
 
-use crate::glob::Glob;
+use std::sync::Arc;
+
 use crate::key::Group;
+use crate::malformed::Malformed;
+use crate::steps::Steps;
+use crate::text::{Texts, Variables, Wildcards};
 
 /// On what an action acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,47 +127,74 @@ fn position(name: &str) -> Option<u16> {
     found.and_then(|index| u16::try_from(index).ok())
 }
 
+/// The names of the known actions in lower case, made once for a document that has a pattern.
+#[derive(Default)]
+pub(crate) struct LowerNames(Vec<String>);
+
+impl LowerNames {
+    /// The places of the actions that begin with `head`: both tables are in order.
+    fn beginning_with(&mut self, head: &str) -> impl Iterator<Item = (usize, &str)> {
+        if self.0.is_empty() {
+            self.0 = all().map(|action| action.name.to_ascii_lowercase()).collect();
+        }
+        let (of_s3, others) = self.0.split_at(s3::ACTIONS.len());
+        [(0, of_s3), (s3::ACTIONS.len(), others)].into_iter().flat_map(move |(base, names)| {
+            let first = names.partition_point(|name| name.as_str() < head);
+            let fitting = names[first..].iter().take_while(|name| name.starts_with(head)).count();
+            names[first..first + fitting].iter().enumerate().map(move |(at, name)| (base + first + at, name.as_str()))
+        })
+    }
+}
+
 /// The actions that a statement's `Action` or `NotAction` covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ActionSet {
     known: [u64; WORDS],
-    /// Lower-case patterns, for actions that the table does not know.
-    patterns: Box<[Glob]>,
+    /// Lower-case names and patterns that may cover actions which the table does not know.
+    others: Texts,
     negated: bool,
 }
 
 impl ActionSet {
-    /// `patterns` in lower case.
-    pub(crate) fn new(patterns: impl Iterator<Item = Glob>, negated: bool) -> ActionSet {
-        let patterns: Box<[Glob]> = patterns.collect();
-        let mut known = [0; WORDS];
+    /// What one name or pattern covers, which is in lower case.
+    pub(crate) fn named(name: &str, lower: &mut LowerNames) -> Result<ActionSet, Malformed> {
+        let mut known = [0_u64; WORDS];
         let mut cover = |index: usize| known[index / 64] |= 1 << (index % 64);
-        let mut lower = String::new();
-        for pattern in &patterns {
-            if let Glob::Exact(name) = pattern {
-                position(name).into_iter().for_each(|id| cover(usize::from(id)));
-                continue;
+        let pattern = Texts::parse([name], Wildcards::Meant, Variables::Literal)?;
+        let others = match (name.find(['*', '?']), position(name)) {
+            (None, Some(id)) => {
+                cover(usize::from(id));
+                Texts::default()
             }
-            for (index, action) in all().enumerate() {
-                lower.clear();
-                lower.extend(action.name.chars().map(|letter| letter.to_ascii_lowercase()));
-                if pattern.matches(&lower) {
-                    cover(index);
-                }
+            (None, None) => pattern,
+            (Some(wild), _) => {
+                let steps = Steps::new(u32::MAX);
+                let fitting = lower.beginning_with(&name[..wild]);
+                fitting.filter(|(_, held)| pattern.any_plain_matches(held, &steps)).for_each(|(index, _)| cover(index));
+                pattern
             }
+        };
+        Ok(ActionSet { known, others, negated: false })
+    }
+
+    /// What any of `sets` covers; or, `negated`, what none does.
+    pub(crate) fn of_all(sets: &[Arc<ActionSet>], negated: bool) -> ActionSet {
+        let mut known = [0_u64; WORDS];
+        for set in sets {
+            known.iter_mut().zip(&set.known).for_each(|(word, more)| *word |= more);
         }
         if negated {
             known.iter_mut().for_each(|word| *word = !*word);
         }
-        ActionSet { known, patterns, negated }
+        ActionSet { known, others: Texts::joined(sets.iter().map(|set| &set.others)), negated }
     }
 
-    pub(crate) fn contains(&self, action: &Action<'_>) -> bool {
+    pub(crate) fn contains(&self, action: &Action<'_>, steps: &Steps) -> bool {
         match action.id {
             Some(id) => self.known[usize::from(id) / 64] >> (id % 64) & 1 == 1,
             None => {
                 let name = action.name.to_ascii_lowercase();
-                self.patterns.iter().any(|pattern| pattern.matches(&name)) != self.negated
+                self.others.any_plain_matches(&name, steps) != self.negated
             }
         }
     }
@@ -176,8 +207,10 @@ impl ActionSet {
 
 #[cfg(test)]
 mod tests {
-    use super::{Action, ActionSet, all, position};
-    use crate::glob::Glob;
+    use std::sync::Arc;
+
+    use super::{Action, ActionSet, LowerNames, all, position};
+    use crate::steps::Steps;
 
     #[test]
     fn every_action_is_found_under_its_own_name_in_any_case() {
@@ -192,13 +225,17 @@ mod tests {
 
     #[test]
     fn a_set_answers_for_actions_known_and_unknown() {
-        let reads = ActionSet::new([Glob::wild("s3:get*"), Glob::wild("ec2:run?nstances")].into_iter(), false);
-        assert!(reads.contains(&Action::of("s3:GetObject")));
-        assert!(!reads.contains(&Action::of("s3:PutObject")));
-        assert!(reads.contains(&Action::of("EC2:RunInstances")));
-        let others = ActionSet::new([Glob::wild("s3:get*")].into_iter(), true);
-        assert!(!others.contains(&Action::of("s3:GetObject")));
-        assert!(others.contains(&Action::of("s3:PutObject")));
-        assert!(others.contains(&Action::of("ec2:RunInstances")));
+        let set = |names: &[&str], negated| {
+            let mut lower = LowerNames::default();
+            let each = names.iter().map(|name| Arc::new(ActionSet::named(name, &mut lower).expect("a name")));
+            ActionSet::of_all(&each.collect::<Vec<_>>(), negated)
+        };
+        let covers = |set: &ActionSet, name: &str| set.contains(&Action::of(name), &Steps::default());
+        let reads = set(&["s3:get*", "ec2:run?nstances"], false);
+        assert!(covers(&reads, "s3:GetObject") && covers(&reads, "EC2:RunInstances"));
+        assert!(!covers(&reads, "s3:PutObject"));
+        let others = set(&["s3:get*"], true);
+        assert!(!covers(&others, "s3:GetObject"));
+        assert!(covers(&others, "s3:PutObject") && covers(&others, "ec2:RunInstances"));
     }
 }

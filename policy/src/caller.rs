@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::context::Values;
+use crate::key::same_name;
 
 /// The principal of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,10 +170,10 @@ impl Caller {
         }
     }
 
-    /// The condition keys that speak of the caller. Names of tags compare without case, as AWS has it for principals.
+    /// The condition keys that speak of the caller.
     pub(crate) fn key(&self, key: &str) -> Values<'_> {
         if let Some(name) = key.strip_prefix("aws:principaltag/") {
-            let found = self.tags().iter().find(|tag| tag.key.eq_ignore_ascii_case(name));
+            let found = self.tags().iter().find(|tag| same_name(&tag.key, name));
             return Values::from_option(found.map(|tag| tag.value.as_str()));
         }
         let organization = || self.account().and_then(|account| account.organization.as_ref());

@@ -6,10 +6,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::context::Values;
-use crate::glob::{Glob, Token, tokens_match};
 use crate::key::Key;
+use crate::pattern::{ANY, matches};
 use crate::scope::Scope;
-use crate::text::Text;
+use crate::statement::Effect;
+use crate::steps::Steps;
+use crate::text::{Text, Texts};
 use crate::value::{Decimal, Moment, Network, address};
 
 /// How the values of a key with several are taken together.
@@ -46,15 +48,15 @@ impl Order {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Operands {
     /// StringEquals and StringLike: wildcards or not is in the text.
-    Text(Box<[Text]>),
+    Text(Texts),
     /// StringEqualsIgnoreCase
-    Folded(Box<[Text]>),
+    Folded(Texts),
     Numbers(Order, Box<[Decimal]>),
     Dates(Order, Box<[Moment]>),
     Bools(Box<[bool]>),
     Binary(Box<[Box<[u8]>]>),
     Networks(Box<[Network]>),
-    Arns(Box<[ArnPattern]>),
+    Arns(Texts),
     /// Whether the key has to be absent.
     Null(Box<[bool]>),
 }
@@ -69,7 +71,21 @@ pub(crate) struct Condition {
 }
 
 impl Condition {
-    pub(crate) fn holds(&self, scope: &Scope<'_>) -> bool {
+    /// Whether it holds for a statement of this effect. A Deny that asks for a key of which nobody here can tell whether the
+    /// request has it holds, whatever its operator: a Deny that cannot be judged is not passed over. For an Allow such a key
+    /// is absent.
+    pub(crate) fn holds(&self, effect: Effect, scope: &Scope<'_>) -> bool {
+        let untold =
+            || scope.cannot_tell(&self.key) || self.operands.keys_without_default().any(|key| scope.cannot_tell(key));
+        self.holds_as_told(scope) || (effect == Effect::Deny && untold())
+    }
+
+    /// Whether each object that one request names may get another answer.
+    pub(crate) fn is_of_object(&self) -> bool {
+        self.key.is_of_object() || self.operands.keys().any(Key::is_of_object)
+    }
+
+    fn holds_as_told(&self, scope: &Scope<'_>) -> bool {
         let values = scope.get(&self.key);
         if let Operands::Null(absent) = &self.operands {
             return absent.contains(&values.is_absent());
@@ -103,24 +119,45 @@ impl Condition {
 }
 
 impl Operands {
-    fn meet(&self, value: &str, scope: &Scope<'_>) -> bool {
+    fn texts(&self) -> Option<&Texts> {
         match self {
-            Operands::Text(texts) => texts.iter().any(|text| text.matches(value, scope)),
+            Operands::Text(texts) | Operands::Folded(texts) | Operands::Arns(texts) => Some(texts),
+            _ => None,
+        }
+    }
+
+    /// The keys of the variables in them.
+    fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.texts().into_iter().flat_map(Texts::keys)
+    }
+
+    fn keys_without_default(&self) -> impl Iterator<Item = &Key> {
+        self.texts().into_iter().flat_map(Texts::keys_without_default)
+    }
+
+    fn meet(&self, value: &str, scope: &Scope<'_>) -> bool {
+        let among = |count: usize| scope.steps.spend(1 + count);
+        match self {
+            Operands::Text(texts) => texts.any_matches(value, scope),
             Operands::Folded(texts) => texts.iter().any(|text| text.equals_folded(value, scope)),
+            Operands::Arns(patterns) => arns_match(patterns, value, scope),
             Operands::Numbers(order, wanted) => {
+                among(wanted.len());
                 Decimal::parse(value).is_some_and(|found| wanted.iter().any(|wanted| order.holds(found, *wanted)))
             }
             Operands::Dates(order, wanted) => {
+                among(wanted.len());
                 Moment::parse(value).is_some_and(|found| wanted.iter().any(|wanted| order.holds(found, *wanted)))
             }
             Operands::Bools(wanted) => boolean(value).is_some_and(|found| wanted.contains(&found)),
             Operands::Binary(wanted) => {
+                among(wanted.len() + value.len());
                 STANDARD.decode(value).is_ok_and(|found| wanted.iter().any(|wanted| **wanted == *found))
             }
             Operands::Networks(wanted) => {
+                among(wanted.len());
                 address(value).is_some_and(|found: IpAddr| wanted.iter().any(|network| network.contains(found)))
             }
-            Operands::Arns(patterns) => patterns.iter().any(|pattern| pattern.matches(value, scope)),
             Operands::Null(_) => false,
         }
     }
@@ -133,57 +170,42 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
     text.eq_ignore_ascii_case("false").then_some(false)
 }
 
-/// An ARN in a condition: each of its six parts is matched by itself, so that a wildcard stays within its part. A lone
-/// `*` matches every ARN.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ArnPattern {
-    Every,
-    Parts(Box<[Glob; 6]>),
-    Template(Text),
-}
-
 const ARN_PARTS: usize = 6;
 
-impl ArnPattern {
-    /// Of a text without variables; none if it does not have six parts.
-    pub(crate) fn fixed(written: &str) -> Option<ArnPattern> {
-        if written == "*" {
-            return Some(ArnPattern::Every);
-        }
-        let parts: Vec<Glob> = written.splitn(ARN_PARTS, ':').map(Glob::wild).collect();
-        let parts: Box<[Glob; ARN_PARTS]> = parts.into_boxed_slice().try_into().ok()?;
-        Some(ArnPattern::Parts(parts))
-    }
+/// Whether a text can be a pattern of ARNs: a lone `*`, or six parts, in some of which variables may stand for more.
+pub(crate) fn is_arn_pattern(written: &str) -> bool {
+    written == "*" || written.splitn(ARN_PARTS, ':').count() == ARN_PARTS
+}
 
-    /// Whether it matches one ARN only. Of an access point the account is enough.
-    pub(crate) fn is_fixed(&self) -> bool {
-        match self {
-            ArnPattern::Every | ArnPattern::Template(_) => false,
-            ArnPattern::Parts(parts) => {
-                let [_, _, service, _, account, _] = &**parts;
-                let access_point =
-                    *service == Glob::literal("s3") && !account.is_wild() && *account != Glob::literal("");
-                access_point || parts.iter().all(|part| !part.is_wild())
-            }
-        }
+/// Whether a pattern matches one ARN only. Of an access point the account is enough.
+pub(crate) fn is_fixed_arn(pattern: Text<'_>) -> bool {
+    if pattern.is_template() || pattern.bytes() == [ANY] {
+        return false;
     }
-
-    fn matches(&self, value: &str, scope: &Scope<'_>) -> bool {
-        if value.splitn(ARN_PARTS, ':').count() < ARN_PARTS {
-            return false;
-        }
-        match self {
-            ArnPattern::Every => true,
-            ArnPattern::Parts(parts) => {
-                parts.iter().zip(value.splitn(ARN_PARTS, ':')).all(|(glob, part)| glob.matches(part))
-            }
-            ArnPattern::Template(text) => text.render(scope, |tokens| parts_match(tokens, value)) == Some(true),
-        }
+    let plain = |part: &[u8]| part.is_ascii() || std::str::from_utf8(part).is_ok();
+    let parts: Vec<&[u8]> = pattern.bytes().splitn(ARN_PARTS, |byte| *byte == b':').collect();
+    match parts.as_slice() {
+        [_, _, b"s3", _, account, _] if !account.is_empty() && plain(account) => true,
+        parts => parts.len() == ARN_PARTS && parts.iter().all(|part| plain(part)),
     }
 }
 
-fn parts_match(tokens: &[Token], value: &str) -> bool {
-    let parts = || tokens.splitn(ARN_PARTS, |token| *token == Token::Byte(b':'));
-    parts().count() == ARN_PARTS
-        && parts().zip(value.splitn(ARN_PARTS, ':')).all(|(pattern, part)| tokens_match(pattern, part, &mut || ()))
+/// Each of an ARN's six parts is matched by itself, so that a wildcard stays within its part. A lone `*` matches every ARN.
+fn arns_match(patterns: &Texts, value: &str, scope: &Scope<'_>) -> bool {
+    if value.splitn(ARN_PARTS, ':').count() < ARN_PARTS {
+        return false;
+    }
+    patterns.iter().any(|pattern| match pattern.is_fixed() {
+        true => pattern.matches(value, scope),
+        false => pattern.replaced(scope, |bytes| arn_matches(bytes, value, scope.steps)) == Some(true),
+    })
+}
+
+fn arn_matches(pattern: &[u8], value: &str, steps: &Steps) -> bool {
+    if pattern == [ANY] {
+        return true;
+    }
+    let mut parts = pattern.splitn(ARN_PARTS, |byte| *byte == b':');
+    let each = value.splitn(ARN_PARTS, ':').all(|part| parts.next().is_some_and(|held| matches(held, part, steps)));
+    each && parts.next().is_none()
 }

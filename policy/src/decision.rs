@@ -84,6 +84,8 @@ pub enum Reason {
     MayNotCreateBuckets,
     /// A local user may not delete buckets.
     MayNotDeleteBuckets,
+    /// Comparing its policies with the request takes more steps than a request may take.
+    TooManySteps,
 }
 
 impl fmt::Display for Reason {
@@ -98,6 +100,7 @@ impl fmt::Display for Reason {
             Reason::OwnerOnly => "only the bucket's owner may",
             Reason::MayNotCreateBuckets => "the user may not create buckets",
             Reason::MayNotDeleteBuckets => "the user may not delete buckets",
+            Reason::TooManySteps => "comparing the policies with the request takes more steps than a request may take",
         })
     }
 }

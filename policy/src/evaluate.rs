@@ -6,9 +6,11 @@
 
 mod bucket;
 mod explain;
+mod prepared;
 
 pub use bucket::Bucket;
 pub use explain::{Match, explain};
+pub use prepared::Prepared;
 
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ use crate::document::Document;
 use crate::principal::Nearness;
 use crate::scope::Scope;
 use crate::statement::Effect;
+use crate::steps::Steps;
 
 /// A policy by the name under which it is attached.
 #[derive(Clone, Debug)]
@@ -43,7 +46,7 @@ pub struct Request<'a> {
 pub struct Policies<'a> {
     /// The caller's own: its inline and managed ones and those of its groups, or its role's.
     pub identity: &'a [Attached],
-    /// What AssumeRole was passed; none when it was passed nothing.
+    /// What AssumeRole was passed; absent when it was passed nothing.
     pub session: Option<&'a [Attached]>,
     pub boundary: Option<&'a Attached>,
     pub resource: Resource<'a>,
@@ -74,23 +77,20 @@ impl<'a> Resource<'a> {
 
 /// Decides. Allocates only for what is uncommon: unknown actions, very long texts with variables in them.
 pub fn evaluate<'a>(policies: &Policies<'a>, request: &Request<'_>) -> Decision<'a> {
-    let account = policies.resource.account();
-    let question = Question { request, scope: Scope { caller: request.caller, account, context: request.context } };
-    let own = match question.own_side(policies) {
-        Ok(own) => own,
-        Err(denied) => return Decision::deny(denied),
-    };
-    match policies.resource {
-        Resource::Account(account) => question.in_account(account, own),
-        Resource::Bucket(bucket) => question.in_bucket(&bucket, own),
-        Resource::Guarded { account, policy } => question.guarded(account, policy, own),
-    }
+    evaluate_within(policies, request, &Steps::default())
+}
+
+/// The same with the steps that are left for this decision and others. When none is left it denies.
+pub fn evaluate_within<'a>(policies: &Policies<'a>, request: &Request<'_>, steps: &Steps) -> Decision<'a> {
+    Question::of(policies, request, steps).decide(policies)
 }
 
 /// A request with what its conditions are asked of.
 struct Question<'q> {
     request: &'q Request<'q>,
     scope: Scope<'q>,
+    /// The statements that may speak of the request, of each document by itself; absent: any may.
+    candidates: Option<&'q prepared::Candidates>,
 }
 
 /// What the caller brings along.
@@ -115,31 +115,91 @@ enum Verdict<'a> {
     Denied(Why<'a>),
 }
 
-impl Question<'_> {
+/// Which of a request's documents is asked.
+#[derive(Clone, Copy)]
+enum Place {
+    Identity(usize),
+    Session(usize),
+    Boundary,
+    /// What hangs on the resource.
+    Resource,
+}
+
+impl<'q> Question<'q> {
+    fn of(policies: &Policies<'q>, request: &'q Request<'q>, steps: &'q Steps) -> Question<'q> {
+        let entity = matches!(request.caller, Caller::User(_) | Caller::Session(_));
+        let scope = Scope {
+            caller: request.caller,
+            action: &request.action,
+            account: policies.resource.account(),
+            bounded: entity && policies.boundary.is_some(),
+            context: request.context,
+            steps,
+        };
+        Question { request, scope, candidates: None }
+    }
+
+    fn decide<'a>(&self, policies: &Policies<'a>) -> Decision<'a> {
+        let own = match self.own_side(policies) {
+            Ok(own) => own,
+            Err(denied) => return Decision::deny(denied),
+        };
+        let decision = match policies.resource {
+            Resource::Account(account) => self.in_account(account, own),
+            Resource::Bucket(bucket) => self.in_bucket(&bucket, own),
+            Resource::Guarded { account, policy } => self.guarded(account, policy, own),
+        };
+        // What was not compared to its end decides nothing, but for a Deny that was found before.
+        match self.scope.steps.are_spent() && !decision.is_explicit_deny() {
+            true => Decision::default_deny(Reason::TooManySteps),
+            false => decision,
+        }
+    }
+
+    /// How closely a statement that speaks of the request names the caller.
+    fn meets(&self, document: &Document, at: usize, known: Option<Nearness>) -> Option<Nearness> {
+        let statement = document.statements.get(at)?;
+        match known {
+            None => statement.meets(self.request.resource, &self.scope),
+            Some(nearness) => statement.meets_object(self.request.resource, &self.scope).then_some(nearness),
+        }
+    }
+
     /// The statement that decides within one document: any Deny, else the Allow that names the caller most closely.
-    fn ask<'a>(&self, document: &'a Document, source: Source<'a>) -> Verdict<'a> {
+    fn ask<'a>(&self, document: &'a Document, source: Source<'a>, place: Place) -> Verdict<'a> {
         let mut verdict = Verdict::Silent;
-        for (at, statement) in document.statements.iter().enumerate() {
-            let Some(nearness) = statement.meets(&self.request.action, self.request.resource, &self.scope) else {
-                continue;
-            };
+        let mut weigh = |at: usize, nearness: Nearness| {
+            let statement = document.statements.get(at)?;
             let why = Why { source, statement: Some(at), sid: statement.sid.as_deref() };
             if statement.effect == Effect::Deny {
-                return Verdict::Denied(why);
+                return Some(why);
             }
             match verdict {
                 Verdict::Allowed(_, held) if held >= nearness => {}
                 _ => verdict = Verdict::Allowed(why, nearness),
             }
-        }
-        verdict
+            None
+        };
+        let denied = match self.candidates {
+            None => (0..document.statements.len()).find_map(|at| weigh(at, self.meets(document, at, None)?)),
+            Some(candidates) => candidates
+                .of(place)
+                .iter()
+                .find_map(|(at, nearness)| weigh(*at, self.meets(document, *at, Some(*nearness))?)),
+        };
+        denied.map_or(verdict, Verdict::Denied)
     }
 
     /// The first Allow of several documents, or a Deny of any.
-    fn ask_all<'a>(&self, list: &'a [Attached], source: fn(&'a str) -> Source<'a>) -> Result<Option<Why<'a>>, Why<'a>> {
+    fn ask_all<'a>(
+        &self,
+        list: &'a [Attached],
+        source: fn(&'a str) -> Source<'a>,
+        place: fn(usize) -> Place,
+    ) -> Result<Option<Why<'a>>, Why<'a>> {
         let mut allow = None;
-        for attached in list {
-            match self.ask(&attached.document, source(&attached.name)) {
+        for (at, attached) in list.iter().enumerate() {
+            match self.ask(&attached.document, source(&attached.name), place(at)) {
                 Verdict::Denied(why) => return Err(why),
                 Verdict::Allowed(why, _) => allow = allow.or(Some(why)),
                 Verdict::Silent => {}
@@ -150,13 +210,15 @@ impl Question<'_> {
 
     /// The caller's policies, bounds included; or the Deny among them.
     fn own_side<'a>(&self, policies: &Policies<'a>) -> Result<Own<'a>, Why<'a>> {
-        let identity = self.ask_all(policies.identity, Source::Identity)?;
+        let identity = self.ask_all(policies.identity, Source::Identity, Place::Identity)?;
         let boundary = match policies.boundary {
-            Some(boundary) => self.ask_all(std::slice::from_ref(boundary), Source::Boundary)?.is_some(),
+            Some(boundary) => {
+                self.ask_all(std::slice::from_ref(boundary), Source::Boundary, |_| Place::Boundary)?.is_some()
+            }
             None => true,
         };
         let session = match policies.session {
-            Some(session) => self.ask_all(session, Source::Session)?.is_some(),
+            Some(session) => self.ask_all(session, Source::Session, Place::Session)?.is_some(),
             None => true,
         };
         let bound = match (boundary, session) {
@@ -202,7 +264,7 @@ impl Question<'_> {
     }
 
     fn guarded<'a>(&self, account: &str, policy: &'a Document, own: Own<'a>) -> Decision<'a> {
-        let verdict = match self.ask(policy, Source::ResourcePolicy) {
+        let verdict = match self.ask(policy, Source::ResourcePolicy, Place::Resource) {
             Verdict::Denied(why) => return Decision::deny(why),
             Verdict::Allowed(why, nearness) => Some((why, nearness)),
             Verdict::Silent => None,

@@ -11,28 +11,32 @@ mod context;
 mod decision;
 mod document;
 mod evaluate;
-mod glob;
 pub mod key;
 mod kind;
 mod malformed;
 mod ownership;
 mod parse;
+mod pattern;
 mod principal;
 mod public;
 mod scope;
 mod statement;
+mod steps;
 mod text;
 mod value;
 
 pub use acl::{Acl, CannedAcl, Grant, Grantee, Owner, Permission};
 pub use action::Action;
 pub use caller::{Account, Caller, Organization, Role, Root, Service, Session, Tag, User, UserKind};
-pub use context::{Context, Entries, Nothing, Values};
+pub use context::{Context, Entries, Nothing, TagSet, Values};
 pub use decision::{Decision, Reason, Source, Why};
 pub use document::Document;
-pub use evaluate::{Attached, Bucket, Match, Policies, Request, Resource, evaluate, explain};
+pub use evaluate::{
+    Attached, Bucket, Match, Policies, Prepared, Request, Resource, evaluate, evaluate_within, explain,
+};
 pub use kind::{Kind, Limit};
 pub use malformed::Malformed;
 pub use ownership::ObjectOwnership;
 pub use public::PublicAccessBlock;
 pub use statement::Effect;
+pub use steps::Steps;

@@ -41,8 +41,9 @@ pub(crate) fn document(bytes: &[u8], kind: Kind<'_>) -> Result<Parsed, Malformed
     if list.is_empty() {
         return Err(Malformed::new("Could not parse the policy: Statement is empty!"));
     }
+    let mut shared = statement::Shared::default();
     let parsed: Result<Box<[Statement]>, Malformed> =
-        list.iter().map(|value| statement::parse(value, kind, version)).collect();
+        list.iter().map(|value| statement::parse(value, kind, version, &mut shared)).collect();
     let parsed = parsed?;
     check::unique_sids(&parsed)?;
     Ok((id, parsed))

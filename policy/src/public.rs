@@ -2,9 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::condition::{ArnPattern, Condition, Operands, Quantifier};
+use crate::action::Action;
+use crate::caller::Caller;
+use crate::condition::{Condition, Operands, Quantifier, is_fixed_arn};
+use crate::context::Nothing;
+use crate::key::{Faces, Key, Origin};
 use crate::principal::{Principal, Principals};
+use crate::scope::Scope;
 use crate::statement::{Effect, Statement};
+use crate::steps::Steps;
 use crate::text::Text;
 use crate::value::Network;
 
@@ -21,7 +27,9 @@ pub struct PublicAccessBlock {
     pub restrict_public_buckets: bool,
 }
 
-/// Keys whose fixed values say who, from where, or (AWS has it so) under which key: a statement narrowed by one is not public.
+/// Keys whose fixed values say who or from where, by AWS's list: a statement narrowed by one is not public, if no request of
+/// nobody can have the value. (`s3:x-amz-server-side-encryption-aws-kms-key-id` is on AWS's list, too. It is a header that
+/// anybody can send, so it narrows nothing here.)
 const NARROWING: &[&str] = &[
     "aws:principalarn",
     "aws:principalaccount",
@@ -42,7 +50,6 @@ const NARROWING: &[&str] = &[
     "aws:username",
     "s3:dataaccesspointarn",
     "s3:dataaccesspointaccount",
-    "s3:x-amz-server-side-encryption-aws-kms-key-id",
 ];
 
 pub(crate) fn is_public(statements: &[Statement]) -> bool {
@@ -61,20 +68,36 @@ fn names_fixed_principals(principals: &Principals) -> bool {
     }
 }
 
-/// Only a condition that is false for a request without the key, and has fixed values alone.
+/// Only a condition that is false for a request without the key, has fixed values alone, and holds for no request of nobody.
 fn narrows(condition: &Condition) -> bool {
     if condition.negated || condition.if_exists || condition.quantifier == Quantifier::All {
         return false;
     }
     if &*condition.key.name == "aws:sourceip" {
-        return matches!(&condition.operands, Operands::Networks(list) if list.iter().all(Network::is_narrow));
+        return matches!(&condition.operands, Operands::Networks(list) if Network::are_narrow(list));
     }
-    if !NARROWING.contains(&&*condition.key.name) {
-        return false;
-    }
-    match &condition.operands {
+    let fixed = match &condition.operands {
         Operands::Text(texts) | Operands::Folded(texts) => texts.iter().all(Text::is_fixed),
-        Operands::Arns(patterns) => patterns.iter().all(ArnPattern::is_fixed),
+        Operands::Arns(patterns) => patterns.iter().all(is_fixed_arn),
         _ => false,
-    }
+    };
+    fixed && NARROWING.contains(&&*condition.key.name) && !holds_for_nobody(condition)
+}
+
+/// Whether some request that nobody signed meets the condition. What such a request says of itself can be anything.
+fn holds_for_nobody(condition: &Condition) -> bool {
+    let is_said = |key: &Key| {
+        let faces = key.known.map_or(Faces::ALL, |known| known.faces);
+        key.origin() == Origin::Request && faces.contains(Faces::S3)
+    };
+    let steps = Steps::new(u32::MAX);
+    let scope = Scope {
+        caller: &Caller::Anonymous,
+        action: &Action::constant("s3:GetObject"),
+        account: "",
+        bounded: false,
+        context: &Nothing,
+        steps: &steps,
+    };
+    is_said(&condition.key) || condition.holds(Effect::Allow, &scope)
 }

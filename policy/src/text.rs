@@ -1,9 +1,15 @@
-//! Texts of a policy that are compared: with wildcards or without, with policy variables or without.
+//! Texts of a policy that are compared: with wildcards or without, with policy variables or without. The texts of one list
+//! are one piece of memory: a policy of 20 KiB can have thousands of them, and ten thousand such policies may be stored.
 
-use crate::glob::{Glob, Token, tokens, tokens_match};
+use std::collections::HashMap;
+
+use memchr::memchr;
+
 use crate::key::Key;
 use crate::malformed::Malformed;
+use crate::pattern::{ANY, ONE, VARIABLE, matches, wild, wildcard};
 use crate::scope::Scope;
+use crate::steps::Steps;
 
 /// Whether `*` and `?` are wildcards in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,184 +25,317 @@ pub(crate) enum Variables {
     Literal,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Text {
-    Fixed(Glob),
-    Template(Template),
+/// What has to be done to compare a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// Letter by letter.
+    Exact = 0,
+    /// `*`
+    Any = 1,
+    /// A pattern whose only wildcard is a star at its end.
+    Prefix = 2,
+    Pattern = 3,
+    /// Variables are replaced first. Their values are literal, whatever is in them.
+    Template = 4,
 }
 
-/// A text with variables. Their values are literal, whatever is in them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Template {
-    /// The literal that it begins with: most texts that do not match differ here.
-    head: Box<str>,
-    /// All of it, the head too.
-    parts: Box<[Part]>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    Tokens(Box<[Token]>),
-    Variable { key: Key, default: Option<Box<str>> },
-}
-
-/// Tokens after the head that fit on the stack; a longer text is the uncommon case that allocates.
-const STACK: usize = 256;
-
-impl Text {
-    pub(crate) fn parse(written: &str, wildcards: Wildcards, variables: Variables) -> Result<Text, Malformed> {
-        if variables == Variables::Literal || !written.contains("${") {
-            return Ok(Text::Fixed(match wildcards {
-                Wildcards::Meant => Glob::wild(written),
-                Wildcards::Literal => Glob::literal(written),
-            }));
+impl Class {
+    fn of(bytes: &[u8]) -> Class {
+        let wild = |byte: &u8| matches!(*byte, ANY | ONE);
+        match bytes {
+            bytes if memchr(VARIABLE, bytes).is_some() => Class::Template,
+            [ANY] => Class::Any,
+            [head @ .., ANY] if !head.iter().any(wild) => Class::Prefix,
+            bytes if bytes.iter().any(wild) => Class::Pattern,
+            _ => Class::Exact,
         }
-        let mut parts = Vec::new();
-        let mut literal: Vec<Token> = Vec::new();
-        let mut rest = written;
-        while let Some(at) = rest.find("${") {
-            push(&mut literal, &rest[..at], wildcards);
-            let inside = &rest[at + 2..];
-            let end = inside.find('}').ok_or_else(|| malformed(written))?;
-            match &inside[..end] {
-                escaped @ ("*" | "?" | "$") => literal.extend(escaped.bytes().map(Token::Byte)),
-                name => {
-                    parts.push(Part::Tokens(std::mem::take(&mut literal).into()));
-                    parts.push(variable(name).ok_or_else(|| malformed(written))?);
-                }
-            }
-            rest = &inside[end + 1..];
-        }
-        push(&mut literal, rest, wildcards);
-        if parts.is_empty() {
-            return Ok(Text::Fixed(Glob::of_tokens(literal)));
-        }
-        parts.push(Part::Tokens(literal.into()));
-        Ok(Text::Template(Template::new(parts)))
     }
 
-    pub(crate) fn matches(&self, text: &str, scope: &Scope<'_>) -> bool {
-        match self {
-            Text::Fixed(glob) => glob.matches(text),
-            Text::Template(template) => {
-                let Some(rest) = text.strip_prefix(&*template.head) else { return false };
-                template.render(scope, template.head.len(), |tokens| tokens_match(tokens, rest, &mut || ()))
-                    == Some(true)
+    fn from_byte(byte: u8) -> Class {
+        match byte {
+            0 => Class::Exact,
+            1 => Class::Any,
+            2 => Class::Prefix,
+            3 => Class::Pattern,
+            _ => Class::Template,
+        }
+    }
+}
+
+/// A list of texts: of each its class, its length in seven bits a byte, and its bytes as [`crate::pattern`] has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Texts {
+    packed: Box<[u8]>,
+    variables: Option<Box<[Variable]>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Variable {
+    key: Key,
+    default: Option<Box<str>>,
+}
+
+/// One text of a list.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'a> {
+    class: Class,
+    bytes: &'a [u8],
+    variables: &'a [Variable],
+}
+
+/// Bytes of a text with its variables replaced that fit on the stack; a longer one is the uncommon case that allocates.
+const STACK: usize = 256;
+const SEVEN_BITS: usize = 0x7F;
+/// As many numbers as two bytes of seven bits have.
+const VARIABLES_MAX: usize = 1 << 14;
+
+impl Texts {
+    pub(crate) fn parse<'w>(
+        written: impl IntoIterator<Item = &'w str>,
+        wildcards: Wildcards,
+        variables: Variables,
+    ) -> Result<Texts, Malformed> {
+        let (mut packed, mut found) = (Vec::new(), Found::default());
+        for text in written {
+            let bytes = match variables {
+                Variables::Replaced if text.contains("${") => found.template(text, wildcards)?,
+                _ if wildcards == Wildcards::Meant => wild(text),
+                _ => text.as_bytes().to_vec(),
+            };
+            packed.push(Class::of(&bytes) as u8);
+            let mut length = bytes.len();
+            while length > SEVEN_BITS {
+                packed.push((length & SEVEN_BITS) as u8 | 0x80);
+                length >>= 7;
             }
+            packed.push(length as u8);
+            packed.extend_from_slice(&bytes);
+        }
+        let variables = found.variables;
+        Ok(Texts { packed: packed.into(), variables: (!variables.is_empty()).then(|| variables.into()) })
+    }
+
+    /// Lists without variables as one.
+    pub(crate) fn joined<'t>(lists: impl Iterator<Item = &'t Texts>) -> Texts {
+        Texts { packed: lists.flat_map(|list| list.packed.iter().copied()).collect(), variables: None }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Text<'_>> {
+        let mut rest = &*self.packed;
+        std::iter::from_fn(move || {
+            let (class, mut after) = rest.split_first()?;
+            let (mut length, mut shift) = (0, 0);
+            loop {
+                let (byte, left) = after.split_first()?;
+                (length, after) = (length | (usize::from(*byte) & SEVEN_BITS) << shift, left);
+                if usize::from(*byte) <= SEVEN_BITS {
+                    break;
+                }
+                shift += 7;
+            }
+            let (bytes, left) = after.split_at(length);
+            rest = left;
+            let variables = self.variables.as_deref().unwrap_or_default();
+            Some(Text { class: Class::from_byte(*class), bytes, variables })
+        })
+    }
+
+    /// Of a list without variables.
+    pub(crate) fn any_plain_matches(&self, text: &str, steps: &Steps) -> bool {
+        self.iter().any(|held| held.plain_matches(text, steps))
+    }
+
+    pub(crate) fn any_matches(&self, text: &str, scope: &Scope<'_>) -> bool {
+        self.iter().any(|held| held.matches(text, scope))
+    }
+
+    /// The keys of the variables.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.variables.iter().flatten().map(|variable| &variable.key)
+    }
+
+    /// The keys of variables that stand for nothing if the key has no value.
+    pub(crate) fn keys_without_default(&self) -> impl Iterator<Item = &Key> {
+        self.variables.iter().flatten().filter(|variable| variable.default.is_none()).map(|variable| &variable.key)
+    }
+}
+
+impl<'a> Text<'a> {
+    pub(crate) fn matches(self, text: &str, scope: &Scope<'_>) -> bool {
+        if self.class != Class::Template {
+            return self.plain_matches(text, scope.steps);
+        }
+        scope.steps.spend(1);
+        // Most texts that do not match differ in what they begin with.
+        let head = self.bytes.iter().take_while(|byte| **byte < VARIABLE).count();
+        text.as_bytes().starts_with(&self.bytes[..head])
+            && self.replaced(scope, |bytes| matches(bytes, text, scope.steps)) == Some(true)
+    }
+
+    fn plain_matches(self, text: &str, steps: &Steps) -> bool {
+        match self.class {
+            Class::Any => true,
+            Class::Exact => {
+                steps.spend(1 + text.len() / STACK);
+                self.bytes == text.as_bytes()
+            }
+            Class::Prefix => {
+                steps.spend(1 + text.len() / STACK);
+                text.as_bytes().starts_with(&self.bytes[..self.bytes.len() - 1])
+            }
+            Class::Pattern | Class::Template => matches(self.bytes, text, steps),
         }
     }
 
     /// Equality without regard to case; the text was parsed with literal wildcards.
-    pub(crate) fn equals_folded(&self, text: &str, scope: &Scope<'_>) -> bool {
-        match self {
-            Text::Fixed(Glob::Exact(whole)) => folded(whole).eq(folded(text)),
-            Text::Fixed(other) => other.matches(text),
-            Text::Template(template) => template.render(scope, 0, |tokens| same_folded(tokens, text)) == Some(true),
+    pub(crate) fn equals_folded(self, text: &str, scope: &Scope<'_>) -> bool {
+        scope.steps.spend(1 + text.len() / 4);
+        let same = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok_and(|held| folded(held).eq(folded(text)));
+        match self.class {
+            Class::Template => self.replaced(scope, same) == Some(true),
+            _ => same(self.bytes),
         }
     }
 
-    /// Calls `use_tokens` with the text's tokens, its variables replaced; nothing if one has no value.
-    pub(crate) fn render<T>(&self, scope: &Scope<'_>, use_tokens: impl FnOnce(&[Token]) -> T) -> Option<T> {
-        match self {
-            Text::Template(template) => template.render(scope, 0, use_tokens),
-            Text::Fixed(Glob::Tokens(tokens)) => Some(use_tokens(tokens)),
-            Text::Fixed(Glob::Exact(text)) => Some(use_tokens(&text.bytes().map(Token::Byte).collect::<Vec<_>>())),
-            Text::Fixed(_) => None,
+    /// Calls `use_bytes` with the text's bytes, its variables replaced; nothing if one has no value.
+    pub(crate) fn replaced<T>(self, scope: &Scope<'_>, use_bytes: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        if self.class != Class::Template {
+            return Some(use_bytes(self.bytes));
         }
-    }
-
-    pub(crate) fn is_fixed(&self) -> bool {
-        matches!(self, Text::Fixed(glob) if !glob.is_wild())
-    }
-}
-
-impl Template {
-    /// `parts` begins with tokens, be they none.
-    fn new(parts: Vec<Part>) -> Template {
-        let first: &[Token] = match parts.first() {
-            Some(Part::Tokens(tokens)) => tokens,
-            _ => &[],
-        };
-        let bytes = first.iter().map_while(|token| match token {
-            Token::Byte(byte) => Some(*byte),
-            Token::One | Token::Any => None,
-        });
-        let head = String::from_utf8(bytes.collect()).unwrap_or_default();
-        Template { head: head.into(), parts: parts.into() }
-    }
-
-    /// Calls `use_tokens` with the tokens after the first `skip`, which lie in the head.
-    fn render<T>(&self, scope: &Scope<'_>, skip: usize, use_tokens: impl FnOnce(&[Token]) -> T) -> Option<T> {
         let mut length = 0;
-        for part in &self.parts {
-            length += match part {
-                Part::Tokens(tokens) => tokens.len(),
-                Part::Variable { key, default } => scope.variable(key).or(default.as_deref())?.len(),
-            };
+        for part in self.parts() {
+            length += part.value(scope)?.len();
         }
-        let length = length - skip;
-        let mut stack = [Token::Any; STACK];
+        scope.steps.spend(1 + length / 16);
+        let mut stack = [0; STACK];
         let mut heap = Vec::new();
-        let row: &mut [Token] = if length <= STACK {
+        let row: &mut [u8] = if length <= STACK {
             &mut stack[..length]
         } else {
-            heap.resize(length, Token::Any);
+            heap.resize(length, 0);
             &mut heap
         };
         let mut at = 0;
-        for (index, part) in self.parts.iter().enumerate() {
-            match part {
-                Part::Tokens(tokens) => {
-                    let tokens = if index == 0 { &tokens[skip..] } else { tokens };
-                    row[at..at + tokens.len()].copy_from_slice(tokens);
-                    at += tokens.len();
-                }
-                Part::Variable { key, default } => {
-                    let value = scope.variable(key).or(default.as_deref())?;
-                    for byte in value.bytes() {
-                        *row.get_mut(at)? = Token::Byte(byte);
-                        at += 1;
-                    }
-                }
-            }
+        for part in self.parts() {
+            let value = part.value(scope)?;
+            row.get_mut(at..at + value.len())?.copy_from_slice(value);
+            at += value.len();
         }
-        Some(use_tokens(&row[..at]))
+        Some(use_bytes(&row[..at]))
+    }
+
+    fn parts(self) -> impl Iterator<Item = Part<'a>> {
+        let mut rest = self.bytes;
+        std::iter::from_fn(move || match rest {
+            [] => None,
+            [VARIABLE, low, high, after @ ..] => {
+                rest = after;
+                self.variables.get(usize::from(*low) | usize::from(*high) << 7).map(Part::Variable)
+            }
+            literal => {
+                let (literal, after) = literal.split_at(memchr(VARIABLE, literal).unwrap_or(literal.len()));
+                rest = after;
+                Some(Part::Literal(literal))
+            }
+        })
+    }
+
+    /// Whether it stands for one text only.
+    pub(crate) fn is_fixed(self) -> bool {
+        self.class == Class::Exact
+    }
+
+    pub(crate) fn is_template(self) -> bool {
+        self.class == Class::Template
+    }
+
+    /// The bytes as they were compiled. Of a template they have variables in them.
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        self.bytes
     }
 }
 
-fn push(row: &mut Vec<Token>, text: &str, wildcards: Wildcards) {
-    match wildcards {
-        Wildcards::Meant => row.extend(tokens(text)),
-        Wildcards::Literal => row.extend(text.bytes().map(Token::Byte)),
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    Literal(&'a [u8]),
+    Variable(&'a Variable),
+}
+
+impl<'a> Part<'a> {
+    fn value<'s: 'v, 'v>(self, scope: &Scope<'s>) -> Option<&'v [u8]>
+    where
+        'a: 'v,
+    {
+        match self {
+            Part::Literal(bytes) => Some(bytes),
+            Part::Variable(variable) => {
+                scope.variable(&variable.key).or(variable.default.as_deref()).map(str::as_bytes)
+            }
+        }
+    }
+}
+
+/// The variables of a list, each once.
+#[derive(Default)]
+struct Found<'w> {
+    variables: Vec<Variable>,
+    numbers: HashMap<&'w str, usize>,
+}
+
+impl<'w> Found<'w> {
+    fn template(&mut self, written: &'w str, wildcards: Wildcards) -> Result<Vec<u8>, Malformed> {
+        let literal = |text: &str, out: &mut Vec<u8>| match wildcards {
+            Wildcards::Meant => out.extend(text.bytes().map(wildcard)),
+            Wildcards::Literal => out.extend_from_slice(text.as_bytes()),
+        };
+        let (mut out, mut rest) = (Vec::with_capacity(written.len()), written);
+        while let Some(at) = rest.find("${") {
+            literal(&rest[..at], &mut out);
+            let inside = &rest[at + 2..];
+            let end = inside.find('}').ok_or_else(|| malformed(written))?;
+            match &inside[..end] {
+                escaped @ ("*" | "?" | "$") => out.extend_from_slice(escaped.as_bytes()),
+                name => {
+                    let number = self.number(name).ok_or_else(|| malformed(written))?;
+                    out.extend([VARIABLE, (number & SEVEN_BITS) as u8, (number >> 7) as u8]);
+                }
+            }
+            rest = &inside[end + 1..];
+        }
+        literal(rest, &mut out);
+        Ok(out)
+    }
+
+    fn number(&mut self, inside: &'w str) -> Option<usize> {
+        if let Some(known) = self.numbers.get(inside) {
+            return Some(*known);
+        }
+        let number = self.variables.len();
+        if number >= VARIABLES_MAX {
+            return None;
+        }
+        self.variables.push(variable(inside)?);
+        self.numbers.insert(inside, number);
+        Some(number)
     }
 }
 
 /// `aws:username` or `aws:PrincipalTag/team, 'nobody'`.
-fn variable(inside: &str) -> Option<Part> {
+fn variable(inside: &str) -> Option<Variable> {
     let (name, default) = match inside.split_once(',') {
         None => (inside, None),
         Some((name, rest)) => (name, Some(rest.trim().strip_prefix('\'')?.strip_suffix('\'')?.into())),
     };
     let name = name.trim();
     let well_formed = !name.is_empty() && !name.contains(['$', '{', '*', '?']);
-    well_formed.then(|| Part::Variable { key: Key::of(name), default })
+    well_formed.then(|| Variable { key: Key::of(name), default })
 }
 
 fn malformed(written: &str) -> Malformed {
     Malformed::new(format!("Invalid policy variable in {written}"))
 }
 
+/// Without regard to case: one comparison for values, and for the names of tags in keys.
 pub(crate) fn folded(text: &str) -> impl Iterator<Item = char> + '_ {
     text.chars().flat_map(char::to_lowercase)
-}
-
-fn same_folded(row: &[Token], text: &str) -> bool {
-    let bytes: Vec<u8> = row
-        .iter()
-        .filter_map(|token| match token {
-            Token::Byte(byte) => Some(*byte),
-            Token::One | Token::Any => None,
-        })
-        .collect();
-    std::str::from_utf8(&bytes).is_ok_and(|held| folded(held).eq(folded(text)))
 }

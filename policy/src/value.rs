@@ -1,6 +1,6 @@
 //! Values with a type: numbers, dates, networks, as conditions compare them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
@@ -89,6 +89,9 @@ fn minutes(text: &str) -> Option<DateTime> {
     text.contains('T').then(|| text.parse::<DateTime>().ok()).flatten()
 }
 
+const V4_BITS: u32 = 32;
+const V6_BITS: u32 = 128;
+
 /// A range of addresses. IPv4 written as IPv6 is IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Network {
@@ -138,12 +141,29 @@ impl Network {
         }
     }
 
-    /// AWS takes a range for fixed that is no wider than /8 (IPv4) or /32 (IPv6), or private.
-    pub(crate) fn is_narrow(&self) -> bool {
-        match self.first {
-            IpAddr::V4(_) => self.bits >= 8,
-            IpAddr::V6(_) => self.bits >= 32,
+    /// AWS takes a range for fixed that is no wider than /8 (IPv4) or /32 (IPv6), or private. Here several together must
+    /// not be wider either: 256 ranges of /8 are everybody.
+    pub(crate) fn are_narrow(list: &[Network]) -> bool {
+        let (mut v4, mut v6) = (0_u128, 0_u128);
+        for network in list.iter().filter(|network| !network.is_private()) {
+            let sum = if network.first.is_ipv4() { &mut v4 } else { &mut v6 };
+            *sum =
+                sum.saturating_add(1_u128.checked_shl(network.width() - u32::from(network.bits)).unwrap_or(u128::MAX));
         }
+        v4 <= 1 << (V4_BITS - 8) && v6 <= 1 << (V6_BITS - 32)
+    }
+
+    fn width(&self) -> u32 {
+        if self.first.is_ipv4() { V4_BITS } else { V6_BITS }
+    }
+
+    /// Of RFC 1918, as AWS has it: no address of the Internet is in it.
+    fn is_private(&self) -> bool {
+        let within =
+            |first: Ipv4Addr, bits: u8| self.bits >= bits && Network { first: first.into(), bits }.contains(self.first);
+        within(Ipv4Addr::new(10, 0, 0, 0), 8)
+            || within(Ipv4Addr::new(172, 16, 0, 0), 12)
+            || within(Ipv4Addr::new(192, 168, 0, 0), 16)
     }
 }
 

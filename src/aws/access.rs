@@ -1,58 +1,74 @@
 //! May the caller make this call: identity policies decide, as for AWS's own.
 
-use tandem_policy::{Action, Caller, Context, Entries, Request, Resource, UserKind, Values, evaluate};
+use tandem_policy::{Action, Caller, Context, Entries, Request, Resource, TagSet, UserKind, Values, evaluate};
 
-use super::answer::date;
 use super::call::Call;
 use super::error::QueryError;
 use crate::audit::Kind;
-use crate::identity::{Entity, Policy};
+use crate::identity::{Entity, Policy, Tag};
+use crate::s3::access::Globals;
 
 /// What a call tells policies beside its caller: where it comes from and when, and what it names itself. Of its form only the
-/// fields that its operation has: any other could pose as a key.
-pub struct Circumstances {
+/// fields that its operation has: any other could pose as a key. It answers for the keys that `tandem_policy::key::ALL` says
+/// these faces supply; a test walks them.
+pub struct Circumstances<'a> {
+    globals: Globals<'a>,
     entries: Entries,
+    given_tags: TagSet,
+    /// Of what the call names.
+    held_tags: TagSet,
 }
 
-impl Context for Circumstances {
+impl Context for Circumstances<'_> {
     fn get(&self, key: &str) -> Values<'_> {
-        self.entries.get(key)
+        if let Some(name) = key.strip_prefix("aws:requesttag/") {
+            return self.given_tags.get(name);
+        }
+        if let Some(name) = key.strip_prefix("aws:resourcetag/").or_else(|| key.strip_prefix("iam:resourcetag/")) {
+            return self.held_tags.get(name);
+        }
+        match self.entries.get(key) {
+            Values::Absent => self.globals.get(key),
+            known => known,
+        }
     }
 }
 
-impl Circumstances {
-    pub fn of(call: &Call<'_>) -> Self {
-        let at = call.received;
-        let mut entries = Entries::new()
-            .with("aws:SourceIp", [call.client.to_string()])
-            .with("aws:SecureTransport", [call.secure.to_string()])
-            .with("aws:CurrentTime", [date(at)])
-            .with("aws:EpochTime", [at.as_secs().to_string()]);
-        if let Some(agent) = &call.user_agent {
-            entries = entries.with("aws:UserAgent", [agent.as_str()]);
-        }
-        if let Some(issued) = call.caller.issued {
-            entries = entries.with("aws:TokenIssueTime", [date(issued)]);
-        }
+fn set_of(tags: &[Tag]) -> TagSet {
+    TagSet::of(tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())))
+}
+
+impl<'a> Circumstances<'a> {
+    pub fn of(call: &'a Call<'_>) -> Self {
+        let globals = Globals::of(call.facts(call.account()));
+        let mut known = Circumstances {
+            globals,
+            entries: Entries::new(),
+            given_tags: TagSet::default(),
+            held_tags: TagSet::default(),
+        };
         for (field, key) in fields_of(call.action()) {
             if let Some(value) = call.form.given(field) {
-                entries = entries.with(key, [value]);
+                known = known.with(key, value);
             }
         }
-        entries = match call.action() {
-            action if takes_tags(action) => tagged(call, entries),
-            action if action.starts_with("Untag") => entries.with("aws:TagKeys", call.form.list("TagKeys")),
-            _ => entries,
-        };
-        Circumstances { entries }
+        if takes_tags(call.action()) {
+            let tags = call.form.tags();
+            known.given_tags = set_of(&tags);
+            known = known.with_all("aws:TagKeys", tags.iter().map(|tag| tag.key.as_str()));
+            known = known.with_all("sts:TransitiveTagKeys", call.form.list("TransitiveTagKeys"));
+        } else if call.action().starts_with("Untag") {
+            known = known.with_all("aws:TagKeys", call.form.list("TagKeys"));
+        }
+        known
     }
 
     /// With what is known of the entity that `action` is about.
     #[must_use]
-    pub fn about<E: Entity>(mut self, call: &Call<'_>, action: &str, entity: &E) -> Self {
-        for tag in entity.tags() {
-            self = self.with(&format!("aws:ResourceTag/{}", tag.key), &tag.value);
-            self = self.with(&format!("iam:ResourceTag/{}", tag.key), &tag.value);
+    pub fn about<E: Entity>(mut self, call: &'a Call<'_>, action: &str, entity: &E) -> Self {
+        self.held_tags = set_of(entity.tags());
+        if entity.account() != call.account() {
+            self.globals = Globals::of(call.facts(entity.account()));
         }
         match entity.boundary().and_then(|id| call.directory.get::<Policy>(id)) {
             Some(policy) if asks_for_boundary(action) => self.with("iam:PermissionsBoundary", &policy.arn()),
@@ -63,14 +79,22 @@ impl Circumstances {
     /// With one further key.
     #[must_use]
     pub fn with(self, key: &str, value: &str) -> Self {
-        Circumstances { entries: self.entries.with(key, [value]) }
+        self.with_all(key, [value])
+    }
+
+    fn with_all<'v>(self, key: &str, values: impl IntoIterator<Item = &'v str>) -> Self {
+        Circumstances { entries: self.entries.with(key, values), ..self }
     }
 }
 
 /// The fields that policies know by a key.
 fn fields_of(action: &str) -> &'static [(&'static str, &'static str)] {
     match action {
-        "AssumeRole" => &[("ExternalId", "sts:ExternalId"), ("RoleSessionName", "sts:RoleSessionName")],
+        "AssumeRole" => &[
+            ("ExternalId", "sts:ExternalId"),
+            ("RoleSessionName", "sts:RoleSessionName"),
+            ("DurationSeconds", "sts:DurationSeconds"),
+        ],
         "CreateUser" | "CreateRole" | "PutUserPermissionsBoundary" | "PutRolePermissionsBoundary" => {
             &[("PermissionsBoundary", "iam:PermissionsBoundary")]
         }
@@ -83,18 +107,6 @@ fn fields_of(action: &str) -> &'static [(&'static str, &'static str)] {
 fn takes_tags(action: &str) -> bool {
     let tags = ["CreateUser", "CreateRole", "CreatePolicy", "TagUser", "TagRole", "TagPolicy", "AssumeRole"];
     tags.contains(&action)
-}
-
-fn tagged(call: &Call<'_>, mut entries: Entries) -> Entries {
-    let tags = call.form.tags();
-    for tag in &tags {
-        entries = entries.with(&format!("aws:RequestTag/{}", tag.key), [tag.value.as_str()]);
-    }
-    if !tags.is_empty() {
-        entries = entries.with("aws:TagKeys", tags.iter().map(|tag| tag.key.as_str()));
-    }
-    let transitive = call.form.list("TransitiveTagKeys");
-    if transitive.is_empty() { entries } else { entries.with("sts:TransitiveTagKeys", transitive) }
 }
 
 /// The calls that change what a bounded user or role may do: delegated, as a rule, only for those with a certain boundary.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use tandem_policy::Caller;
 use tandem_storage::types::Timestamp;
 
@@ -15,8 +15,12 @@ use super::{Faces, Service};
 use crate::audit::{Actor, Event, Kind};
 use crate::clock::Clock;
 use crate::identity::{AccountId, Credential, Draft, Identities, IdentityError, Snapshot};
+use crate::s3::access::Facts;
 use crate::s3::query::Form;
 use crate::s3::xml::XmlWriter;
+
+/// Where AWS has IAM, and where its clients sign for it.
+const IAM_REGION: &str = "us-east-1";
 
 pub struct Call<'a> {
     faces: &'a Faces,
@@ -31,7 +35,9 @@ pub struct Call<'a> {
     pub received: Timestamp,
     pub client: IpAddr,
     pub secure: bool,
-    pub user_agent: Option<String>,
+    pub headers: HeaderMap,
+    /// `us-east-1` for IAM, which AWS has there alone; for STS the node's.
+    pub region: String,
 }
 
 impl<'a> Call<'a> {
@@ -48,8 +54,26 @@ impl<'a> Call<'a> {
             received: form.received,
             client: form.client,
             secure: form.secure,
-            user_agent: form.user_agent,
+            headers: form.headers,
+            region: match service {
+                Service::Iam => IAM_REGION.to_owned(),
+                Service::Sts => form.region,
+            },
         })
+    }
+
+    /// What policies are told of the call at every face; `account` owns what it names.
+    pub fn facts(&self, account: AccountId) -> Facts<'_> {
+        Facts {
+            received: self.received,
+            client: self.client,
+            secure: self.secure,
+            headers: &self.headers,
+            region: &self.region,
+            credential: Some(&self.caller),
+            register: self.identities,
+            account: Some(account),
+        }
     }
 
     /// The account that the call is about: its caller's.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
+use tandem_policy::key::same_name;
 use tandem_policy::{Action, Caller, Request, Resource, evaluate};
 
 use super::Service;
@@ -104,6 +105,9 @@ fn assume_role(call: &Call<'_>) -> Result<Response<Bytes>, QueryError> {
     if let Some(source) = &source_identity {
         context = context.with("sts:SourceIdentity", source);
     }
+    if call.form.given("DurationSeconds").is_none() {
+        context = context.with("sts:DurationSeconds", &HOUR.to_string());
+    }
     may_assume(call, role, "sts:AssumeRole", &context)?;
     if tags.len() > call.caller.standing.transitive.len() {
         may_assume(call, role, "sts:TagSession", &context)?;
@@ -159,7 +163,7 @@ fn session_tags(call: &Call<'_>) -> Result<(Vec<Tag>, Vec<String>), QueryError> 
     let tags: Vec<Tag> = handed_on.iter().cloned().chain(call.form.tags()).collect();
     for (at, tag) in tags.iter().enumerate() {
         check_tag(&tag.key, &tag.value)?;
-        if tags[..at].iter().any(|earlier| earlier.key.eq_ignore_ascii_case(&tag.key)) {
+        if tags[..at].iter().any(|earlier| same_name(&earlier.key, &tag.key)) {
             return Err(QueryError::new(400, "InvalidParameterValue", "Duplicate tag keys found."));
         }
     }
@@ -203,7 +207,7 @@ fn session_policies(call: &Call<'_>, role: &Role) -> Result<Vec<Id>, QueryError>
 
 /// The trust policy lets the caller in, and, unless it names the caller itself in its own account, the caller's own policies
 /// do too.
-fn may_assume(call: &Call<'_>, role: &Role, action: &str, context: &Circumstances) -> Result<(), QueryError> {
+fn may_assume(call: &Call<'_>, role: &Role, action: &str, context: &Circumstances<'_>) -> Result<(), QueryError> {
     let standing = &call.caller.standing;
     let (account, arn) = (role.account.to_string(), role.arn());
     let guarded = Resource::Guarded { account: &account, policy: role.trust.compiled() };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
+use tandem_policy::key::{self, ALL, Origin};
 use tandem_storage::disk::RealDisk;
 use tandem_storage::types::{NodeGuid, Timestamp};
 use tandem_storage::{EngineKind, Options, Store};
@@ -15,7 +16,8 @@ use super::Faces;
 use crate::audit::Audit;
 use crate::clock::SystemClock;
 use crate::identity::{
-    AccountId, Administrator, Credential, Holder, Identities, IdentityDocument, KeyOwner, Local, NewAccount, NewUser,
+    AccountId, Administrator, Credential, Holder, Identities, IdentityDocument, KeyOwner, Local, NewAccount,
+    NewSession, NewUser, SessionOf,
 };
 use crate::s3::query::{Form, QueryFace as _};
 use crate::s3::request::RequestId;
@@ -132,8 +134,11 @@ impl Bench {
         self.faces.identities.credential(&made.key.access_key).expect("its key")
     }
 
-    async fn ask(&self, caller: &Arc<Credential>, body: String) -> (u16, String) {
-        let form = Form {
+    fn form(&self, caller: &Arc<Credential>, body: String) -> Form {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("user-agent", http::HeaderValue::from_static("agent"));
+        headers.insert("referer", http::HeaderValue::from_static("http://here/"));
+        Form {
             service: "iam".into(),
             caller: Arc::clone(caller),
             body: body.into(),
@@ -141,9 +146,13 @@ impl Bench {
             received: Timestamp::from_secs(1_800_000_000),
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             secure: false,
-            user_agent: None,
-        };
-        let response: Response<Bytes> = self.faces.answer(form).await;
+            headers,
+            region: "eu-test-1".into(),
+        }
+    }
+
+    async fn ask(&self, caller: &Arc<Credential>, body: String) -> (u16, String) {
+        let response: Response<Bytes> = self.faces.answer(self.form(caller, body)).await;
         let status = response.status().as_u16();
         (status, String::from_utf8(response.into_body().to_vec()).expect("text"))
     }
@@ -323,6 +332,80 @@ async fn a_superuser_of_the_node_is_not_its_accounts_to_change() {
     assert_eq!(bench.generation(), before);
     assert_eq!(status(&bench, &root, "GetUser", "").await, 200);
     assert_eq!(status(&bench, &itself, "CreateAccessKey", "").await, 200);
+    bench.store.close().expect("closed");
+}
+
+/// Whether some call on the way is refused to a session that may do everything, but for a Deny that holds for requests with `key`.
+async fn is_supplied(bench: &Bench, service: &str, key: &str) -> bool {
+    let deny = format!(r#"{{"Effect":"Deny","Action":"*","Resource":"*","Condition":{{"Null":{{"{key}":"false"}}}}}}"#);
+    let policy = ALLOW_ALL.replace("]}", &format!(",{deny}]}}"));
+    let administrator = bench.administrator();
+    let put = format!(
+        "Action=PutRolePolicy&RoleName=walker&PolicyName=p&PolicyDocument={}",
+        crate::s3::xml::url_encode(&policy)
+    );
+    assert_eq!(bench.ask(&administrator, put).await.0, 200);
+    let identities = &bench.faces.identities;
+    let role =
+        identities.directory().named::<crate::identity::Role>(AccountId::DEFAULT, "walker").expect("made").id.clone();
+    let new = NewSession {
+        of: SessionOf::Role { id: role, name: "walk".into(), source_identity: None },
+        seconds: 900,
+        tags: Vec::new(),
+        transitive: Vec::new(),
+        policy: None,
+        policies: Vec::new(),
+    };
+    let issued = identities.issue(&*bench.faces.clock, new).expect("issued");
+    let session = identities.session(&issued.access_key, &issued.token, bench.faces.clock.now()).expect("a session");
+    let tags = "Tags.member.1.Key=Name&Tags.member.1.Value=v";
+    let forms = match service {
+        "iam" => vec![
+            format!("Action=CreateUser&UserName=walked&PermissionsBoundary={BOUND}&{tags}"),
+            format!("Action=AttachUserPolicy&UserName=user&PolicyArn={BOUND}"),
+            "Action=GetUser&UserName=user".to_owned(),
+        ],
+        _ => vec![format!(
+            "Action=AssumeRole&RoleArn=arn%3Aaws%3Aiam%3A%3A000000000000%3Arole%2Frole&RoleSessionName=walk&ExternalId=external&SourceIdentity=me&TransitiveTagKeys.member.1=name&{tags}"
+        )],
+    };
+    for form in forms {
+        let form = Form { service: service.into(), ..bench.form(&session, form) };
+        let response = bench.faces.answer(form).await;
+        let status = response.status().as_u16();
+        if status == 403 {
+            return true;
+        }
+        assert!([200, 409].contains(&status), "{key}: {status} {:?}", response.body());
+        bench.ask(&administrator, "Action=DeleteUser&UserName=walked".into()).await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn iam_and_sts_supply_the_keys_that_the_table_says() {
+    let bench = Bench::new().await;
+    bench.furnish().await;
+    let administrator = bench.administrator();
+    let encode = |text: &str| crate::s3::xml::url_encode(text);
+    let trust = encode(&TRUST.replace(r#""sts:AssumeRole""#, r#""sts:*""#));
+    for form in [
+        format!("Action=CreateRole&RoleName=walker&AssumeRolePolicyDocument={trust}"),
+        format!("Action=UpdateAssumeRolePolicy&RoleName=role&PolicyDocument={trust}"),
+        "Action=TagUser&UserName=user&Tags.member.1.Key=NAME&Tags.member.1.Value=v".to_owned(),
+        "Action=TagRole&RoleName=role&Tags.member.1.Key=NAME&Tags.member.1.Value=v".to_owned(),
+    ] {
+        assert_eq!(bench.ask(&administrator, form).await.0, 200);
+    }
+    for (service, face) in [("iam", key::Faces::IAM), ("sts", key::Faces::STS)] {
+        for key in ALL.iter().filter(|key| key.origin == Origin::Request) {
+            let name = if key.is_open() { format!("{}name", key.name) } else { key.name.to_owned() };
+            // A Deny by a key that the face cannot supply denies, whatever its operator; another service's key is in no request.
+            let own = name.starts_with("aws:") || name.starts_with(&format!("{service}:"));
+            let wanted = key.faces.contains(face) || own;
+            assert_eq!(is_supplied(&bench, service, &name).await, wanted, "{name} at {service}");
+        }
+    }
     bench.store.close().expect("closed");
 }
 

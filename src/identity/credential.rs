@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tandem_policy as policy;
+use tandem_policy::key::same_name;
 use tandem_policy::{Attached, Caller};
 use tandem_storage::types::Timestamp;
 use zeroize::Zeroizing;
@@ -152,7 +153,7 @@ impl Standing {
         hold(directory, "", &role.grants, &mut identity);
         let mut all = tags(&role.tags);
         for tag in session_tags {
-            all.retain(|known| !known.key.eq_ignore_ascii_case(&tag.key));
+            all.retain(|known| !same_name(&known.key, &tag.key));
             all.push(policy::Tag { key: tag.key.clone(), value: tag.value.clone() });
         }
         let caller = policy::Session {

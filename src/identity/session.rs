@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use tandem_policy::Attached;
+use tandem_policy::key::same_name;
 use tandem_storage::record::Record;
 use tandem_storage::types::Timestamp;
 use zeroize::Zeroizing;
@@ -188,7 +189,8 @@ fn standing(directory: &Directory, ticket: &Ticket) -> Option<Standing> {
         None => None,
         Some(policies) => Some(session_policies(directory, ticket.policy.as_deref(), policies)?),
     };
-    let transitive = ticket.tags.iter().filter(|tag| ticket.transitive.contains(&tag.key)).cloned().collect();
+    let goes_on = |tag: &&Tag| ticket.transitive.iter().any(|key| same_name(key, &tag.key));
+    let transitive = ticket.tags.iter().filter(goes_on).cloned().collect();
     Some(Standing { session, transitive, ..whole })
 }
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Method, Response, Uri};
 use tandem_storage::types::Timestamp;
 
@@ -29,7 +29,10 @@ pub struct Form {
     pub received: Timestamp,
     pub client: IpAddr,
     pub secure: bool,
-    pub user_agent: Option<String>,
+    /// As they came: policies ask for some of them.
+    pub headers: HeaderMap,
+    /// The node's region.
+    pub region: String,
 }
 
 /// Who answers forms.
@@ -108,8 +111,17 @@ async fn prove(service: &Service, posted: Posted<'_>, claimed: &mut Claimant) ->
     claim.access_key().clone_into(&mut claimed.access_key);
     let body = read(headers, source).await?;
     let caller = auth::prove_form(claim, &body, judge)?;
-    let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok(Form { service: claimed.service.clone(), caller, body, id, received, client, secure, user_agent })
+    Ok(Form {
+        service: claimed.service.clone(),
+        caller,
+        body,
+        id,
+        received,
+        client,
+        secure,
+        headers: headers.clone(),
+        region: service.settings.region.clone(),
+    })
 }
 
 async fn read(headers: &HeaderMap, mut source: Source) -> Result<Bytes, S3Error> {

@@ -1,4 +1,4 @@
-use super::{Own, Question, Verdict};
+use super::{Own, Place, Question, Verdict};
 use crate::acl::{Acl, On};
 use crate::caller::{Caller, UserKind};
 use crate::decision::{Decision, Reason, Source, Why};
@@ -91,8 +91,10 @@ const OBJECT_OWNERS: &[&str] = &[
 
 impl Question<'_> {
     pub(super) fn in_bucket<'a>(&self, bucket: &Bucket<'a>, own: Own<'a>) -> Decision<'a> {
-        let granted = match bucket.policy.map(|policy| self.ask(policy, Source::BucketPolicy)) {
-            Some(Verdict::Denied(why)) if !self.is_let_to_the_policy(bucket) => return Decision::deny(why),
+        // Who may always put the policy right is not asked of it: neither its Deny nor its length locks him out.
+        let policy = bucket.policy.filter(|_| !self.is_let_to_the_policy(bucket));
+        let granted = match policy.map(|policy| self.ask(policy, Source::BucketPolicy, Place::Resource)) {
+            Some(Verdict::Denied(why)) => return Decision::deny(why),
             Some(Verdict::Allowed(why, nearness)) => Some((why, nearness)),
             _ => None,
         };

@@ -1,8 +1,8 @@
 use super::{Attached, Policies, Question, Request, Resource};
 use crate::decision::{Source, Why};
 use crate::document::Document;
-use crate::scope::Scope;
 use crate::statement::Effect;
+use crate::steps::Steps;
 
 /// A statement that speaks of the request, whether or not it decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,10 +11,11 @@ pub struct Match<'a> {
     pub effect: Effect,
 }
 
-/// Every statement that speaks of the request, for people: `policy explain` and SimulatePrincipalPolicy.
+/// Every statement that speaks of the request, for people: `policy explain` and SimulatePrincipalPolicy. Where steps run
+/// out the list ends.
 pub fn explain<'a>(policies: &Policies<'a>, request: &Request<'_>) -> Vec<Match<'a>> {
-    let account = policies.resource.account();
-    let question = Question { request, scope: Scope { caller: request.caller, account, context: request.context } };
+    let steps = Steps::default();
+    let question = Question::of(policies, request, &steps);
     let mut found = Vec::new();
     let mut each = |list: &'a [Attached], source: fn(&'a str) -> Source<'a>| {
         for attached in list {
@@ -37,7 +38,8 @@ pub fn explain<'a>(policies: &Policies<'a>, request: &Request<'_>) -> Vec<Match<
 impl Question<'_> {
     fn matches<'a>(&self, document: &'a Document, source: Source<'a>, found: &mut Vec<Match<'a>>) {
         for (at, statement) in document.statements.iter().enumerate() {
-            if statement.meets(&self.request.action, self.request.resource, &self.scope).is_some() {
+            let meets = statement.meets(self.request.resource, &self.scope).is_some();
+            if meets && !self.scope.steps.are_spent() {
                 let why = Why { source, statement: Some(at), sid: statement.sid.as_deref() };
                 found.push(Match { why, effect: statement.effect });
             }

@@ -1,22 +1,37 @@
 use super::Origin::{Caller, Request, Resource};
 use super::Type::{Address, Arn, Bool, Date, Number, Text};
-use super::{Group, Known};
+use super::{Faces, Group, Known, Type};
 
-const fn caller(name: &'static str, kind: super::Type) -> Known {
-    Known::of(name, kind, Caller, Group::EVERY)
+const S3: Faces = Faces::S3.and(Faces::PRESIGNED);
+const STS: Faces = Faces::STS;
+const IAM: Faces = Faces::IAM;
+
+/// The engine answers it.
+const fn caller(name: &'static str, kind: Type) -> Known {
+    Known::of(name, kind, Caller, Group::EVERY, Faces::ALL)
 }
 
-const fn request(name: &'static str, kind: super::Type) -> Known {
-    Known::of(name, kind, Request, Group::EVERY)
+/// Every face supplies it.
+const fn request(name: &'static str, kind: Type) -> Known {
+    Known::of(name, kind, Request, Group::EVERY, Faces::ALL)
 }
 
-const fn s3(name: &'static str, kind: super::Type, group: Group) -> Known {
-    Known::of(name, kind, Request, group)
+/// No face can supply it: what it speaks of does not exist here.
+const fn never(name: &'static str, kind: Type) -> Known {
+    never_with(name, kind, Group::EVERY)
+}
+
+const fn never_with(name: &'static str, kind: Type, group: Group) -> Known {
+    Known::of(name, kind, Request, group, Faces::NONE)
+}
+
+const fn s3(name: &'static str, kind: Type, group: Group) -> Known {
+    Known::of(name, kind, Request, group, S3)
 }
 
 /// A key of IAM, STS or KMS.
-const fn other(name: &'static str, kind: super::Type) -> Known {
-    Known::of(name, kind, Request, Group::OTHER)
+const fn other(name: &'static str, kind: Type, faces: Faces) -> Known {
+    Known::of(name, kind, Request, Group::OTHER, faces)
 }
 
 /// Every key that AWS documents for S3, IAM, STS and KMS requests, the service's own and the global ones.
@@ -37,43 +52,43 @@ pub const ALL: &[Known] = &[
     caller("aws:SourceIdentity", Text),
     // With what credentials.
     request("aws:TokenIssueTime", Date),
-    request("aws:MultiFactorAuthAge", Number),
+    never("aws:MultiFactorAuthAge", Number),
     request("aws:MultiFactorAuthPresent", Bool),
-    request("aws:ChatbotSourceArn", Arn),
-    request("aws:Ec2InstanceSourceVpc", Text),
-    request("aws:Ec2InstanceSourcePrivateIPv4", Address),
-    request("ec2:SourceInstanceArn", Arn),
-    request("ec2:RoleDelivery", Number),
-    request("glue:RoleAssumedBy", Text),
-    request("glue:CredentialIssuingService", Text),
-    request("lambda:SourceFunctionArn", Arn),
-    request("ssm:SourceInstanceArn", Arn),
-    request("identitystore:UserId", Text),
-    request("aws:AssumedRoot", Bool),
-    request("aws:SignInSessionArn", Arn),
+    never("aws:ChatbotSourceArn", Arn),
+    never("aws:Ec2InstanceSourceVpc", Text),
+    never("aws:Ec2InstanceSourcePrivateIPv4", Address),
+    never("ec2:SourceInstanceArn", Arn),
+    never("ec2:RoleDelivery", Number),
+    never("glue:RoleAssumedBy", Text),
+    never("glue:CredentialIssuingService", Text),
+    never("lambda:SourceFunctionArn", Arn),
+    never("ssm:SourceInstanceArn", Arn),
+    never("identitystore:UserId", Text),
+    never("aws:AssumedRoot", Bool),
+    never("aws:SignInSessionArn", Arn),
     // From where.
     request("aws:SourceIp", Address),
-    request("aws:SourceVpc", Text),
-    request("aws:SourceVpcArn", Arn),
-    request("aws:SourceVpce", Text),
-    request("aws:VpcSourceIp", Address),
-    request("aws:VpceAccount", Text),
-    request("aws:VpceOrgID", Text),
-    request("aws:VpceOrgPaths", Text).several(),
+    never("aws:SourceVpc", Text),
+    never("aws:SourceVpcArn", Arn),
+    never("aws:SourceVpce", Text),
+    never("aws:VpcSourceIp", Address),
+    never("aws:VpceAccount", Text),
+    never("aws:VpceOrgID", Text),
+    never("aws:VpceOrgPaths", Text).several(),
     // What is asked for.
-    Known::of("aws:ResourceAccount", Text, Resource, Group::EVERY),
-    Known::of("s3:ResourceAccount", Text, Resource, Group::EVERY),
+    Known::of("aws:ResourceAccount", Text, Resource, Group::EVERY, Faces::ALL),
+    Known::of("s3:ResourceAccount", Text, Resource, Group::EVERY, Faces::ALL),
     request("aws:ResourceOrgID", Text),
     request("aws:ResourceOrgPaths", Text).several(),
     request("aws:ResourceTag/", Text),
-    request("s3:BucketTag/", Text),
+    s3("s3:BucketTag/", Text, Group::EVERY),
     // The request itself.
-    request("aws:CalledVia", Text).several(),
-    request("aws:CalledViaFirst", Text),
-    request("aws:CalledViaLast", Text),
+    never("aws:CalledVia", Text).several(),
+    never("aws:CalledViaFirst", Text),
+    never("aws:CalledViaLast", Text),
     request("aws:ViaAWSService", Bool),
     request("aws:ViaAWSMCPService", Bool),
-    request("aws:CalledViaAWSMCP", Text),
+    never("aws:CalledViaAWSMCP", Text),
     request("aws:CurrentTime", Date),
     request("aws:EpochTime", Date),
     request("aws:Referer", Text),
@@ -81,26 +96,26 @@ pub const ALL: &[Known] = &[
     request("aws:RequestTag/", Text),
     request("aws:TagKeys", Text).several(),
     request("aws:SecureTransport", Bool),
-    request("aws:SourceArn", Arn),
-    request("aws:SourceAccount", Text),
-    request("aws:SourceOrgID", Text),
-    request("aws:SourceOrgPaths", Text).several(),
-    request("aws:SourceOwner", Text),
+    never("aws:SourceArn", Arn),
+    never("aws:SourceAccount", Text),
+    never("aws:SourceOrgID", Text),
+    never("aws:SourceOrgPaths", Text).several(),
+    never("aws:SourceOwner", Text),
     request("aws:UserAgent", Text),
     request("aws:IsMcpServiceAction", Bool),
     // How it is signed and carried.
-    request("s3:authType", Text),
-    request("s3:signatureAge", Number),
-    request("s3:signatureversion", Text),
-    request("s3:TlsVersion", Number),
-    request("s3:x-amz-content-sha256", Text),
+    s3("s3:authType", Text, Group::EVERY),
+    s3("s3:signatureAge", Number, Group::EVERY),
+    s3("s3:signatureversion", Text, Group::EVERY),
+    s3("s3:TlsVersion", Number, Group::EVERY),
+    s3("s3:x-amz-content-sha256", Text, Group::EVERY),
     // By which access point or grant.
-    request("s3:DataAccessPointArn", Arn),
-    request("s3:DataAccessPointAccount", Text),
-    request("s3:AccessPointNetworkOrigin", Text),
-    request("s3:AccessPointTag/", Text),
-    request("s3:AccessGrantsInstanceArn", Arn),
-    s3("s3:AccessGrantScope", Text, Group::ACCESS_POINT),
+    never("s3:DataAccessPointArn", Arn),
+    never("s3:DataAccessPointAccount", Text),
+    never("s3:AccessPointNetworkOrigin", Text),
+    never("s3:AccessPointTag/", Text),
+    never("s3:AccessGrantsInstanceArn", Arn),
+    never_with("s3:AccessGrantScope", Text, Group::ACCESS_POINT),
     // Tags of objects.
     s3("s3:ExistingObjectTag/", Text, Group::EXISTING_TAG),
     s3("s3:RequestObjectTag/", Text, Group::REQUEST_TAG),
@@ -137,54 +152,54 @@ pub const ALL: &[Known] = &[
     s3("s3:LocationConstraint", Text, Group::LOCATION),
     s3("s3:x-amz-object-ownership", Text, Group::OWNERSHIP),
     s3("s3:x-amz-bucket-namespace", Text, Group::LOCATION),
-    s3("s3:InventoryAccessibleOptionalFields", Text, Group::STORAGE).several(),
-    s3("s3:destinationRegion", Text, Group::REPLICATION),
-    s3("s3:isReplicationPauseRequest", Bool, Group::REPLICATION),
+    never_with("s3:InventoryAccessibleOptionalFields", Text, Group::STORAGE).several(),
+    never_with("s3:destinationRegion", Text, Group::REPLICATION),
+    never_with("s3:isReplicationPauseRequest", Bool, Group::REPLICATION),
     // Batch operations.
-    s3("s3:ExistingJobOperation", Text, Group::JOB),
-    s3("s3:ExistingJobPriority", Number, Group::JOB),
-    s3("s3:RequestJobOperation", Text, Group::JOB),
-    s3("s3:RequestJobPriority", Number, Group::JOB),
-    s3("s3:JobSuspendedCause", Text, Group::JOB),
+    never_with("s3:ExistingJobOperation", Text, Group::JOB),
+    never_with("s3:ExistingJobPriority", Number, Group::JOB),
+    never_with("s3:RequestJobOperation", Text, Group::JOB),
+    never_with("s3:RequestJobPriority", Number, Group::JOB),
+    never_with("s3:JobSuspendedCause", Text, Group::JOB),
     // STS.
-    other("sts:ExternalId", Text),
-    other("sts:RoleSessionName", Text),
-    other("sts:SourceIdentity", Text),
-    other("sts:TransitiveTagKeys", Text).several(),
-    other("sts:DurationSeconds", Number),
-    other("sts:AWSServiceName", Text),
-    other("sts:TaskPolicyArn", Arn),
+    other("sts:ExternalId", Text, STS),
+    other("sts:RoleSessionName", Text, STS),
+    other("sts:SourceIdentity", Text, STS),
+    other("sts:TransitiveTagKeys", Text, STS).several(),
+    other("sts:DurationSeconds", Number, STS),
+    other("sts:AWSServiceName", Text, Faces::NONE),
+    other("sts:TaskPolicyArn", Arn, Faces::NONE),
     // IAM.
-    other("iam:PassedToService", Text),
-    other("iam:AssociatedResourceArn", Arn),
-    other("iam:AWSServiceName", Text),
-    other("iam:OrganizationsPolicyId", Text),
-    other("iam:PermissionsBoundary", Arn),
-    other("iam:PolicyARN", Arn),
-    other("iam:ResourceTag/", Text),
+    other("iam:PassedToService", Text, Faces::NONE),
+    other("iam:AssociatedResourceArn", Arn, Faces::NONE),
+    other("iam:AWSServiceName", Text, Faces::NONE),
+    other("iam:OrganizationsPolicyId", Text, Faces::NONE),
+    other("iam:PermissionsBoundary", Arn, IAM),
+    other("iam:PolicyARN", Arn, IAM),
+    other("iam:ResourceTag/", Text, IAM.and(STS)),
     // KMS.
-    other("kms:CallerAccount", Text),
-    other("kms:ViaService", Text),
-    other("kms:EncryptionContext:", Text),
-    other("kms:EncryptionContextKeys", Text).several(),
-    other("kms:GrantConstraintType", Text),
-    other("kms:GrantIsForAWSResource", Bool),
-    other("kms:GrantOperations", Text).several(),
-    other("kms:GranteePrincipal", Text),
-    other("kms:RetiringPrincipal", Text),
-    other("kms:KeySpec", Text),
-    other("kms:KeyUsage", Text),
-    other("kms:KeyOrigin", Text),
-    other("kms:MultiRegion", Bool),
-    other("kms:EncryptionAlgorithm", Text),
-    other("kms:SigningAlgorithm", Text),
-    other("kms:MacAlgorithm", Text),
-    other("kms:DataKeyPairSpec", Text),
-    other("kms:ReEncryptOnSameKey", Bool),
-    other("kms:RequestAlias", Text),
-    other("kms:ResourceAliases", Text).several(),
-    other("kms:RotationPeriodInDays", Number),
-    other("kms:ScheduleKeyDeletionPendingWindowInDays", Number),
-    other("kms:ValidTo", Date),
-    other("kms:BypassPolicyLockoutSafetyCheck", Bool),
+    other("kms:CallerAccount", Text, Faces::NONE),
+    other("kms:ViaService", Text, Faces::NONE),
+    other("kms:EncryptionContext:", Text, Faces::NONE),
+    other("kms:EncryptionContextKeys", Text, Faces::NONE).several(),
+    other("kms:GrantConstraintType", Text, Faces::NONE),
+    other("kms:GrantIsForAWSResource", Bool, Faces::NONE),
+    other("kms:GrantOperations", Text, Faces::NONE).several(),
+    other("kms:GranteePrincipal", Text, Faces::NONE),
+    other("kms:RetiringPrincipal", Text, Faces::NONE),
+    other("kms:KeySpec", Text, Faces::NONE),
+    other("kms:KeyUsage", Text, Faces::NONE),
+    other("kms:KeyOrigin", Text, Faces::NONE),
+    other("kms:MultiRegion", Bool, Faces::NONE),
+    other("kms:EncryptionAlgorithm", Text, Faces::NONE),
+    other("kms:SigningAlgorithm", Text, Faces::NONE),
+    other("kms:MacAlgorithm", Text, Faces::NONE),
+    other("kms:DataKeyPairSpec", Text, Faces::NONE),
+    other("kms:ReEncryptOnSameKey", Bool, Faces::NONE),
+    other("kms:RequestAlias", Text, Faces::NONE),
+    other("kms:ResourceAliases", Text, Faces::NONE).several(),
+    other("kms:RotationPeriodInDays", Number, Faces::NONE),
+    other("kms:ScheduleKeyDeletionPendingWindowInDays", Number, Faces::NONE),
+    other("kms:ValidTo", Date, Faces::NONE),
+    other("kms:BypassPolicyLockoutSafetyCheck", Bool, Faces::NONE),
 ];

@@ -1,14 +1,16 @@
 //! What must hold between the elements of a statement, beyond each being well formed.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::action::{ActionSet, Level};
 use crate::condition::Condition;
-use crate::glob::Glob;
 use crate::key;
 use crate::kind::Kind;
 use crate::malformed::Malformed;
+use crate::pattern;
 use crate::statement::Statement;
+use crate::steps::Steps;
 
 pub(super) fn unique_sids(statements: &[Statement]) -> Result<(), Malformed> {
     let mut seen = HashSet::new();
@@ -82,7 +84,7 @@ fn in_bucket(written: &str, bucket: &str) -> bool {
     match open_at(name) {
         // What follows a star or a variable may be anything, a slash too.
         Some(at) => bucket.starts_with(&name[..at]),
-        None => Glob::wild(name).matches(bucket),
+        None => pattern::matches(&pattern::wild(name), bucket, &Steps::new(u32::MAX)),
     }
 }
 
@@ -101,11 +103,10 @@ fn levels(written: &str) -> Level {
 }
 
 /// Each action pattern must cover some action that acts on what some resource pattern reaches.
-pub(super) fn actions_meet_resources(named: &[ActionSet], resources: &[&str]) -> Result<(), Malformed> {
-    let applies = |set: &ActionSet| {
-        set.known().any(|action| resources.iter().any(|resource| action.level.meets(levels(resource))))
-    };
-    if named.iter().all(applies) {
+pub(super) fn actions_meet_resources(named: &[Arc<ActionSet>], resources: &[&str]) -> Result<(), Malformed> {
+    let reached = resources.iter().map(|resource| levels(resource)).reduce(Level::and);
+    let applies = |level: Level| reached.is_some_and(|reached| level.meets(reached));
+    if named.iter().all(|set| set.known().any(|action| applies(action.level))) {
         return Ok(());
     }
     Err(Malformed::new("Action does not apply to any resource(s) in statement"))

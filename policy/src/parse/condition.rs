@@ -2,11 +2,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::json::Json;
-use crate::condition::{ArnPattern, Condition, Operands, Order, Quantifier, boolean};
+use crate::condition::{Condition, Operands, Order, Quantifier, boolean, is_arn_pattern};
 use crate::key::{self, Key};
 use crate::kind::Kind;
 use crate::malformed::Malformed;
-use crate::text::{Text, Variables, Wildcards};
+use crate::text::{Texts, Variables, Wildcards};
 use crate::value::{Decimal, Moment, Network};
 
 /// What an operator compares as.
@@ -125,20 +125,30 @@ fn scalar(value: &Json) -> Result<String, Malformed> {
 }
 
 fn operands(family: Family, operator: &str, values: &[String], variables: Variables) -> Result<Operands, Malformed> {
-    let text = |wildcards| move |value: &str| Text::parse(value, wildcards, variables).map(Some);
+    let texts = |wildcards| Texts::parse(values.iter().map(String::as_str), wildcards, variables);
     let plain = |parsed: Option<_>| Ok(parsed);
     Ok(match family {
-        Family::Text(wildcards) => Operands::Text(all(operator, values, text(wildcards))?),
-        Family::Folded => Operands::Folded(all(operator, values, text(Wildcards::Literal))?),
-        Family::Number(order) => Operands::Numbers(order, all(operator, values, |value| Ok(Decimal::parse(value)))?),
-        Family::Date(order) => Operands::Dates(order, all(operator, values, |value| Ok(Moment::parse(value)))?),
-        Family::Bool => Operands::Bools(all(operator, values, |value| plain(boolean(value)))?),
-        Family::Null => Operands::Null(all(operator, values, |value| plain(boolean(value)))?),
+        Family::Text(wildcards) => Operands::Text(texts(wildcards)?),
+        Family::Folded => Operands::Folded(texts(Wildcards::Literal)?),
+        Family::Number(order) => {
+            Operands::Numbers(order, each_once(all(operator, values, |value| Ok(Decimal::parse(value)))?))
+        }
+        Family::Date(order) => {
+            Operands::Dates(order, each_once(all(operator, values, |value| Ok(Moment::parse(value)))?))
+        }
+        Family::Bool => Operands::Bools(each_once(all(operator, values, |value| plain(boolean(value)))?)),
+        Family::Null => Operands::Null(each_once(all(operator, values, |value| plain(boolean(value)))?)),
         Family::Binary => {
-            Operands::Binary(all(operator, values, |value| Ok(STANDARD.decode(value).ok().map(Into::into)))?)
+            Operands::Binary(each_once(all(operator, values, |value| Ok(STANDARD.decode(value).ok().map(Into::into)))?))
         }
         Family::Network => Operands::Networks(all(operator, values, |value| Ok(Network::parse(value)))?),
-        Family::Arn => Operands::Arns(all(operator, values, |value| arn(value, variables))?),
+        Family::Arn => {
+            let template = |value: &str| variables == Variables::Replaced && value.contains("${");
+            match values.iter().find(|value| !template(value) && !is_arn_pattern(value)) {
+                Some(value) => return Err(invalid(operator, value)),
+                None => Operands::Arns(texts(Wildcards::Meant)?),
+            }
+        }
     })
 }
 
@@ -147,15 +157,18 @@ fn all<T>(
     values: &[String],
     parse: impl Fn(&str) -> Result<Option<T>, Malformed>,
 ) -> Result<Box<[T]>, Malformed> {
-    let one = |value: &String| {
-        parse(value)?.ok_or_else(|| Malformed::new(format!("Invalid value {value} for condition {operator}")))
-    };
+    let one = |value: &String| parse(value)?.ok_or_else(|| invalid(operator, value));
     values.iter().map(one).collect()
 }
 
-fn arn(value: &str, variables: Variables) -> Result<Option<ArnPattern>, Malformed> {
-    if variables == Variables::Literal || !value.contains("${") {
-        return Ok(ArnPattern::fixed(value));
-    }
-    Ok(Some(ArnPattern::Template(Text::parse(value, Wildcards::Meant, variables)?)))
+/// Any of them is enough, so that none is needed twice.
+fn each_once<T: Ord>(values: Box<[T]>) -> Box<[T]> {
+    let mut values = values.into_vec();
+    values.sort_unstable();
+    values.dedup();
+    values.into()
+}
+
+fn invalid(operator: &str, value: &str) -> Malformed {
+    Malformed::new(format!("Invalid value {value} for condition {operator}"))
 }

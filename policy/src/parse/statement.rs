@@ -1,12 +1,14 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::json::Json;
 use super::{check, condition, principal, text, texts};
-use crate::action::ActionSet;
-use crate::glob::Glob;
+use crate::action::{ActionSet, LowerNames};
 use crate::kind::Kind;
 use crate::malformed::Malformed;
 use crate::principal::Principals;
 use crate::statement::{Effect, Resources, Statement};
-use crate::text::{Text, Variables, Wildcards};
+use crate::text::{Texts, Variables, Wildcards};
 
 /// A statement's members, as they come. The pairs that exclude each other share a place.
 #[derive(Default)]
@@ -50,13 +52,44 @@ impl<'a> Members<'a> {
     }
 }
 
-pub(super) fn parse(value: &Json, kind: Kind<'_>, variables: Variables) -> Result<Statement, Malformed> {
+/// What the statements of one document share.
+#[derive(Default)]
+pub(super) struct Shared {
+    lower: LowerNames,
+    /// By the names as they are written, in lower case and in order.
+    sets: HashMap<(Vec<String>, bool), Arc<ActionSet>>,
+}
+
+impl Shared {
+    /// What one name or pattern covers.
+    fn named(&mut self, name: &str) -> Result<Arc<ActionSet>, Malformed> {
+        let written = (vec![name.to_owned()], false);
+        if let Some(known) = self.sets.get(&written) {
+            return Ok(Arc::clone(known));
+        }
+        let set = Arc::new(ActionSet::named(name, &mut self.lower)?);
+        self.sets.insert(written, Arc::clone(&set));
+        Ok(set)
+    }
+
+    fn all(&mut self, names: Vec<String>, named: &[Arc<ActionSet>], negated: bool) -> Arc<ActionSet> {
+        let set = self.sets.entry((names, negated)).or_insert_with(|| Arc::new(ActionSet::of_all(named, negated)));
+        Arc::clone(set)
+    }
+}
+
+pub(super) fn parse(
+    value: &Json,
+    kind: Kind<'_>,
+    variables: Variables,
+    shared: &mut Shared,
+) -> Result<Statement, Malformed> {
     let members = Members::of(value)?;
     let effect = effect(members.effect.ok_or_else(|| Malformed::missing("Effect"))?)?;
     let principals = principals(members.principal, effect, kind)?;
     let (field, value) = members.action.ok_or_else(|| Malformed::missing("Action"))?;
     let written = texts(field, value)?;
-    let (actions, named) = actions(field, &written, kind)?;
+    let (actions, named) = actions(field, &written, kind, shared)?;
     let resources = resources(members.resource, kind, variables)?;
     if let (Kind::Bucket { .. }, Resources::Of(_), false) = (kind, &resources, field.starts_with("Not")) {
         check::actions_meet_resources(
@@ -98,20 +131,26 @@ fn principals(member: Option<(&str, &Json)>, effect: Effect, kind: Kind<'_>) -> 
     }
 }
 
-/// The set of them all, and one for each pattern.
-fn actions(field: &str, written: &[&str], kind: Kind<'_>) -> Result<(ActionSet, Vec<ActionSet>), Malformed> {
+/// The set of them all, and one for each name or pattern.
+fn actions(
+    field: &str,
+    written: &[&str],
+    kind: Kind<'_>,
+    shared: &mut Shared,
+) -> Result<(Arc<ActionSet>, Vec<Arc<ActionSet>>), Malformed> {
     if written.is_empty() {
         return Err(Malformed::missing(field));
     }
-    let lower: Vec<String> = written.iter().map(|name| name.to_ascii_lowercase()).collect();
-    let glob = |name: &String| Glob::wild(name);
-    let mut named = Vec::with_capacity(lower.len());
-    for name in &lower {
-        let set = ActionSet::new(std::iter::once(glob(name)), false);
+    let mut names: Vec<String> = written.iter().map(|name| name.to_ascii_lowercase()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut named = Vec::with_capacity(names.len());
+    for name in &names {
+        let set = shared.named(name)?;
         check::action(name, &set, kind)?;
         named.push(set);
     }
-    Ok((ActionSet::new(lower.iter().map(glob), field.starts_with("Not")), named))
+    Ok((shared.all(names, &named, field.starts_with("Not")), named))
 }
 
 fn resources(member: Option<(&str, &Json)>, kind: Kind<'_>, variables: Variables) -> Result<Resources, Malformed> {
@@ -128,7 +167,6 @@ fn resources(member: Option<(&str, &Json)>, kind: Kind<'_>, variables: Variables
     for resource in &written {
         check::resource(resource, kind)?;
     }
-    let patterns: Result<Box<[Text]>, Malformed> =
-        written.iter().map(|resource| Text::parse(resource, Wildcards::Meant, variables)).collect();
-    Ok(if field == "Resource" { Resources::Of(patterns?) } else { Resources::Not(patterns?) })
+    let patterns = Texts::parse(written, Wildcards::Meant, variables)?;
+    Ok(if field == "Resource" { Resources::Of(patterns) } else { Resources::Not(patterns) })
 }

@@ -30,6 +30,7 @@ fn who(kind: &'static str) -> Who {
         tags: vec![("team", "red")],
         organization: Some("o-one"),
         may_delete: false,
+        provider: None,
     }
 }
 

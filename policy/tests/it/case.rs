@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use tandem_policy::{
     Account, Acl, Action, Attached, Bucket, Caller, Decision, Document, Entries, Grant, Grantee, Kind, Malformed,
-    ObjectOwnership, Organization, Owner, Permission, Policies, PublicAccessBlock, Request, Resource, Role, Root,
-    Service, Session, Tag, User, UserKind, evaluate,
+    ObjectOwnership, Organization, Owner, Permission, Policies, Prepared, PublicAccessBlock, Request, Resource, Role,
+    Root, Service, Session, Steps, Tag, User, UserKind, evaluate,
 };
 
 pub const BUCKET: &str = "bucket";
@@ -22,6 +22,8 @@ pub struct Who {
     pub tags: Vec<(&'static str, &'static str)>,
     pub organization: Option<&'static str>,
     pub may_delete: bool,
+    /// Of a session that an identity provider began.
+    pub provider: Option<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -51,6 +53,10 @@ pub fn canonical(account: &str) -> String {
 
 pub fn unique(name: &str) -> String {
     format!("AIDA{:A<16}", name.to_ascii_uppercase())
+}
+
+pub fn role_id(name: &str) -> String {
+    format!("AROA{:A<16}", name.to_ascii_uppercase())
 }
 
 fn account(who: &Who) -> Account {
@@ -95,15 +101,15 @@ pub fn caller(who: &Who) -> Caller {
             account: account(who),
             role: Role {
                 arn: format!("arn:aws:iam::{}:role/{}", who.account, who.name),
-                id: format!("AROA{:A<16}", who.name.to_ascii_uppercase()),
+                id: role_id(who.name),
                 name: who.name.to_owned(),
             },
             arn: format!("arn:aws:sts::{}:assumed-role/{}/work", who.account, who.name),
             session_name: "work".to_owned(),
-            user_id: format!("AROA{:A<16}:work", who.name.to_ascii_uppercase()),
+            user_id: format!("{}:work", role_id(who.name)),
             tags: tags(),
             source_identity: None,
-            federated_provider: None,
+            federated_provider: who.provider.map(str::to_owned),
         })),
         "service" => {
             let name = "logging.s3.amazonaws.com".to_owned();
@@ -160,34 +166,50 @@ impl Compiled {
     }
 
     pub fn ask<T>(&self, case: &Case, read: impl FnOnce(Decision<'_>) -> T) -> T {
-        let caller = caller(&case.who);
-        let context = case
-            .context
-            .iter()
-            .fold(Entries::new(), |entries, (key, values)| entries.with(key, values.iter().map(String::as_str)));
-        let creator = case.creator.map(unique);
-        let bucket = Bucket {
-            account: case.bucket_account,
+        self.ask_prepared(case, case, read).1
+    }
+
+    /// What is decided when the question of `asked` is prepared for its caller and action, about the object of `case`; and
+    /// what is decided at once.
+    pub fn ask_prepared<T>(&self, asked: &Case, case: &Case, read: impl FnOnce(Decision<'_>) -> T) -> (bool, T) {
+        let caller = caller(&asked.who);
+        let entries = |context: &BTreeMap<String, Vec<String>>| {
+            let each = context.iter();
+            each.fold(Entries::new(), |entries, (key, values)| entries.with(key, values.iter().map(String::as_str)))
+        };
+        let creator = asked.creator.map(unique);
+        let bucket = |of: &Case| Bucket {
+            account: of.bucket_account,
             creator: creator.as_deref(),
             policy: self.policy.as_ref(),
-            ownership: ObjectOwnership::parse(case.ownership).expect("an ownership"),
+            ownership: ObjectOwnership::parse(of.ownership).expect("an ownership"),
             public_access: PublicAccessBlock {
-                ignore_public_acls: case.ignore_public_acls,
-                restrict_public_buckets: case.restrict,
+                ignore_public_acls: of.ignore_public_acls,
+                restrict_public_buckets: of.restrict,
                 ..PublicAccessBlock::default()
             },
             acl: Some(&self.acl),
-            object_owner: case.object_owner,
+            object_owner: of.object_owner,
             object_acl: Some(&self.object_acl),
         };
-        let policies = Policies {
+        let policies = |resource| Policies {
             identity: &self.identity,
             session: self.session.as_deref(),
             boundary: self.boundary.as_ref(),
-            resource: Resource::Bucket(bucket),
+            resource,
         };
-        let request =
-            Request { caller: &caller, action: Action::of(&case.action), resource: &case.resource, context: &context };
-        read(evaluate(&policies, &request))
+        let action = Action::of(&asked.action);
+        // Of the bucket as a whole a request has no key of an object.
+        let mut of_bucket = asked.context.clone();
+        of_bucket.retain(|key, _| !key.starts_with("s3:existingobjecttag/"));
+        let (of_bucket, of_object) = (entries(&of_bucket), entries(&case.context));
+        let steps = Steps::default();
+        let whole = Request { caller: &caller, action, resource: "arn:aws:s3:::bucket", context: &of_bucket };
+        let prepared = Prepared::of(policies(Resource::Bucket(bucket(asked))), &whole, &steps);
+        let request = Request { caller: &caller, action, resource: &case.resource, context: &of_object };
+        let resource = Resource::Bucket(bucket(case));
+        let allowed = prepared.decide(resource, &request, &steps).allowed;
+        assert!(steps.taken() < 20_000, "{} steps for {case:#?}", steps.taken());
+        (allowed, read(evaluate(&policies(resource), &request)))
     }
 }

@@ -19,6 +19,7 @@ fn who(kind: &'static str, account: &'static str) -> Who {
         tags: Vec::new(),
         organization: None,
         may_delete: false,
+        provider: None,
     }
 }
 
@@ -159,17 +160,6 @@ fn a_boundary_narrows_the_callers_side() {
     assert!(why(&Case { action: "s3:PutObject".to_owned(), ..base.clone() }).0);
     let itself = Some(grant(json!({ "AWS": "arn:aws:iam::111111111111:user/alice" })));
     assert!(why(&Case { policy: itself, ..base }).0, "a grant to the user itself stands alone");
-}
-
-#[test]
-fn a_deny_speaks_to_all_but_those_it_names() {
-    let policy = |principal: &str| json!({ "Statement": { "Effect": "Deny", "NotPrincipal": { "AWS": principal }, "Action": "s3:*", "Resource": "arn:aws:s3:::bucket/*" } });
-    let identity = vec![own("Allow", "s3:*")];
-    let base = Case { identity, ..get("iam", HOME) };
-    assert!(why(&Case { policy: Some(policy("arn:aws:iam::111111111111:user/alice")), ..base.clone() }).0);
-    assert!(!why(&Case { policy: Some(policy("arn:aws:iam::111111111111:user/bob")), ..base }).0);
-    let session = Case { identity: vec![own("Allow", "s3:*")], ..get("session", HOME) };
-    assert!(why(&Case { policy: Some(policy("arn:aws:iam::111111111111:role/worker")), ..session }).0);
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::case::{BUCKET, Case, Who, canonical, unique};
+use crate::case::{BUCKET, Case, Who, canonical, role_id, unique};
 use crate::random::Random;
 
 const HOME: &str = "111111111111";
 const AWAY: &str = "222222222222";
+const PROVIDER: &str = "accounts.example.com";
 const ACCOUNTS: &[&str] = &[HOME, HOME, AWAY];
 
 /// (operator family, key, values that requests have, values that policies want besides)
@@ -54,11 +55,18 @@ const SUBJECTS: &[Subject] = &[
         "String",
         "s3:prefix",
         &["home/alice/", "home/", "a/"],
-        &["home/${aws:username}/", "home/*", "home/${aws:username, 'nobody'}/", "${aws:PrincipalTag/team}/*"],
+        &[
+            "home/${aws:username}/",
+            "home/*",
+            "home/${aws:username, 'nobody'}/",
+            "${aws:PrincipalTag/team}/*",
+            "${aws:SourceVpce}/*",
+            "${aws:SourceVpce, 'home'}/*",
+        ],
     ),
     subject(
         "String",
-        "s3:ExistingObjectTag/class",
+        "s3:ExistingObjectTag/Class",
         &["secret", "public"],
         &["secret", "publi?", "${aws:PrincipalTag/team}"],
     ),
@@ -115,6 +123,7 @@ const SUBJECTS: &[Subject] = &[
         &["arn:aws:s3:::logs", "arn:aws:s3:::logs:x", "logs"],
         &["arn:aws:s3:::logs", "arn:aws:s3:::*", "arn:*:s3:::l??s", "arn:aws:s3:*:logs", "arn:aws:s3:::${aws:Referer}"],
     ),
+    subject("String", "aws:SourceVpce", &[], &["vpce-1", "vpce-*"]),
     subject("Binary", "aws:UserAgent", &["aGVsbG8=", "d29ybGQ=", "?"], &["aGVsbG8=", "d29ybGQ="]),
 ];
 
@@ -230,12 +239,13 @@ const RESOURCE_PATTERNS: &[&str] = &[
     "arn:aws:s3:::*",
     "arn:aws:s3:::bucket/*a*/*l*f",
     "arn:aws:s3:::bucket/home/${aws:userid}/*",
+    "arn:aws:s3:::bucket/home/${aws:sourcearn}/*",
 ];
 
 fn principal(random: &mut Random) -> Value {
     let account = random.word(ACCOUNTS);
     let name = random.word(&["alice", "bob"]);
-    match random.below(16) {
+    match random.below(17) {
         0..=4 => json!("*"),
         5 => json!({ "AWS": "*" }),
         6 => json!({ "AWS": account }),
@@ -247,8 +257,41 @@ fn principal(random: &mut Random) -> Value {
         12 => json!({ "CanonicalUser": canonical(account) }),
         13 => json!({ "Service": "logging.s3.amazonaws.com", "AWS": unique(name) }),
         14 => json!({ "User": [name, "alice"] }),
+        15 => json!({ "Federated": [PROVIDER, "www.example.com"] }),
         _ => json!({ "Group": "staff" }),
     }
+}
+
+/// One caller is several principals at once: what is left out names all of them, or some, and others besides.
+fn not_principal(random: &mut Random) -> Value {
+    if random.chance(25) {
+        return principal(random);
+    }
+    let account = random.word(ACCOUNTS);
+    let name = random.word(&["alice", "bob"]);
+    let root = format!("arn:aws:iam::{account}:root");
+    let user = format!("arn:aws:iam::{account}:user/{name}");
+    let role = format!("arn:aws:iam::{account}:role/worker");
+    let session = format!("arn:aws:sts::{account}:assumed-role/worker/work");
+    let mut names = match random.below(6) {
+        0 => vec![user, root],
+        1 => vec![unique(name), account.to_owned()],
+        2 => vec![session, role, root],
+        3 => vec![session, role_id("worker"), root],
+        4 => vec![user, session, role, root],
+        _ => vec![root, format!("arn:aws:sts::{account}:federated-user/{name}")],
+    };
+    if random.chance(30) {
+        names.remove(random.below(names.len()));
+    }
+    let mut value = json!({ "AWS": names });
+    match random.below(5) {
+        0 => value["Federated"] = json!(PROVIDER),
+        1 => value["CanonicalUser"] = json!(canonical(account)),
+        2 => value["Service"] = json!("logging.s3.amazonaws.com"),
+        _ => {}
+    }
+    value
 }
 
 fn statement(random: &mut Random, with_principal: bool, deny_percent: usize) -> Value {
@@ -256,8 +299,11 @@ fn statement(random: &mut Random, with_principal: bool, deny_percent: usize) -> 
     let deny = random.chance(deny_percent);
     statement.insert("Effect".to_owned(), json!(if deny { "Deny" } else { "Allow" }));
     if with_principal {
-        let not = deny && random.chance(30);
-        statement.insert(if not { "NotPrincipal" } else { "Principal" }.to_owned(), principal(random));
+        if deny && random.chance(40) {
+            statement.insert("NotPrincipal".to_owned(), not_principal(random));
+        } else {
+            statement.insert("Principal".to_owned(), principal(random));
+        }
     }
     let action = if random.chance(12) { "NotAction" } else { "Action" };
     statement.insert(action.to_owned(), json!(random.some(PATTERNS, 2)));
@@ -315,6 +361,7 @@ fn who(random: &mut Random) -> Who {
         tags: random.pick(tags).to_vec(),
         organization: *random.pick(&[None, Some("o-one"), Some("o-two")]),
         may_delete: random.chance(50),
+        provider: *random.pick(&[None, Some(PROVIDER)]),
     }
 }
 

@@ -1,10 +1,13 @@
 //! The engine from outside: tables of what AWS documents, and two other evaluators asked the same questions.
 
+mod bounds;
 mod callers;
 mod case;
 mod decisions;
 mod differential;
 mod generate;
+mod keys;
+mod not_principal;
 mod operators;
 mod parse;
 mod public;

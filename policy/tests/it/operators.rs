@@ -17,6 +17,7 @@ fn alice() -> Caller {
         tags: vec![("team", "red"), ("odd", "a*?${b}/"), ("star", "*"), ("mark", "a?c")],
         organization: Some("o-one"),
         may_delete: false,
+        provider: None,
     })
 }
 
@@ -273,13 +274,28 @@ fn all_lines_of_a_condition_have_to_hold() {
     }
 }
 
+/// IAM User Guide, "Tags for AWS resources": a condition on `TagKey1` matches a tag whose key is `TagKey1` or `tagkey1`.
 #[test]
-fn names_of_keys_are_of_any_case_and_names_of_tags_are_not() {
-    let context = Entries::new().with("S3:ExistingObjectTag/Class", ["secret"]).with("AWS:referer", ["here"]);
-    assert!(allows("2012-10-17", &json!({ "StringEquals": { "aws:REFERER": "here" } }), &context));
-    assert!(allows("2012-10-17", &json!({ "StringEquals": { "s3:existingobjecttag/Class": "secret" } }), &context));
-    assert!(!allows("2012-10-17", &json!({ "StringEquals": { "s3:ExistingObjectTag/class": "secret" } }), &context));
-    assert!(allows("2012-10-17", &json!({ "StringEquals": { "aws:PrincipalTag/TEAM": "red" } }), &context));
+fn names_of_keys_and_of_the_tags_in_them_are_of_any_case() {
+    let context = Entries::new()
+        .with("S3:ExistingObjectTag/Class", ["secret"])
+        .with("AWS:referer", ["here"])
+        .with("aws:RequestTag/Team", ["admins"])
+        .with("iam:ResourceTag/\u{c9}quipe", ["une"]);
+    for (key, value) in [
+        ("aws:REFERER", "here"),
+        ("s3:existingobjecttag/Class", "secret"),
+        ("s3:ExistingObjectTag/class", "secret"),
+        ("aws:PrincipalTag/TEAM", "red"),
+        ("aws:RequestTag/team", "admins"),
+        ("AWS:REQUESTTAG/TEAM", "admins"),
+        ("iam:ResourceTag/\u{e9}quipe", "une"),
+    ] {
+        assert!(allows("2012-10-17", &json!({ "StringEquals": { key: value } }), &context), "{key}");
+        assert!(!allows("2012-10-17", &json!({ "StringNotEquals": { key: value } }), &context), "{key}");
+        let variable = json!({ "StringEquals": { KEY: format!("${{{key}}}") } });
+        assert!(allows("2012-10-17", &variable, &context.clone().with(KEY, [value])), "{key} as a variable");
+    }
 }
 
 #[test]

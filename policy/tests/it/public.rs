@@ -1,7 +1,8 @@
 //! AWS's definition of a public policy, and what the switches do about it.
 
 use serde_json::{Value, json};
-use tandem_policy::{Document, Kind};
+use tandem_policy::key::{ALL, Faces, Origin};
+use tandem_policy::{Action, Bucket, Caller, Document, Entries, Kind, Policies, Request, Resource, evaluate};
 
 fn is_public(statement: Value) -> bool {
     let mut statement = statement;
@@ -43,5 +44,89 @@ fn a_policy_is_public_unless_fixed_values_narrow_every_allow() {
         assert_eq!(is_public(json!({ "Principal": "*", "Condition": condition })), public, "{condition}");
     }
     let key = json!({ "StringEquals": { "s3:x-amz-server-side-encryption-aws-kms-key-id": "arn:aws:kms:us-east-1:111111111111:key/one" } });
-    assert!(!is_public(json!({ "Principal": "*", "Action": "s3:PutObject", "Condition": key })));
+    // A header that anybody can send, though AWS's list has it.
+    assert!(is_public(json!({ "Principal": "*", "Action": "s3:PutObject", "Condition": key })));
+}
+
+/// The switches promise that nobody in particular gets in: whatever operator a policy uses, and whatever a request that
+/// nobody signed says of itself.
+#[test]
+fn no_policy_that_lets_nobody_in_counts_as_private() {
+    let operators = [
+        "StringEquals",
+        "StringEqualsIgnoreCase",
+        "StringLike",
+        "ForAnyValue:StringEquals",
+        "ForAnyValue:StringEqualsIgnoreCase",
+        "ForAnyValue:StringLike",
+        "ForAllValues:StringEquals",
+        "StringEqualsIfExists",
+        "StringNotEquals",
+        "ArnEquals",
+        "ArnLike",
+        "Bool",
+        "Null",
+    ];
+    let values = ["anonymous", "Anonymous", "ANONYMOUS", "false", "true", "arn:aws:s3:::a", "111111111111", ""];
+    let (mut private, mut let_in) = (0, 0);
+    for known in ALL {
+        let key = if known.is_open() { format!("{}a", known.name) } else { known.name.to_owned() };
+        for (operator, value) in operators.iter().flat_map(|operator| values.map(|value| (*operator, value))) {
+            let policy = json!({ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Principal": "*",
+                "Action": "s3:*", "Resource": "arn:aws:s3:::bucket/*", "Condition": { operator: { key.as_str(): value } } } });
+            let kind = Kind::Bucket { name: "bucket" };
+            let Ok(document) = Document::parse(policy.to_string().as_bytes(), kind) else { continue };
+            if document.is_public() {
+                continue;
+            }
+            private += 1;
+            let said = known.faces.contains(Faces::S3) && known.origin == Origin::Request;
+            let context = if said { Entries::new().with(&key, [value]) } else { Entries::new() };
+            let bucket = Bucket { policy: Some(&document), ..Bucket::of("111111111111") };
+            let policies =
+                Policies { identity: &[], session: None, boundary: None, resource: Resource::Bucket(bucket) };
+            for action in ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"] {
+                let request = Request {
+                    caller: &Caller::Anonymous,
+                    action: Action::of(action),
+                    resource: "arn:aws:s3:::bucket/k",
+                    context: &context,
+                };
+                let allowed = evaluate(&policies, &request).allowed;
+                let_in += usize::from(allowed);
+                assert!(!allowed, "{operator} {key} {value}: {action} of nobody");
+            }
+        }
+    }
+    assert_eq!(let_in, 0);
+    assert!(private > 300, "{private} statements count as private");
+}
+
+#[test]
+fn a_user_id_that_nobody_has_too_narrows_nothing() {
+    for (operator, value, public) in [
+        ("StringEquals", "anonymous", true),
+        ("StringEqualsIgnoreCase", "Anonymous", true),
+        ("ForAnyValue:StringEquals", "anonymous", true),
+        ("StringLike", "anonymous", true),
+        ("StringEquals", "Anonymous", false),
+        ("StringEquals", "AIDAALICEAAAAAAAAAAA", false),
+    ] {
+        let condition = json!({ operator: { "aws:userid": value } });
+        assert_eq!(is_public(json!({ "Principal": "*", "Condition": condition })), public, "{operator} {value}");
+    }
+    let several = json!({ "StringEquals": { "aws:userid": ["AIDAALICEAAAAAAAAAAA", "anonymous"] } });
+    assert!(is_public(json!({ "Principal": "*", "Condition": several })));
+}
+
+#[test]
+fn many_narrow_ranges_of_addresses_together_are_wide() {
+    let ranges: Vec<String> = (0..=255).map(|first| format!("{first}.0.0.0/8")).collect();
+    let public = |ranges: &[String]| {
+        is_public(json!({ "Principal": "*", "Condition": { "IpAddress": { "aws:SourceIp": ranges } } }))
+    };
+    assert!(public(&ranges));
+    assert!(!public(&ranges[203..204]));
+    let private = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "203.0.113.0/24"].map(str::to_owned);
+    assert!(!public(&private), "private ranges count as none");
 }

@@ -4,7 +4,7 @@ mod compare;
 
 use serde_json::Value;
 
-use crate::case::{Case, canonical, unique};
+use crate::case::{Case, canonical, role_id, unique};
 use compare::conditions;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,19 +168,77 @@ fn speaks(case: &Case, statement: &Value, replaced: bool) -> Level {
     };
     let resource =
         covers("Resource", &of_resource).unwrap_or_else(|| !covers("NotResource", &of_resource).expect("one of them"));
+    // Ours, docs/access.md "What policies can ask about": where a Deny names its resource by what nobody can tell.
+    let blind = statement["Effect"] == "Deny"
+        && covers("Resource", &|word| untold_variable(case, word, replaced))
+            .or_else(|| covers("NotResource", &|word| untold_variable(case, word, replaced)))
+            .expect("one of them");
+    let resource = resource || blind;
     if !action || !resource || !conditions(case, statement, replaced) {
         return 0;
     }
     match (statement.get("Principal"), statement.get("NotPrincipal")) {
         (Some(value), _) => named(case, value),
+        // [AWS-NOT]: "Using it with Effect Allow is not supported": it gives nobody anything.
+        (_, Some(_)) if statement["Effect"] != "Deny" => 0,
         (_, Some(value)) => {
-            if named(case, value) > 0 {
+            if spared(case, value) {
                 0
             } else {
                 2
             }
         }
         (None, None) => 3,
+    }
+}
+
+/// Whether a Deny with this `NotPrincipal` leaves the caller alone. The rules and where they are from:
+///
+/// - [AWS-NOT] IAM User Guide, "AWS JSON policy elements: NotPrincipal" (reference_policies_elements_notprincipal).
+/// - [AWS-OLD] the same page as of 2023 with its two examples (awsdocs/iam-user-guide).
+/// - [AWS-PRI] IAM User Guide, "AWS JSON policy elements: Principal" (reference_policies_elements_principal).
+/// - [SEEN] measured on AWS: with the root ARN alone an administrator's user is denied and root is not (question
+///   53884456 on Stack Overflow); with the role's ARN alone its sessions are denied, until session, role and root
+///   are all named (japan-d2/secure-stack-template-aws#34).
+fn spared(case: &Case, value: &Value) -> bool {
+    let who = &case.who;
+    let user = ["iam", "local", "local-superuser"].contains(&who.kind);
+    // [AWS-NOT]: a Deny with NotPrincipal denies every principal that has a permissions boundary, whatever it names.
+    // IAM principals with a boundary are users and roles.
+    if case.boundary.is_some() && (user || who.kind == "session") {
+        return false;
+    }
+    // [AWS-PRI]: `*` and {"AWS": "*"} are everybody, those without a signature too. So everybody is left out.
+    if value == "*" || value.get("AWS").is_some_and(|names| words(names).iter().any(|name| name == "*")) {
+        return true;
+    }
+    let names = |kind: &str| value.get(kind).map(words).unwrap_or_default();
+    let has = |kind: &str, name: &str| names(kind).iter().any(|held| held == name);
+    let aws =
+        |text: &str| has("AWS", &format!("arn:aws:{}", text.replace("ID", who.account).replace("NAME", who.name)));
+    // [AWS-PRI]: an account is its root ARN, its twelve digits, or (S3) its canonical id.
+    let account = aws("iam::ID:root") || has("AWS", who.account) || has("CanonicalUser", &canonical(who.account));
+    // Ours: User and Group are names within the bucket's account, so they say the account as well.
+    let of_group = names("Group").iter().any(|group| who.groups.contains(&group.as_str()));
+    let short = user && who.account == case.bucket_account && (has("User", who.name) || of_group);
+    match who.kind {
+        // [SEEN]: the root ARN leaves out the root user, who is nobody besides.
+        "root" | "superuser" => account,
+        // [AWS-NOT]: "you must also specify the account ARN of the not-denied principal"; [AWS-OLD] example 1. One
+        // caller is several principals at once, and each of them must be named. [AWS-PRI]: a unique id names a user.
+        _ if user => short || (account && (aws("iam::ID:user/NAME") || has("AWS", &unique(who.name)))),
+        // [AWS-NOT]: "the account first, then the role, and then the assumed-role user"; [AWS-OLD] example 2; [SEEN].
+        // [AWS-PRI]: a session by federation is named by its provider, too.
+        "session" => {
+            let session = aws("sts::ID:assumed-role/NAME/work")
+                || who.provider.is_some_and(|provider| has("Federated", provider));
+            // [AWS-PRI]: "the ARN transforms to the role unique principal ID".
+            account && (aws("iam::ID:role/NAME") || has("AWS", &role_id(who.name))) && session
+        }
+        // [AWS-NOT]: a service is a principal of its own.
+        "service" => has("Service", "logging.s3.amazonaws.com"),
+        // Nobody in particular has no name.
+        _ => false,
     }
 }
 
@@ -201,8 +259,11 @@ fn named(case: &Case, value: &Value) -> Level {
                 "AWS" if user && (name == arn("iam::ID:user/NAME") || name == unique(who.name)) => 3,
                 "AWS" if who.kind == "session" && name == arn("sts::ID:assumed-role/NAME/work") => 3,
                 "AWS" if who.kind == "session" && name == arn("iam::ID:role/NAME") => 2,
+                "AWS" if who.kind == "session" && name == role_id(who.name) => 2,
                 "CanonicalUser" if has_account(case) && name == canonical(who.account) => 1,
                 "Service" if who.kind == "service" && name == "logging.s3.amazonaws.com" => 3,
+                // [AWS-PRI], "Web identity session principals": "allow or deny access based on the provider".
+                "Federated" if who.kind == "session" && who.provider == Some(name.as_str()) => 2,
                 "User" if user && who.account == case.bucket_account && name == who.name => 3,
                 "Group" if user && who.account == case.bucket_account && who.groups.contains(&name.as_str()) => 2,
                 _ => 0,
@@ -266,6 +327,18 @@ fn symbols(case: &Case, text: &str, replaced: bool, wild: bool) -> Option<Vec<Sy
     Some(row)
 }
 
+/// Ours, docs/access.md "What policies can ask about": whether a request may have the key and the server cannot tell. Of
+/// the keys that the generator writes no request here has these.
+fn untold(case: &Case, key: &str) -> bool {
+    ["aws:sourcearn", "aws:sourcevpce"].contains(&key.to_lowercase().as_str()) && known(case, key).is_none()
+}
+
+/// The same of a variable in a text, if it has no default.
+fn untold_variable(case: &Case, text: &str, replaced: bool) -> bool {
+    let variables = text.split("${").skip(1).filter_map(|rest| rest.split_once('}'));
+    replaced && variables.map(|(name, _)| name).any(|name| !name.contains(',') && untold(case, name))
+}
+
 fn single(case: &Case, key: &str) -> Option<String> {
     let values = known(case, key)?;
     (values.len() == 1).then(|| values[0].clone())
@@ -293,7 +366,7 @@ fn known(case: &Case, key: &str) -> Option<Vec<String>> {
         "aws:userid" => one(match who.kind {
             "anonymous" => "anonymous".to_owned(),
             "service" => "logging.s3.amazonaws.com".to_owned(),
-            "session" => format!("AROA{:A<16}:work", who.name.to_ascii_uppercase()),
+            "session" => format!("{}:work", role_id(who.name)),
             _ if user => unique(who.name),
             _ => who.account.to_owned(),
         }),
@@ -303,13 +376,9 @@ fn known(case: &Case, key: &str) -> Option<Vec<String>> {
             _ if user => one(format!("arn:aws:iam::{}:user/{}", who.account, who.name)),
             _ => one(format!("arn:aws:iam::{}:root", who.account)),
         },
-        _ => {
-            let name = match key.split_once('/') {
-                Some((head, rest)) => format!("{}/{rest}", head.to_lowercase()),
-                None => lower,
-            };
-            case.context.get(&name).filter(|values| !values.is_empty()).cloned()
-        }
+        "aws:federatedprovider" => who.provider.filter(|_| who.kind == "session").map(|name| vec![name.to_owned()]),
+        // IAM User Guide, "Tags for AWS resources": names of keys have no case, those of tags in them neither.
+        _ => case.context.get(&lower).filter(|values| !values.is_empty()).cloned(),
     }
 }
 
@@ -343,12 +412,22 @@ fn narrows(operator: &str, key: &str, wanted: &[String], replaced: bool) -> bool
     let constant = |word: &String| !(replaced && plain(word).contains("${"));
     let fixed = |word: &String| constant(word) && !plain(word).contains(['*', '?']);
     match key.as_str() {
+        // S3 User Guide, "The meaning of public": IPv4 no broader than /8, IPv6 than /32, RFC 1918 aside. Ours: together.
         "aws:sourceip" => {
-            name == "IpAddress"
-                && wanted.iter().all(|word| {
-                    let (first, length) = word.split_once('/').unwrap_or((word, "128"));
-                    length.parse::<usize>().expect("a length") >= if first.contains(':') { 32 } else { 8 }
-                })
+            let wide = |word: &String| -> f64 {
+                let (first, length) = word.split_once('/').unwrap_or((word, "128"));
+                let length: i32 = length.parse().expect("a length");
+                let mapped = first.starts_with("::ffff:");
+                match (first.contains(':') && !mapped, word.starts_with("10.") && length >= 8) {
+                    (_, true) => 0.0,
+                    (true, _) => 2_f64.powi(32 - length),
+                    (false, _) => 2_f64.powi(8 - if mapped { length - 96 } else { length.min(32) }),
+                }
+            };
+            let (six, four): (Vec<&String>, Vec<&String>) =
+                wanted.iter().partition(|word| word.contains(':') && !word.starts_with("::ffff:"));
+            let narrow = |words: Vec<&String>| words.into_iter().map(wide).sum::<f64>() <= 1.0;
+            name == "IpAddress" && narrow(six) && narrow(four)
         }
         "aws:principalarn"
         | "aws:principalaccount"
@@ -357,7 +436,13 @@ fn narrows(operator: &str, key: &str, wanted: &[String], replaced: bool) -> bool
         | "aws:sourcearn"
         | "aws:userid"
         | "aws:username" => {
+            // The caller that nobody signed for is called anonymous: a condition that lets him in narrows nothing.
+            let nobody = |word: &String| match name {
+                "StringEqualsIgnoreCase" => plain(word).to_lowercase() == "anonymous",
+                _ => plain(word) == "anonymous",
+            };
             ["StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnEquals", "ArnLike"].contains(&name)
+                && !(key == "aws:userid" && !name.starts_with("Arn") && wanted.iter().any(nobody))
                 && wanted.iter().all(|word| if name.starts_with("StringEquals") { constant(word) } else { fixed(word) })
         }
         _ => false,

@@ -64,7 +64,7 @@ const SUBJECTS: &[Subject] = &[
         wanted: &["10.0.0.0/8", "203.0.113.7/32", "2001:db8::/32", "0.0.0.0/0"],
     },
     Subject {
-        key: "aws:SourceArn",
+        key: "lambda:SourceFunctionArn",
         operators: &["ArnLike", "ArnNotLike"],
         found: &["arn:aws:s3:::logs", "arn:aws:s3:::data"],
         wanted: &["arn:aws:s3:::logs", "arn:aws:s3:::*", "arn:aws:s3:::d?ta"],
@@ -122,6 +122,7 @@ fn a_published_evaluator_decides_the_same_where_the_languages_overlap() {
         tags: Vec::new(),
         organization: None,
         may_delete: false,
+        provider: None,
     };
     let caller = caller(&who);
     let (mut allowed, mut denied) = (0, 0);

@@ -11,6 +11,7 @@ mod user;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tandem_policy::key::same_name;
 use tandem_storage::change::{NodeWrite, Seen};
 use tandem_storage::record::Record;
 use tandem_storage::types::Timestamp;
@@ -176,13 +177,13 @@ fn tag(tags: &mut Vec<Tag>, fresh: &[Tag]) -> Result<(), IdentityError> {
     within(fresh.len(), limits::TAGS, "TagsPerResource")?;
     for (at, Tag { key, value }) in fresh.iter().enumerate() {
         check_tag(key, value)?;
-        if fresh[..at].iter().any(|earlier| earlier.key.eq_ignore_ascii_case(key)) {
+        if fresh[..at].iter().any(|earlier| same_name(&earlier.key, key)) {
             return Err(IdentityError::invalid(
                 "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
             ));
         }
         let tag = Tag { key: key.clone(), value: value.clone() };
-        match tags.iter_mut().find(|known| known.key.eq_ignore_ascii_case(key)) {
+        match tags.iter_mut().find(|known| same_name(&known.key, key)) {
             Some(known) => *known = tag,
             None => tags.push(tag),
         }

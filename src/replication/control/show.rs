@@ -189,6 +189,7 @@ fn show_transfer(handle: &PathHandle, published: &Published) -> Option<TransferR
         TransferPhase::Receiving { rows } => (rows, "receiving"),
         TransferPhase::Complete { rows } => (rows, "complete"),
         TransferPhase::Applying { rows, .. } => (rows, "applying"),
+        TransferPhase::Undoing { rows } | TransferPhase::Undone { rows } => (rows, "undoing"),
     };
     let step = step(row.base, row.to.name.clone());
     Some(TransferReport { step, rows_sent: rows, bytes_sent: 0, phase: phase.into() })

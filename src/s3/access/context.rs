@@ -1,12 +1,14 @@
-//! What a request tells policies beside who asks and what for. Everything is worked out when a policy asks for it, and kept.
+//! What a request tells policies beside who asks and what for. Everything is worked out when a policy asks for it, and kept. It answers
+//! for the keys that `tandem_policy::key::ALL` says S3's faces supply; a test walks them.
 
 use std::cell::OnceCell;
 
 use jiff::Timestamp as Date;
-use tandem_policy::{Context, Values};
-use tandem_storage::types::Timestamp;
+use tandem_policy::{Context, TagSet, Values};
 
+use super::global::{Facts, Globals};
 use super::subject::Subject;
+use crate::identity::AccountId;
 use crate::s3::operation::Operation;
 use crate::s3::ops::documents;
 use crate::s3::request::{Request, Signed};
@@ -14,12 +16,9 @@ use crate::s3::service::Service;
 
 /// A request's facts, about one subject of it.
 pub struct Circumstances<'a> {
-    service: &'a Service,
     request: &'a Request,
     subject: &'a Subject<'a>,
-    address: OnceCell<String>,
-    date: OnceCell<String>,
-    seconds: OnceCell<String>,
+    globals: Globals<'a>,
     age: OnceCell<String>,
     copy_source: OnceCell<Option<String>>,
     remaining_days: OnceCell<Option<String>>,
@@ -29,19 +28,26 @@ pub struct Circumstances<'a> {
 
 /// Tags that the request brings.
 struct Tags {
-    pairs: Vec<(String, String)>,
+    set: TagSet,
     keys: Vec<String>,
 }
 
 impl<'a> Circumstances<'a> {
     pub fn of(service: &'a Service, request: &'a Request, subject: &'a Subject<'a>) -> Self {
+        let facts = Facts {
+            received: request.received,
+            client: request.client,
+            secure: request.secure,
+            headers: &request.headers,
+            region: &service.settings.region,
+            credential: request.principal.credential().map(|credential| &**credential),
+            register: &service.identities,
+            account: AccountId::parse(subject.owner()),
+        };
         Circumstances {
-            service,
             request,
             subject,
-            address: OnceCell::new(),
-            date: OnceCell::new(),
-            seconds: OnceCell::new(),
+            globals: Globals::of(facts),
             age: OnceCell::new(),
             copy_source: OnceCell::new(),
             remaining_days: OnceCell::new(),
@@ -61,20 +67,17 @@ impl<'a> Circumstances<'a> {
     fn tags(&self) -> &Tags {
         self.tags.get_or_init(|| {
             let pairs = documents::request_tags(self.request);
-            Tags { keys: pairs.iter().map(|(key, _)| key.clone()).collect(), pairs }
+            let set = TagSet::of(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+            Tags { set, keys: pairs.into_iter().map(|(key, _)| key).collect() }
         })
     }
 
     /// Of objects, or of buckets: a request brings tags of one kind only.
     fn request_tag(&self, name: &str, of_bucket: bool) -> Values<'_> {
-        if (self.request.operation == Operation::PutBucketTagging) != of_bucket {
-            return Values::Absent;
+        match (self.request.operation == Operation::PutBucketTagging) == of_bucket {
+            true => self.tags().set.get(name),
+            false => Values::Absent,
         }
-        let found = self.tags().pairs.iter().find(|(key, _)| match of_bucket {
-            true => key.eq_ignore_ascii_case(name),
-            false => key == name,
-        });
-        Values::from_option(found.map(|(_, value)| value.as_str()))
     }
 
     fn tag_keys(&self, of_bucket: bool) -> Values<'_> {
@@ -115,22 +118,10 @@ impl<'a> Circumstances<'a> {
         Values::from_option(self.location.get_or_init(given).as_deref())
     }
 
-    /// What says how the request was signed and carried.
+    /// What says how the request was signed and carried, and what every face knows.
     fn carriage(&self, key: &str) -> Values<'_> {
         let request = self.request;
         match key {
-            "aws:sourceip" => Values::One(self.address.get_or_init(|| request.client.to_string())),
-            "aws:securetransport" => Values::One(if request.secure { "true" } else { "false" }),
-            "aws:currenttime" => Values::One(self.date.get_or_init(|| iso8601(request.received))),
-            "aws:epochtime" => Values::One(self.seconds.get_or_init(|| request.received.as_secs().to_string())),
-            "aws:useragent" => self.header("user-agent"),
-            "aws:referer" => self.header("referer"),
-            "aws:requestedregion" => Values::One(&self.service.settings.region),
-            "aws:viaawsservice" => Values::One("false"),
-            "aws:multifactorauthpresent" => match request.principal.credential() {
-                Some(credential) if credential.is_session() => Values::One("false"),
-                _ => Values::Absent,
-            },
             "s3:authtype" => Values::from_option(match request.signed {
                 Signed::Not => None,
                 Signed::Header(_) => Some("REST-HEADER"),
@@ -139,7 +130,7 @@ impl<'a> Circumstances<'a> {
             "s3:signatureversion" => Values::from_option(request.signed.at().map(|_| "AWS4-HMAC-SHA256")),
             "s3:signatureage" => self.signature_age(),
             "s3:tlsversion" => Values::from_option(request.tls),
-            _ => Values::Absent,
+            global => self.globals.get(global),
         }
     }
 }
@@ -147,7 +138,10 @@ impl<'a> Circumstances<'a> {
 impl Context for Circumstances<'_> {
     fn get(&self, key: &str) -> Values<'_> {
         if let Some(name) = key.strip_prefix("s3:existingobjecttag/") {
-            return Values::from_option(self.subject.tag(name));
+            return self.subject.tag(name);
+        }
+        if let Some(name) = key.strip_prefix("aws:resourcetag/").or_else(|| key.strip_prefix("s3:buckettag/")) {
+            return self.subject.bucket_tag(name);
         }
         if let Some(name) = key.strip_prefix("s3:requestobjecttag/") {
             return self.request_tag(name, false);
@@ -175,6 +169,7 @@ impl Context for Circumstances<'_> {
             | "s3:x-amz-storage-class"
             | "s3:x-amz-website-redirect-location"
             | "s3:x-amz-object-ownership"
+            | "s3:x-amz-bucket-namespace"
             | "s3:if-match"
             | "s3:if-none-match" => self.header(&key["s3:".len()..]),
             "s3:object-lock-mode" => self.header("x-amz-object-lock-mode"),
@@ -189,9 +184,4 @@ impl Context for Circumstances<'_> {
             other => self.carriage(other),
         }
     }
-}
-
-fn iso8601(at: Timestamp) -> String {
-    let date = Date::from_second(at.as_secs()).unwrap_or_default();
-    date.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tandem_policy::{Document, Kind, ObjectOwnership, PublicAccessBlock};
+use tandem_policy::{Document, Kind, ObjectOwnership, PublicAccessBlock, TagSet};
 use tandem_storage::types::BucketName;
 use tandem_storage::{BucketView, Catalogue, Reader, Store};
 
 use super::DEFAULT_ACCOUNT;
 use super::setting::{self, StoredAcl};
 use crate::s3::error::S3Error;
+use crate::s3::ops::documents;
 
 /// Buckets remembered; and about how many bytes they may take, by the length of what they were compiled from.
 const ENTRIES_MAX: usize = 4_096;
@@ -25,6 +26,7 @@ pub struct KnownBucket {
     pub ownership: ObjectOwnership,
     pub public_access: PublicAccessBlock,
     pub acl: Option<StoredAcl>,
+    pub tags: TagSet,
     weight: usize,
 }
 
@@ -54,7 +56,9 @@ impl KnownBucket {
             Some(bytes) => compile(bytes, &view),
         };
         let acl = reader.setting(&view, setting::ACL)?;
-        weight += acl.as_ref().map_or(0, Vec::len);
+        let tags = reader.setting(&view, documents::BUCKET_TAGS)?;
+        weight += acl.as_ref().map_or(0, Vec::len) + tags.as_ref().map_or(0, Vec::len);
+        let tags = tags.as_deref().map(documents::bucket_tags).transpose()?.unwrap_or_default();
         Ok(KnownBucket {
             policy,
             ownership: setting::ownership(reader.setting(&view, setting::OWNERSHIP)?.as_deref())?
@@ -62,6 +66,7 @@ impl KnownBucket {
             public_access: setting::public_access(reader.setting(&view, setting::PUBLIC_ACCESS)?.as_deref())?
                 .unwrap_or_default(),
             acl: acl.as_deref().map(StoredAcl::decode).transpose()?,
+            tags: TagSet::of(tags.iter().map(|(key, value)| (key.as_str(), value.as_str()))),
             catalogue: reader.catalogue(),
             view,
             weight,

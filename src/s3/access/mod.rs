@@ -4,6 +4,7 @@
 mod audit;
 mod context;
 mod decide;
+mod global;
 pub mod known;
 pub mod owner;
 pub mod setting;
@@ -11,7 +12,12 @@ mod subject;
 pub mod table;
 
 pub use audit::{changed, unauthenticated};
+#[cfg(test)]
+pub(in crate::s3) use context::Circumstances;
 pub use decide::{Granted, authorize, confirm, is_outdated, may, may_delete, may_list, reads_document, veil};
+pub use global::{Facts, Globals};
 pub use known::{Buckets, KnownBucket};
 pub use owner::{DEFAULT_ACCOUNT, ObjectOwners, Owners};
 pub use setting::StoredAcl;
+#[cfg(test)]
+pub(in crate::s3) use subject::{Named, Subject};

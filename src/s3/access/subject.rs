@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use tandem_policy::{Bucket, Resource};
+use tandem_policy::{Bucket, Resource, TagSet, Values};
 use tandem_storage::change::{Seen, SeenSlots, VersionSelector};
 use tandem_storage::record::ObjectRow;
 use tandem_storage::types::ObjectKey;
@@ -85,6 +85,7 @@ enum Whose<'a> {
 struct Found {
     row: Option<ObjectRow>,
     acl: Option<StoredAcl>,
+    tags: OnceCell<TagSet>,
     failed: Option<S3Error>,
 }
 
@@ -146,9 +147,26 @@ impl<'a> Subject<'a> {
     }
 
     /// A tag of the object that is there.
-    pub fn tag(&self, name: &str) -> Option<&str> {
-        let content = self.found().row.as_ref()?.content()?;
-        content.tags.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    pub fn tag(&self, name: &str) -> Values<'_> {
+        let of = |found: &Found| {
+            let content = found.row.as_ref().and_then(ObjectRow::content);
+            TagSet::of(content.into_iter().flat_map(|content| &content.tags).map(|(key, value)| (&**key, &**value)))
+        };
+        let found = self.found();
+        found.tags.get_or_init(|| of(found)).get(name)
+    }
+
+    /// A tag of the bucket that it is, or is in.
+    pub fn bucket_tag(&self, name: &str) -> Values<'_> {
+        self.known().map_or(Values::Absent, |known| known.tags.get(name))
+    }
+
+    /// The account that owns it; empty: nobody's.
+    pub fn owner(&self) -> &'a str {
+        match self.whose {
+            Whose::Account(account) | Whose::Fresh { account, .. } => account,
+            Whose::Known(known) => known.account(),
+        }
     }
 
     pub fn has_tags(&self) -> bool {
@@ -219,6 +237,6 @@ impl<'a> Subject<'a> {
         let row = view.map(|view| reader.object(&view, named.key, named.version)).transpose()?.flatten();
         let slot = row.as_ref().and_then(ObjectRow::content).and_then(|content| content.acl.as_deref());
         let acl = slot.map(StoredAcl::decode).transpose()?;
-        Ok(Found { row, acl, failed: None })
+        Ok(Found { row, acl, ..Found::default() })
     }
 }

@@ -48,6 +48,17 @@ pub(in crate::s3) fn request_tags(request: &Request) -> Vec<(String, String)> {
     tags.unwrap_or_default()
 }
 
+/// The setting that holds a bucket's tags.
+pub(in crate::s3) const BUCKET_TAGS: &str = tagging::SETTING;
+
+/// The tags in that setting.
+///
+/// # Errors
+/// What is stored is no list of tags.
+pub(in crate::s3) fn bucket_tags(document: &[u8]) -> Result<Vec<(String, String)>, S3Error> {
+    tagging::parse_document(document, Holder::Bucket).map_err(|error| S3Error::internal(&error.message))
+}
+
 /// Whether a copy gets the request's tags and not its source's.
 pub(in crate::s3) fn replaces_tags(request: &Request) -> bool {
     request.header("x-amz-tagging-directive") == Some("REPLACE")

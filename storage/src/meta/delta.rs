@@ -23,6 +23,13 @@ const ROWS_A_PAGE: std::ops::RangeInclusive<usize> = 256..=2048;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeltaPosition(pub(crate) Vec<u8>);
 
+impl DeltaPosition {
+    /// Where a comparison of all rows begins, whatever the feed says.
+    pub(crate) fn of_comparison() -> Self {
+        Place::Comparison { after: Vec::new() }.encode()
+    }
+}
+
 /// One row that differs. `old` is its value at the base, `new` at the newer point; none is absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeltaEntry {
@@ -44,6 +51,19 @@ pub struct DeltaPage {
 enum Place {
     Feed { bucket: BucketGuid, seq: Seq, order: u32 },
     Comparison { after: Vec<u8> },
+}
+
+#[cfg(test)]
+impl DeltaPosition {
+    /// What a place at the newer point's own Seq meant to a walk that left out the rest of that commit: the end of the bucket.
+    pub(crate) fn passing_the_rest_of(self, to: Seq) -> Self {
+        match Place::decode(&self).expect("a place") {
+            Place::Feed { bucket, seq, .. } if seq >= to => {
+                Place::Feed { bucket, seq: Seq::new(u64::MAX), order: u32::MAX }.encode()
+            }
+            _ => self,
+        }
+    }
 }
 
 impl Place {
@@ -117,6 +137,15 @@ impl Walk<'_> {
             (None, Some(feed)) => self.feed_page(view, &feed, None, limit),
             (None, None) => self.comparison(view, None, limit),
         }
+    }
+
+    /// Whether the page at a place is one of a comparison of all rows.
+    pub fn is_comparison(&self, view: &dyn View, from: Option<&DeltaPosition>) -> Result<bool, ReadError> {
+        Ok(match from.map(Place::decode).transpose()? {
+            Some(Place::Comparison { .. }) => true,
+            Some(Place::Feed { .. }) => false,
+            None => self.feed(view)?.is_none(),
+        })
     }
 
     /// A page by comparison.
@@ -193,7 +222,8 @@ impl Walk<'_> {
             let (old, new) = (value_at(view, &own, base)?, value_at(view, &own, self.to)?);
             page.pass(Place::Feed { bucket, seq, order }, entry(&own, old, new)?);
         }
-        if seq >= self.to {
+        // A place at the newer point itself is inside its commit: the rest of that is still to be walked.
+        if seq > self.to {
             return Ok(true);
         }
         let mut first = changes_key(bucket, seq, order);

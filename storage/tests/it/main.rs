@@ -3,6 +3,7 @@
 mod concurrent;
 mod content;
 mod crash;
+mod crowd;
 mod dump;
 mod faults;
 mod model;
@@ -10,5 +11,7 @@ mod objects;
 mod points;
 mod random;
 mod sequences;
+mod totals;
+mod upgrade;
 mod uploads;
 mod world;

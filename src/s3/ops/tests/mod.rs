@@ -2,6 +2,7 @@
 
 mod buckets;
 mod copies;
+mod keys;
 mod listings;
 mod multipart;
 mod objects;
