@@ -242,6 +242,23 @@ fn only_a_complete_transfer_is_given_up() {
     assert_eq!(pair.destination.refused(abandon()), Refusal::Stale);
 }
 
+/// The point is the end of the batch: what comes behind the flip in its batch is in what is shown, and was not compared with anything.
+#[test]
+fn a_flip_with_another_change_behind_it_in_its_batch_is_not_proved() {
+    for behind in [0, 1] {
+        let (pair, to, seq, base) = pair(&Scope::Endpoint);
+        let entries = walk(&pair.source, &pair.scope, base, seq, None);
+        let declared = total_at(&pair.source, &pair.scope, seq);
+        let transfer = stage_walked(&pair, to, &entries, declared);
+        pair.apply(transfer, 100);
+        let rows = (0..behind).map(|_| tagged_object(1, "behind", Body::Empty, 0)).collect();
+        pair.destination.together(rows, flip_ops(&pair, transfer, to).0);
+        let landed = pair.destination.store.snapshot(snapshot_guid(to)).expect("read").expect("it landed");
+        assert_eq!((landed.proved, landed.total == Some(declared)), (behind == 0, behind == 0));
+        pair.destination.check(State::Idle);
+    }
+}
+
 /// Loses the newest rows of the feed.
 struct LoseFeed(Vec<Vec<u8>>);
 
