@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+mod framing;
 mod sessions;
 
 use super::serve;
@@ -228,6 +229,86 @@ async fn what_breaks_the_rules_is_answered_and_closed() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}\n{answer}");
         assert!(answer.contains("x-amz-request-id: ") && answer.contains("server: Tandem"), "{answer}");
         assert_eq!(code(&answer), expected, "{request}\n{answer}");
+    }
+    server.end().await;
+}
+
+/// The fault: what follows a request ended the connection before the request was answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_whole_request_is_answered_before_what_is_malformed_after_it() {
+    let server = Running::start(Settings::default()).await;
+    let (head, _) = server.ask("PUT", "/bucket", b"").await;
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    let get = signed("GET", "/bucket?location=", 0);
+    for (number, (after, code_after)) in [
+        ("GET / HTTP/1.1\nHost: a\r\n\r\n".to_owned(), "BadRequest"),
+        ("nonsense\r\n\r\n".to_owned(), "BadRequest"),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(9000)), "RequestHeaderSectionTooLarge"),
+        (format!("{get}GET / HTTP/1.1\r\nbad header\r\n\r\n"), "BadRequest"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let put = signed("PUT", &format!("/bucket/key{number}"), 200_000);
+        let body = "y".repeat(200_000);
+        for pieces in [vec![format!("{put}{body}{after}")], vec![format!("{put}{body}"), after.clone()]] {
+            let mut stream = server.connect().await;
+            for piece in pieces {
+                stream.write_all(piece.as_bytes()).await.expect("sent");
+                tokio::task::yield_now().await;
+            }
+            let answers = read_all(&mut stream).await;
+            assert!(answers.starts_with("HTTP/1.1 200 OK\r\n"), "{number}: {answers}");
+            assert!(answers.contains("\r\netag: "), "{number}: {answers}");
+            assert_eq!(code(&answers), code_after, "{number}: {answers}");
+            assert_eq!(answers.matches("HTTP/1.1 ").count(), 2 + after.matches("Signature=").count(), "{answers}");
+        }
+        let (head, _) = server.ask("HEAD", &format!("/bucket/key{number}"), b"").await;
+        assert!(head.contains("\r\ncontent-length: 200000\r\n"), "{head}");
+    }
+    server.end().await;
+}
+
+/// The fault: one reader saw the end of the body at a bare line feed, and the other did not. No limit held from there on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_trailer_makes_a_connection_that_is_held_for_ever() {
+    let short = Duration::from_millis(200);
+    let settings =
+        Settings { header_timeout: short, idle_timeout: short, body_idle_timeout: short, ..Settings::default() };
+    let server = Running::start_by(settings, Arc::new(SystemClock::new()), Some(Arc::new(sessions::Through))).await;
+    let scope = "20260101/us-east-1/iam/aws4_request";
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nx-amz-date: 20260101T000000Z\r\n\
+         Authorization: AWS4-HMAC-SHA256 Credential=UNKNOWN/{scope}, SignedHeaders=host;x-amz-date, Signature={}\r\n\
+         Transfer-Encoding: chunked\r\n\r\n",
+        "0".repeat(64)
+    );
+    let second = "PUT /b/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n";
+    for body in [
+        "0\r\n\n",
+        "0\r\na: b\n\r\n",
+        "0\n\r\n",
+        "0\n\n",
+        "1\r\nx\n0\r\n\r\n",
+        "1\nx\r\n0\r\n\r\n",
+        "1;x\n\r\nx\r\n0\r\n\r\n",
+        "0\r\na: b\r\r\n\r\n",
+        "0\r\n\r\n",
+        "5\r\nx",
+        "",
+    ] {
+        for pieces in [vec![format!("{head}{body}{second}")], vec![head.clone(), body.to_owned(), second.to_owned()]] {
+            let mut stream = server.connect().await;
+            for piece in pieces {
+                // The server may have closed already.
+                let _ = stream.write_all(piece.as_bytes()).await;
+                tokio::task::yield_now().await;
+            }
+            let mut answer = Vec::new();
+            let read = stream.read_to_end(&mut answer);
+            let ended = tokio::time::timeout(Duration::from_secs(20), read).await;
+            assert!(ended.is_ok(), "{body:?}: the connection is held");
+        }
     }
     server.end().await;
 }
