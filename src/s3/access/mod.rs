@@ -10,7 +10,7 @@ pub mod setting;
 mod subject;
 pub mod table;
 
-pub use audit::{changed, unauthenticated};
+pub use audit::{Refusals, TellsRefusals, changed, tells_changes_of, unauthenticated};
 pub use decide::{Granted, authorize, confirm, is_outdated, may, may_delete, may_list, reads_document, veil};
 pub use known::{Buckets, KnownBucket};
 pub use owner::{DEFAULT_ACCOUNT, ObjectOwners, Owners};
