@@ -1,6 +1,5 @@
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
@@ -8,8 +7,8 @@ use zeroize::Zeroizing;
 use super::{CliError, output};
 use crate::bench::{Endpoint, Load, Operation, Signer, Until, run};
 use crate::clock::SystemClock;
-use crate::config::ByteSize;
 use crate::config::credentials::read_secret;
+use crate::config::{ByteSize, HumanDuration};
 
 const EXAMPLE: &str = "Example, with the secret in AWS_SECRET_ACCESS_KEY:
   tandem bench s3 --endpoint http://127.0.0.1:9000 --access-key KEY --op put --size 4KiB --concurrency 16 --duration 10
@@ -62,9 +61,9 @@ struct S3Args {
     /// Connections, each with one request at a time
     #[arg(long, default_value_t = 16, value_name = "N")]
     concurrency: usize,
-    /// Seconds to measure
-    #[arg(long, default_value_t = 10.0, value_name = "SECONDS", conflicts_with = "count")]
-    duration: f64,
+    /// How long to measure
+    #[arg(long, default_value = "10s", value_name = "DURATION", conflicts_with = "count")]
+    duration: HumanDuration,
     /// Requests to measure, instead of a duration
     #[arg(long, value_name = "N")]
     count: Option<u64>,
@@ -100,7 +99,7 @@ impl S3Args {
         let report = runtime.block_on(run(load, Arc::new(SystemClock::new())))?;
         match json {
             true => output::json(&report)?,
-            false => output::line(&report.to_string())?,
+            false => output::line(output::Text::of_lines(&report.to_string()))?,
         }
         match report.errors {
             0 => Ok(()),
@@ -109,8 +108,7 @@ impl S3Args {
     }
 
     fn load(self) -> Result<Load, CliError> {
-        let duration = Duration::try_from_secs_f64(self.duration)
-            .map_err(|_| CliError::Usage("--duration is a number of seconds".into()))?;
+        let duration = self.duration.get();
         if self.concurrency == 0 || self.objects == 0 {
             return Err(CliError::Usage("--concurrency and --objects are at least 1".into()));
         }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{CliError, output};
+use super::CliError;
+use super::output::{self, Text};
 use crate::clock::SystemClock;
 use crate::config::credentials::{Credentials, SecretEnvironment};
 use crate::config::{Config, Flags};
 use crate::node::{Node, Ready};
-use crate::telemetry;
+use crate::{descriptors, telemetry};
 
 const EXAMPLES: &str = "Examples:
   tandem server
@@ -43,9 +44,11 @@ impl ServerArgs {
     pub fn run(self) -> Result<(), CliError> {
         let config = Config::load(self.config.as_deref(), &self.flags)?;
         if self.print_config {
-            return output::line(config.to_toml().trim_end());
+            return output::line(Text::of_lines(&config.to_toml()));
         }
         telemetry::start_logging(&config.log, config.log_json)?;
+        let descriptors = descriptors::raise();
+        tracing::debug!(descriptors, "files and sockets that may be open");
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let outcome = runtime.block_on(self.serve(config));
         runtime.shutdown_background();
@@ -60,7 +63,7 @@ impl ServerArgs {
         let (credentials, generated) = Credentials::load(&config, secret_environment(), &*clock)?;
         // At once: should the start fail further on, nothing would show them again.
         if let Some(text) = generated.announcement() {
-            eprintln!("{text}");
+            output::note(Text::of_lines(&text));
         }
         let node = Node::start(config, credentials, clock).await?;
         self.announce(node.ready())?;

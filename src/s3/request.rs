@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tandem_storage::types::{BucketName, ObjectKey, Timestamp};
 
-use super::access::{Granted, KnownBucket};
+use super::access::{Granted, KnownBucket, Refusals};
 use super::error::{ErrorCode, S3Error};
 use super::operation::Operation;
 use super::payload::Payload;
@@ -58,6 +58,8 @@ pub struct Request {
     pub decided_by_rows: bool,
     /// The document, where policies speak of what is in it.
     pub document: Option<Bytes>,
+    /// What was refused of it so far, where it asks for many things.
+    pub refusals: Refusals,
 }
 
 /// How a request was signed, and when.

@@ -18,8 +18,8 @@ from conftest import ACCESS_KEY, REGION, SECRET_KEY, Node, s3_client  # noqa: E4
 
 CASES = tomllib.loads((HERE / "cases.toml").read_text())["case"]
 SECTIONS = {"A": 22, "B": 13, "C": 18, "D": 14, "E": 25, "F": 15, "G": 10, "H": 12, "I": 13, "J": 15, "K": 6}
-# Section L has the numbers of the attacks that it is about.
-ATTACKS = [2, 3, 4]
+# Section L: what got through once. Some numbers were one with others, and have no row.
+ATTACKS = 24
 INPUTS = [
     pytest.param(case, given, id=f"{case['id']}-{number}")
     for case in CASES for number, given in enumerate(case.get("inputs", []), 1)
@@ -43,8 +43,10 @@ def attacked(tmp_path_factory):
 
 def test_the_table_has_every_row():
     ids = [case["id"] for case in CASES]
-    wanted = [f"{letter}{n}" for letter, count in SECTIONS.items() for n in range(1, count + 1)]
-    assert sorted(ids) == sorted([*wanted, *(f"L{n}" for n in ATTACKS)])
+    attacks = [name for name in ids if name.startswith("L")]
+    assert len(set(attacks)) == len(attacks) and set(attacks) <= {f"L{n}" for n in range(1, ATTACKS + 1)}
+    others = sorted(name for name in ids if name not in attacks)
+    assert others == sorted(f"{letter}{n}" for letter, count in SECTIONS.items() for n in range(1, count + 1))
     for case in CASES:
         assert case.get("inputs") or case.get("waits_for") or case.get("shown_by"), f"{case['id']} proves nothing"
         for place in case.get("shown_by", "").split("; "):

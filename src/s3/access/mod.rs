@@ -11,7 +11,7 @@ pub mod setting;
 mod subject;
 pub mod table;
 
-pub use audit::{changed, unauthenticated};
+pub use audit::{Refusals, TellsRefusals, changed, tells_changes_of, unauthenticated};
 #[cfg(test)]
 pub(in crate::s3) use context::Circumstances;
 pub use decide::{Granted, authorize, confirm, is_outdated, may, may_delete, may_list, reads_document, veil};

@@ -99,7 +99,7 @@ async fn handle(
     asked: Asked<'_>,
     operation: &mut &'static str,
 ) -> Result<crate::s3::response::Response, S3Error> {
-    let service = &*connection.service;
+    let service = &connection.service;
     let Asked { parts, body, id, resource } = asked;
     let Parts { method, uri, headers, .. } = parts;
     if let Some(face) = &service.query
@@ -152,6 +152,7 @@ async fn handle(
         source: None,
         decided_by_rows: false,
         document: None,
+        refusals: access::Refusals::default(),
     };
     let source = Source::wire(body, service.settings.body_idle_timeout, Arc::clone(&connection.activity));
     carry_out(service, request, authenticated, source).await
@@ -159,7 +160,7 @@ async fn handle(
 
 /// Authorizes, asks the role gate, and runs the handler.
 async fn carry_out(
-    service: &Service,
+    service: &Arc<Service>,
     mut request: Request,
     authenticated: Authenticated,
     source: Source,
@@ -181,12 +182,30 @@ async fn carry_out(
     }
     forget_transfer_coding(&mut request.headers);
     let request = Arc::new(request);
-    match dispatch(service, Arc::clone(&request), &granted, payload).await {
-        Ok(response) => {
-            access::changed(service, &request, granted.why());
-            Ok(response)
-        }
-        Err(error) => Err(access::veil(service, &request, error)),
+    let _told = access::TellsRefusals::of(service, &request);
+    let answered = match access::tells_changes_of(operation) {
+        true => change_policies(Arc::clone(service), Arc::clone(&request), granted, payload).await,
+        false => dispatch(service, Arc::clone(&request), &granted, payload).await,
+    };
+    answered.map_err(|error| access::veil(service, &request, error))
+}
+
+/// Apart from the connection: a change that was made is told of, also when its client has gone.
+async fn change_policies(
+    service: Arc<Service>,
+    request: Arc<Request>,
+    granted: access::Granted,
+    payload: Payload,
+) -> Result<crate::s3::response::Response, S3Error> {
+    let changing = tokio::spawn(async move {
+        let response = dispatch(&service, Arc::clone(&request), &granted, payload).await?;
+        access::changed(&service, &request, granted.why()).await;
+        Ok(response)
+    });
+    match changing.await {
+        Ok(answered) => answered,
+        Err(broken) if broken.is_panic() => std::panic::resume_unwind(broken.into_panic()),
+        Err(cancelled) => Err(S3Error::internal(cancelled)),
     }
 }
 

@@ -45,6 +45,15 @@ impl Running {
     }
 
     async fn start_by(settings: Settings, clock: SharedClock, query: Option<Arc<dyn QueryFace>>) -> Self {
+        Running::start_with(settings, clock, query, crate::audit::Audit::off()).await
+    }
+
+    async fn start_with(
+        settings: Settings,
+        clock: SharedClock,
+        query: Option<Arc<dyn QueryFace>>,
+        audit: crate::audit::Audit,
+    ) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let options = Options {
             engine: EngineKind::Redb,
@@ -68,7 +77,7 @@ impl Running {
             query,
             identities: Arc::clone(&identities),
             metrics: Arc::clone(&metrics),
-            audit: crate::audit::Audit::off(),
+            audit,
             buckets: Default::default(),
             signing_keys: SigningKeys::default(),
         };
@@ -309,6 +318,41 @@ async fn no_trailer_makes_a_connection_that_is_held_for_ever() {
             let ended = tokio::time::timeout(Duration::from_secs(20), read).await;
             assert!(ended.is_ok(), "{body:?}: the connection is held");
         }
+    }
+    server.end().await;
+}
+
+/// The fault: what was told after the change was told by nobody, if the client had gone meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_policy_is_told_also_when_its_client_goes_away() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = dir.path().join("audit.log");
+    let terms = crate::audit::Terms { target: crate::audit::Target::File(log.clone()), refusals_a_day: 1 << 30 };
+    let audit = crate::audit::Audit::start(&terms, Metrics::new()).expect("a log");
+    let server = Running::start_with(Settings::default(), Arc::new(SystemClock::new()), None, audit).await;
+    for number in 0..20 {
+        let (head, _) = server.ask("PUT", &format!("/bucket{number}"), b"").await;
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        let body = br#"<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>"#;
+        let request = signed("PUT", &format!("/bucket{number}?publicAccessBlock="), body.len());
+        let mut stream = server.connect().await;
+        stream.write_all(&[request.as_bytes(), body].concat()).await.expect("sent");
+        // It waits for no answer; now and then long enough for the change to be under way.
+        for _ in 0..number {
+            tokio::task::yield_now().await;
+        }
+        drop(stream);
+    }
+    let (mut changed, clock) = (0, SystemClock::new());
+    let told = || std::fs::read_to_string(&log).expect("a log").matches("PutPublicAccessBlock").count();
+    // Until nothing is under way any more: the last connection is gone when the server has stopped.
+    for number in 0..20 {
+        let (head, _) = server.ask("GET", &format!("/bucket{number}?publicAccessBlock="), b"").await;
+        changed += usize::from(head.starts_with("HTTP/1.1 200 "));
+    }
+    while told() < changed {
+        assert!(clock.monotonic() < Duration::from_secs(20), "{} of {changed} are told", told());
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     server.end().await;
 }

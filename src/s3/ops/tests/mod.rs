@@ -233,6 +233,7 @@ impl Ask {
             source: None,
             decided_by_rows: false,
             document: reads_document(M::OPERATION).then(|| self.body.clone()),
+            refusals: Default::default(),
         };
         let granted = authorize(service, &mut request)?;
         Ok(Authorized::grant(Arc::new(request), &granted, Payload::in_memory(self.body)))
