@@ -6,9 +6,11 @@
 
 mod bucket;
 mod explain;
+mod possible;
 
 pub use bucket::Bucket;
 pub use explain::{Match, explain};
+pub use possible::is_possible;
 
 use std::sync::Arc;
 

@@ -30,7 +30,7 @@ pub use caller::{Account, Caller, Organization, Role, Root, Service, Session, Ta
 pub use context::{Context, Entries, Nothing, Values};
 pub use decision::{Decision, Reason, Source, Why};
 pub use document::Document;
-pub use evaluate::{Attached, Bucket, Match, Policies, Request, Resource, evaluate, explain};
+pub use evaluate::{Attached, Bucket, Match, Policies, Request, Resource, evaluate, explain, is_possible};
 pub use kind::{Kind, Limit};
 pub use malformed::Malformed;
 pub use ownership::ObjectOwnership;

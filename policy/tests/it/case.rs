@@ -160,6 +160,11 @@ impl Compiled {
     }
 
     pub fn ask<T>(&self, case: &Case, read: impl FnOnce(Decision<'_>) -> T) -> T {
+        self.with(case, |policies, request| read(evaluate(policies, request)))
+    }
+
+    /// The case as the engine takes it.
+    pub fn with<T>(&self, case: &Case, read: impl FnOnce(&Policies<'_>, &Request<'_>) -> T) -> T {
         let caller = caller(&case.who);
         let context = case
             .context
@@ -188,6 +193,6 @@ impl Compiled {
         };
         let request =
             Request { caller: &caller, action: Action::of(&case.action), resource: &case.resource, context: &context };
-        read(evaluate(&policies, &request))
+        read(&policies, &request)
     }
 }

@@ -7,6 +7,7 @@ mod differential;
 mod generate;
 mod operators;
 mod parse;
+mod possible;
 mod public;
 mod random;
 mod reference;
