@@ -11,6 +11,7 @@ mod key;
 mod object;
 mod path;
 mod point;
+mod previous;
 mod transfer;
 mod upload;
 
@@ -19,7 +20,7 @@ pub use bucket::{BucketRow, Versioning};
 pub use codec::{CorruptRecord, Record};
 pub use key::{Place, RowKey};
 pub(crate) use key::{escape, escape_open, tag, unescape};
-pub use object::{Content, ContentHeaders, Lock, ObjectRow, ObjectState, PartMap, RetentionMode};
+pub use object::{Content, ContentHeaders, Lock, ObjectRow, ObjectState, PartMap, RetentionMode, StorageClass};
 pub use path::{Access, PathRow, Scope};
 pub use point::{CreatorKind, CursorRow, Digest, HoldReason, HoldRow, SnapshotMeta, SnapshotRow};
 pub use transfer::{TransferPhase, TransferRow};
