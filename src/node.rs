@@ -183,6 +183,7 @@ impl Node {
             audit: audit.clone(),
             buckets: Buckets::default(),
             signing_keys: SigningKeys::default(),
+            documents: Default::default(),
         };
         let s3 = tokio::spawn(server::serve(listeners.s3, s3_tls, Arc::new(service), stops.faces.subscribe()));
         tracing::info!(node = ready.node, s3 = ready.s3, admin = ready.admin, replication = ready.replication, "ready");

@@ -29,7 +29,16 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
-            "audit", "clock", "config", "descriptors", "files", "identity", "replication", "role", "s3", "telemetry",
+            "audit",
+            "clock",
+            "config",
+            "descriptors",
+            "files",
+            "identity",
+            "replication",
+            "role",
+            "s3",
+            "telemetry",
             "work",
         ],
     ),

@@ -1,6 +1,7 @@
 //! Sockets to requests: connections bounded, watched and closed in order.
 
 mod answer;
+mod case;
 mod chunks;
 mod connection;
 mod document;
@@ -23,6 +24,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 pub use super::activity::Activity;
+use case::NameCase;
 use connection::{Shared, refuse, serve_connection};
 pub use connection::{close, under_watch};
 use exchange::RequestIds;
@@ -48,7 +50,8 @@ pub async fn serve(
 ) {
     let settings = Arc::clone(&service.settings);
     let ids = Arc::new(RequestIds::from_random(random_u64(&*service.clock)));
-    let shared = Shared { service, ids, tls: tls.map(TlsAcceptor::from), stop: shutdown.clone() };
+    let case = NameCase::learn().await;
+    let shared = Shared { service, ids, case, tls: tls.map(TlsAcceptor::from), stop: shutdown.clone() };
     let places = Places::new(settings.connections_max, settings.connections_per_address_max);
     let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     let mut connections = JoinSet::new();
