@@ -1,4 +1,6 @@
-use std::path::PathBuf;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -89,7 +91,7 @@ impl ServerArgs {
             let line = serde_json::to_string(ready).map_err(|error| CliError::Failed(error.to_string()))?;
             // Whole or not at all: whoever waits for the file may read it as soon as it is there.
             let fresh = path.with_extension("new");
-            std::fs::write(&fresh, format!("{line}\n"))
+            write_ready(&fresh, &format!("{line}\n"))
                 .and_then(|()| std::fs::rename(&fresh, path))
                 .map_err(|source| CliError::File { path: path.clone(), source })?;
         }
@@ -98,6 +100,15 @@ impl ServerArgs {
             false => Ok(()),
         }
     }
+}
+
+/// For everybody to read and for nobody else to change, whatever the umask is: scripts go by it.
+fn write_ready(path: &Path, line: &str) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?.write_all(line.as_bytes())
 }
 
 fn secret_environment() -> SecretEnvironment {

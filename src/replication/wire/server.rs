@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -93,6 +94,8 @@ struct Server<H> {
     strangers: Arc<Semaphore>,
     blob_streams: Semaphore,
     large: Arc<Semaphore>,
+    /// Connections for which there was no place.
+    refused: AtomicU64,
     /// By peer; as few as have ever been paired since the start.
     places: Mutex<HashMap<NodeGuid, Arc<PeerPlaces>>>,
 }
@@ -142,6 +145,8 @@ struct Handshakes {
     max: usize,
     /// Dropping one ends its handshake; closed, the handshake is over.
     running: VecDeque<oneshot::Sender<Infallible>>,
+    /// Those that gave way.
+    ended: u64,
 }
 
 impl Handshakes {
@@ -149,8 +154,13 @@ impl Handshakes {
     fn begin(&mut self) -> oneshot::Receiver<Infallible> {
         self.running.retain(|running| !running.is_closed());
         if self.running.len() >= self.max {
-            tracing::warn!("too many unfinished handshakes on the replication port; the oldest was ended");
             self.running.pop_front();
+            self.ended += 1;
+            // Anybody can cause this: ever fewer lines for ever more of them.
+            if self.ended.is_power_of_two() {
+                let ended = self.ended;
+                tracing::warn!(ended, "too many unfinished handshakes on the replication port; the oldest are ended");
+            }
         }
         let (running, ended) = oneshot::channel();
         self.running.push_back(running);
@@ -176,9 +186,10 @@ pub(crate) async fn serve<H: Handler>(
         strangers: Arc::new(Semaphore::new(limits.strangers)),
         blob_streams: Semaphore::new(BLOB_STREAMS_ALL),
         large: Arc::new(Semaphore::new(LARGE_ALL)),
+        refused: AtomicU64::new(0),
         places: Mutex::default(),
     });
-    let mut handshakes = Handshakes { max: limits.handshakes, running: VecDeque::new() };
+    let mut handshakes = Handshakes { max: limits.handshakes, running: VecDeque::new(), ended: 0 };
     let mut tasks = tokio::task::JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -236,7 +247,11 @@ async fn serve_connection<H: Handler>(server: Arc<Server<H>>, stream: TlsStream<
     let known = peer.is_some();
     let Some(_place) = server.place(peer) else {
         let whose = peer.map_or_else(|| "strangers".to_owned(), |peer| format!("peers, or of {peer}"));
-        return tracing::warn!("too many connections of {whose} on the replication port; one was refused");
+        let refused = server.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        if refused.is_power_of_two() {
+            tracing::warn!(refused, "too many connections of {whose} on the replication port; they are refused");
+        }
+        return;
     };
     let caller = Arc::new(Caller { fingerprint, pairing: std::sync::Mutex::default() });
     let pins = server.pins.clone();

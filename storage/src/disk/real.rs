@@ -22,6 +22,9 @@ use super::{Disk, DiskFile, RelPath};
 /// No machine that this runs on has smaller pages; larger ones forget less.
 const PAGE_BYTES: u64 = 4096;
 
+/// How often a path is resolved again that changed meanwhile.
+const OPEN_AGAIN: u32 = 100;
+
 const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
 
@@ -49,10 +52,11 @@ impl RealDisk {
         let (flags, mode) = (flags | OFlags::CLOEXEC, Mode::from_raw_mode(FILE_MODE));
         let create_mode = if flags.contains(OFlags::CREATE) { mode } else { Mode::empty() };
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let mut again = OPEN_AGAIN;
         let opened = loop {
             match rustix::fs::openat2(&self.dir, path, flags, create_mode, resolve) {
                 // Somebody renamed a directory meanwhile.
-                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(Errno::AGAIN | Errno::INTR) if again > 0 => again -= 1,
                 // A kernel before 5.6, or a sandbox that does not know the call: at least the last step follows no link.
                 Err(Errno::NOSYS | Errno::PERM) => {
                     break rustix::fs::openat(&self.dir, path, flags | OFlags::NOFOLLOW, create_mode);
