@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
 use super::{CliError, output};
-use crate::bench::{Endpoint, Load, Operation, Signer, Until, run};
+use crate::bench::{Endpoint, Load, Operation, Pace, Signer, Until, run};
 use crate::clock::SystemClock;
 use crate::config::credentials::read_secret;
 use crate::config::{ByteSize, HumanDuration};
@@ -67,10 +67,13 @@ struct S3Args {
     /// Requests to measure, instead of a duration
     #[arg(long, value_name = "N")]
     count: Option<u64>,
+    /// Requests a second, whatever the answers do, instead of the next request after each answer. Give it enough connections
+    #[arg(long, value_name = "N")]
+    rate: Option<f64>,
     /// Objects that GET, HEAD and LIST work on, and that DELETE removes
     #[arg(long, default_value_t = 1000, value_name = "N")]
     objects: u64,
-    /// The objects are there already, from an earlier run
+    /// The bucket and the objects are there already, from an earlier run
     #[arg(long)]
     prepared: bool,
     /// The server's processes: report their CPU time an operation
@@ -112,6 +115,11 @@ impl S3Args {
         if self.concurrency == 0 || self.objects == 0 {
             return Err(CliError::Usage("--concurrency and --objects are at least 1".into()));
         }
+        let pace = match self.rate {
+            None => Pace::Closed,
+            Some(per_second) if per_second.is_finite() && per_second > 0.0 => Pace::Open { per_second },
+            Some(_) => return Err(CliError::Usage("--rate is a number above 0".into())),
+        };
         Ok(Load {
             endpoint: Endpoint::new(&self.endpoint, self.ca.as_deref())?,
             signer: self.signer()?,
@@ -121,8 +129,9 @@ impl S3Args {
             size: self.size.get(),
             concurrency: self.concurrency,
             until: self.count.map_or(Until::Elapsed(duration), Until::Count),
+            pace,
             objects: self.objects,
-            create_bucket: !self.anonymous,
+            create_bucket: !self.anonymous && !self.prepared,
             prepared: self.prepared,
             pids: self.pid,
         })

@@ -92,6 +92,7 @@ fn the_calls_of_the_guides_parse() {
         "tandem check --data-dir /srv/tandem --json",
         "tandem check --rows-only --admin https://127.0.0.1:9443",
         "tandem bench s3 --access-key K --op put --size 4KiB --concurrency 16 --duration 10 --pid 1 --pid 2",
+        "tandem bench s3 --access-key K --op put --size 4KiB --concurrency 64 --rate 2000",
         "tandem user create alice --uid 1001 --allow-create-bucket --policy readers",
         "tandem user set alice --allow-delete-bucket true --account backup",
         "tandem group add-member staff alice",
