@@ -232,6 +232,42 @@ fn a_transfer_that_was_given_up_lets_the_path_be_promoted_once_it_is_undone() {
     }
 }
 
+/// Cut after any number of its rows, a delta or a seed that is given up leaves not a row behind: neither inside the path nor of a bucket that the
+/// path's name pointed to for a while.
+#[test]
+fn a_transfer_that_is_given_up_after_any_of_its_rows_leaves_nothing_behind() {
+    let rows_of = |fixture: &Fixture| {
+        let rows = fixture.table(Table::Current).into_iter().map(|(key, stored)| (key, stored[8..].to_vec()));
+        (rows.collect::<Vec<_>>(), fixture.table(Table::Totals))
+    };
+    for (scope, seed) in [Scope::Endpoint, Scope::Bucket(name("one")), Scope::Bucket(name("two"))]
+        .into_iter()
+        .flat_map(|scope| [(scope.clone(), false), (scope, true)])
+    {
+        let (mut pair, to, seq, _) = pair(&scope);
+        let digest = pair.source.store.digest(&scope, seq).expect("a digest");
+        let shown = rows_of(&pair.destination);
+        let common = pair.common;
+        for applied in (0..).step_by(3) {
+            pair.common = common.filter(|_| !seed);
+            let transfer = pair.stage_as(TransferGuid::from_bytes([100 + applied as u8; 16]), to, seq, &digest, 20);
+            let left = match applied {
+                0 => 1,
+                _ => pair.destination.commit(ApplyStaged { transfer, limit: applied }).1,
+            };
+            pair.destination.paths(vec![PathOp::AbandonTransfer { id: transfer }]);
+            rewind(&pair.destination, pair.visible(), 1 + applied % 7, None);
+            pair.destination.paths(vec![PathOp::DropTransfer { id: transfer }]);
+            assert!(rows_of(&pair.destination) == shown, "{scope}, seed {seed}, {applied} rows applied");
+            if left == 0 {
+                break;
+            }
+        }
+        pair.destination.check(State::Idle);
+        mend(pair, to, seq);
+    }
+}
+
 #[test]
 fn only_a_complete_transfer_is_given_up() {
     let (pair, to, ..) = pair(&Scope::Endpoint);
