@@ -2,6 +2,7 @@
 //! default. Secrets are apart ([`credentials`]): they come from files and the environment only, and are never printed.
 
 pub mod credentials;
+mod duration;
 mod flags;
 mod size;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use duration::{HumanDuration, InvalidDuration, whole_seconds};
 pub use flags::Flags;
 pub use size::ByteSize;
 
@@ -95,9 +97,9 @@ pub struct Config {
     pub connections_per_address_max: usize,
     /// Multipart uploads that one user may have in progress, in all buckets.
     pub uploads_max: u64,
-    pub header_timeout_seconds: u64,
-    pub idle_timeout_seconds: u64,
-    pub body_idle_timeout_seconds: u64,
+    pub header_timeout_seconds: HumanDuration,
+    pub idle_timeout_seconds: HumanDuration,
+    pub body_idle_timeout_seconds: HumanDuration,
 
     pub admin_listen: SocketAddr,
     /// How operators reach the admin port; none: from the listening address.
@@ -123,7 +125,7 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pairing_secret_file: Option<PathBuf>,
     /// A peer that is away longer has no claim on history any more: it will be sent everything again.
-    pub retention_cap_seconds: u64,
+    pub retention_cap_seconds: HumanDuration,
 
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root_access_key: Option<String>,
@@ -140,20 +142,27 @@ pub struct Config {
     pub low_watermark: ByteSize,
     pub reserve: ByteSize,
     pub checkpoint_every: ByteSize,
-    pub collect_every_seconds: u64,
+    pub collect_every_seconds: HumanDuration,
     /// Bytes a second that the scrub reads; 0: it does not run.
     pub scrub_rate: ByteSize,
     /// From the end of one round of the scrub to the beginning of the next.
-    pub scrub_every_seconds: u64,
-    pub shutdown_timeout_seconds: u64,
+    pub scrub_every_seconds: HumanDuration,
+    pub shutdown_timeout_seconds: HumanDuration,
 
     pub log: String,
     pub log_json: bool,
     /// `stderr`, `off`, or a file that is appended to.
     pub audit_log: String,
+    /// Bytes of lines about refusals in a day: beyond them refusals are counted. What changes is always told.
+    pub audit_refusals_per_day: ByteSize,
     /// What `ObjectOwnership` a bucket gets whose maker names none.
     pub default_object_ownership: ObjectOwnership,
+    /// The version of VMS whose names the admin port speaks, as `/clusters/` tells it: clients go by it.
+    pub vms_version: String,
 }
+
+/// Shorter ones would end what is under way.
+const TIMEOUT_MIN: HumanDuration = HumanDuration::millis(100);
 
 impl Default for Config {
     fn default() -> Self {
@@ -171,9 +180,9 @@ impl Default for Config {
             connections_max: 4096,
             connections_per_address_max: 2048,
             uploads_max: 10_000,
-            header_timeout_seconds: 10,
-            idle_timeout_seconds: 60,
-            body_idle_timeout_seconds: 20,
+            header_timeout_seconds: HumanDuration::seconds(10),
+            idle_timeout_seconds: HumanDuration::seconds(60),
+            body_idle_timeout_seconds: HumanDuration::seconds(20),
             admin_listen: local(9443),
             admin_url: None,
             admin_tls_cert: None,
@@ -184,7 +193,7 @@ impl Default for Config {
             peer_address: None,
             peer_name: None,
             pairing_secret_file: None,
-            retention_cap_seconds: 7 * 24 * 60 * 60,
+            retention_cap_seconds: HumanDuration::seconds(7 * 24 * 60 * 60),
             root_access_key: None,
             root_secret_key_file: None,
             admin_password_file: None,
@@ -194,14 +203,16 @@ impl Default for Config {
             low_watermark: ByteSize::mebibytes(256),
             reserve: ByteSize::mebibytes(16),
             checkpoint_every: ByteSize::mebibytes(64),
-            collect_every_seconds: 1,
+            collect_every_seconds: HumanDuration::seconds(1),
             scrub_rate: ByteSize::mebibytes(16),
-            scrub_every_seconds: 7 * 24 * 60 * 60,
-            shutdown_timeout_seconds: 10,
+            scrub_every_seconds: HumanDuration::seconds(7 * 24 * 60 * 60),
+            shutdown_timeout_seconds: HumanDuration::seconds(10),
             log: "info".into(),
             log_json: false,
             audit_log: "stderr".into(),
+            audit_refusals_per_day: ByteSize::mebibytes(256),
             default_object_ownership: ObjectOwnership::BucketOwnerEnforced,
+            vms_version: "5.4.6".into(),
         }
     }
 }
@@ -243,19 +254,26 @@ impl Config {
         if self.uploads_max == 0 {
             return invalid("uploads_max", "at least 1");
         }
-        if [self.header_timeout_seconds, self.idle_timeout_seconds, self.body_idle_timeout_seconds].contains(&0) {
-            return invalid("header_timeout_seconds, idle_timeout_seconds, body_idle_timeout_seconds", "at least 1");
+        let timeouts = [self.header_timeout_seconds, self.idle_timeout_seconds, self.body_idle_timeout_seconds];
+        if timeouts.iter().any(|timeout| *timeout < TIMEOUT_MIN) {
+            return invalid(
+                "header_timeout_seconds, idle_timeout_seconds, body_idle_timeout_seconds",
+                "at least 100ms",
+            );
         }
-        if self.retention_cap_seconds < 60 {
+        if self.retention_cap_seconds < HumanDuration::seconds(60) {
             return invalid("retention_cap_seconds", "at least 60");
+        }
+        if !is_version(&self.vms_version) {
+            return invalid("vms_version", "numbers with dots between, such as 5.4.6");
         }
         if self.audit_log.is_empty() {
             return invalid("audit_log", "`stderr`, `off`, or a file");
         }
-        if self.collect_every_seconds == 0 {
-            return invalid("collect_every_seconds", "at least 1");
+        if self.collect_every_seconds < TIMEOUT_MIN {
+            return invalid("collect_every_seconds", "at least 100ms");
         }
-        if self.scrub_every_seconds == 0 {
+        if self.scrub_every_seconds < HumanDuration::seconds(1) {
             return invalid("scrub_every_seconds", "at least 1; to scrub nothing set scrub_rate to 0");
         }
         Ok(())
@@ -266,25 +284,32 @@ impl Config {
         toml::to_string(self).expect("settings are plain values")
     }
 
-    pub fn audit_target(&self) -> crate::audit::Target {
-        match self.audit_log.as_str() {
+    pub fn audit_terms(&self) -> crate::audit::Terms {
+        let target = match self.audit_log.as_str() {
             "off" => crate::audit::Target::Off,
             "stderr" => crate::audit::Target::Stderr,
             path => crate::audit::Target::File(path.into()),
-        }
+        };
+        crate::audit::Terms { target, refusals_a_day: self.audit_refusals_per_day.get() }
     }
 
     pub fn shutdown_timeout(&self) -> Duration {
-        Duration::from_secs(self.shutdown_timeout_seconds)
+        self.shutdown_timeout_seconds.get()
     }
 
     pub fn collect_every(&self) -> Duration {
-        Duration::from_secs(self.collect_every_seconds)
+        self.collect_every_seconds.get()
     }
 
     pub fn scrub_every(&self) -> Duration {
-        Duration::from_secs(self.scrub_every_seconds)
+        self.scrub_every_seconds.get()
     }
+}
+
+/// `MAJOR.MINOR.PATCH`, and perhaps more.
+fn is_version(text: &str) -> bool {
+    let number = |part: &str| !part.is_empty() && part.len() <= 20 && part.bytes().all(|byte| byte.is_ascii_digit());
+    text.split('.').all(number) && (3..=6).contains(&text.split('.').count())
 }
 
 /// A domain that no request could name would turn virtual-host style into path style without a word.

@@ -24,6 +24,7 @@ use crate::aws::Faces;
 use crate::clock::{SharedClock, random_guid};
 use crate::config::Config;
 use crate::config::credentials::{Credentials, PasswordHash};
+use crate::descriptors::{Shares, limit};
 use crate::identity::{self, Administrator, Identities};
 use crate::replication::{self, Replication, ReplicationConfig, SecretPairing};
 use crate::role::gate::WriteGate;
@@ -123,7 +124,7 @@ impl Node {
         let key_file = config.identity_key_file.clone().unwrap_or_else(|| config.data_dir.join("identity.key"));
         let identities = Identities::open(store.clone(), &key_file, administrator, clock.clone()).await?;
         let metrics = Metrics::new();
-        let audit = Audit::start(&config.audit_target(), Arc::clone(&metrics))
+        let audit = Audit::start(&config.audit_terms(), Arc::clone(&metrics))
             .map_err(|source| NodeError::Audit { target: config.audit_log.clone(), source })?;
         let name = config.name.clone().unwrap_or_else(|| store.node().to_string()[..8].to_owned());
         let listeners = listen(&config).await?;
@@ -175,13 +176,14 @@ impl Node {
             store: store.clone(),
             gate: write_gate(&store, &replication),
             clock,
-            settings: Arc::new(s3_settings(&config)),
+            settings: Arc::new(s3_settings(&config, Shares::of(limit()).s3)),
             identities: identities.register(),
             query: Some(Arc::new(faces)),
             metrics,
             audit: audit.clone(),
             buckets: Buckets::default(),
             signing_keys: SigningKeys::default(),
+            documents: Default::default(),
         };
         let s3 = tokio::spawn(server::serve(listeners.s3, s3_tls, Arc::new(service), stops.faces.subscribe()));
         tracing::info!(node = ready.node, s3 = ready.s3, admin = ready.admin, replication = ready.replication, "ready");
@@ -255,6 +257,7 @@ fn face(
         admin: ready.admin.clone(),
         replication: ready.replication.clone(),
         default_ownership: config.default_object_ownership.into(),
+        vms_version: config.vms_version.clone(),
     };
     Ok(vms::Face::new(vms::Parts {
         gate,
@@ -355,7 +358,7 @@ fn replication_config(
         s3_endpoint: listeners.s3_url.clone(),
         admin_endpoint: listeners.admin_url.clone(),
         identity_dir: config.data_dir.clone(),
-        retention_cap: Duration::from_secs(config.retention_cap_seconds),
+        retention_cap: config.retention_cap_seconds.get(),
         pairing: pairing_secret.map(|secret| SecretPairing {
             secret,
             peer_address: config.peer_address.clone(),
@@ -370,7 +373,18 @@ fn work_terms(config: &Config) -> work::Terms {
     work::Terms { collect_every: config.collect_every(), scrub }
 }
 
-fn s3_settings(config: &Config) -> Settings {
+/// `connections`: how many there are descriptors for.
+fn s3_settings(config: &Config, connections: usize) -> Settings {
+    let connections_max = config.connections_max.min(connections);
+    if connections_max < config.connections_max {
+        let (wanted, files) = (config.connections_max, limit());
+        tracing::warn!(
+            wanted,
+            connections_max,
+            files,
+            "the limit of open files leaves fewer S3 connections than connections_max; raise it (LimitNOFILE, ulimit -n)"
+        );
+    }
     let any = config.accept_regions.iter().any(|region| region == "any");
     Settings {
         region: config.region.clone(),
@@ -380,12 +394,12 @@ fn s3_settings(config: &Config) -> Settings {
         },
         domains: config.domains.clone(),
         default_ownership: config.default_object_ownership.into(),
-        connections_max: config.connections_max,
+        connections_max,
         connections_per_address_max: config.connections_per_address_max,
         uploads_max: config.uploads_max,
-        header_timeout: Duration::from_secs(config.header_timeout_seconds),
-        idle_timeout: Duration::from_secs(config.idle_timeout_seconds),
-        body_idle_timeout: Duration::from_secs(config.body_idle_timeout_seconds),
+        header_timeout: config.header_timeout_seconds.get(),
+        idle_timeout: config.idle_timeout_seconds.get(),
+        body_idle_timeout: config.body_idle_timeout_seconds.get(),
         shutdown_deadline: config.shutdown_timeout(),
     }
 }

@@ -2,7 +2,7 @@
 //! the log subscriber is the process's.
 
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use tandem_storage::scrub::Page;
 use tracing_subscriber::EnvFilter;
 
 use crate::replication::report::NodeReport;
+use crate::terminal::{escaped_entry, escaped_json};
 
 /// A log filter that does not parse.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +33,33 @@ pub fn start_logging(filter: &str, json: bool) -> Result<(), TelemetryError> {
     let levels = EnvFilter::try_new(filter)
         .map_err(|error| TelemetryError::Filter { filter: filter.into(), reason: error.to_string() })?;
     let colours = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt().with_env_filter(levels).with_writer(std::io::stderr).with_ansi(colours);
+    let writer = move || Lines { coloured: colours && !json, json };
+    let lines = tracing_subscriber::fmt().with_env_filter(levels).with_writer(writer).with_ansi(colours);
     let started = if json { lines.json().try_init() } else { lines.try_init() };
     started.map_err(|_| TelemetryError::Taken)
+}
+
+/// Standard error, an entry a line. Names of others in it end no line and move no cursor.
+struct Lines {
+    coloured: bool,
+    json: bool,
+}
+
+impl Write for Lines {
+    /// The subscriber writes each entry whole.
+    fn write(&mut self, entry: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(entry);
+        let line = match self.json {
+            true => escaped_json(&text),
+            false => escaped_entry(&text, self.coloured).into(),
+        };
+        std::io::stderr().lock().write_all(line.as_bytes())?;
+        Ok(entry.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().lock().flush()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -102,6 +127,7 @@ pub struct Metrics {
     peer_connected: Family<PeerLabels, Gauge>,
     audit_events: Counter,
     audit_lost: Counter,
+    audit_left_out: Counter,
 }
 
 impl fmt::Debug for Metrics {
@@ -142,6 +168,7 @@ impl Metrics {
             peer_connected: Family::default(),
             audit_events: Counter::default(),
             audit_lost: Counter::default(),
+            audit_left_out: Counter::default(),
         };
         metrics.register();
         Arc::new(metrics)
@@ -182,7 +209,9 @@ impl Metrics {
         r.register("path_epoch", "The path's epoch", self.epoch.clone());
         r.register("peer_connected", "1 if the peer is connected", self.peer_connected.clone());
         r.register("audit_events", "Lines written to the audit log", self.audit_events.clone());
-        r.register("audit_events_lost", "Events that the audit log had no room for", self.audit_lost.clone());
+        r.register("audit_events_lost", "Lines that could not be written to the audit log", self.audit_lost.clone());
+        let help = "Refusals that the audit log tells of as a number alone";
+        r.register("audit_refusals_left_out", help, self.audit_left_out.clone());
     }
 
     pub fn served(&self, served: &Served) {
@@ -208,6 +237,10 @@ impl Metrics {
 
     pub fn audit_lost(&self) {
         self.audit_lost.inc();
+    }
+
+    pub fn audit_left_out(&self, refusals: u64) {
+        self.audit_left_out.inc_by(refusals);
     }
 
     pub fn collected(&self, step: &Collected) {

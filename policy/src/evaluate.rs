@@ -6,10 +6,12 @@
 
 mod bucket;
 mod explain;
+mod possible;
 mod prepared;
 
 pub use bucket::Bucket;
 pub use explain::{Match, explain};
+pub use possible::is_possible;
 pub use prepared::Prepared;
 
 use std::sync::Arc;

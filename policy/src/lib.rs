@@ -32,7 +32,7 @@ pub use context::{Context, Entries, Nothing, TagSet, Values};
 pub use decision::{Decision, Reason, Source, Why};
 pub use document::Document;
 pub use evaluate::{
-    Attached, Bucket, Match, Policies, Prepared, Request, Resource, evaluate, evaluate_within, explain,
+    Attached, Bucket, Match, Policies, Prepared, Request, Resource, evaluate, evaluate_within, explain, is_possible,
 };
 pub use kind::{Kind, Limit};
 pub use malformed::Malformed;

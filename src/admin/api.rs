@@ -9,7 +9,8 @@ use tandem_storage::record::Scope;
 use tandem_storage::types::BucketName;
 
 use super::model::{
-    AddPath, AddPeer, Confirmed, Failover, PairingToken, Status, Which, WhichDiverged, WhichPeer, confirmation,
+    AddPath, AddPeer, AskToken, Confirmed, Failover, PairingToken, Status, Which, WhichDiverged, WhichPeer,
+    confirmation,
 };
 use super::scrub::ScrubReport;
 use super::vms::Operator;
@@ -23,9 +24,6 @@ type Body<T> = Result<Json<T>, JsonRejection>;
 type Params<T> = Result<Query<T>, QueryRejection>;
 type By = Extension<Operator>;
 
-/// How long an order waits to be on record.
-const RECORD_DEADLINE: Duration = Duration::from_secs(5);
-
 pub async fn status(State(state): State<AdminState>) -> Json<Status> {
     let scrub = state.scrub.state().as_ref().map(ScrubReport::from);
     Json(Status { node: state.control.report(), workers: state.workers.rows(), scrub })
@@ -35,9 +33,20 @@ pub async fn peers(State(state): State<AdminState>) -> Json<Vec<PeerReport>> {
     Json(state.control.report().peers)
 }
 
-pub async fn pairing_token(State(state): State<AdminState>, by: By) -> Answer<PairingToken> {
-    record(&state, by, "POST pairing-token", None).await;
-    let token = carry_out(async move { state.control.pairing_token().await }).await?;
+pub async fn pairing_token(
+    State(state): State<AdminState>,
+    by: By,
+    body: Result<Option<Json<AskToken>>, JsonRejection>,
+) -> Answer<PairingToken> {
+    let asked = body?.map(|Json(asked)| asked).unwrap_or_default();
+    record(&state, by, "POST pairing-token", asked.replaces.clone()).await;
+    let token = carry_out(async move {
+        match asked.replaces {
+            Some(name) => state.control.pairing_token_for(&name).await,
+            None => state.control.pairing_token().await,
+        }
+    })
+    .await?;
     Ok(Json(PairingToken { token }))
 }
 
@@ -182,9 +191,9 @@ async fn record(state: &AdminState, Extension(by): By, operation: &str, resource
         resource,
         decided_by: "administrator".into(),
         request: None,
+        count: None,
     };
-    let written = tokio::task::spawn_blocking(move || audit.record_durably(event));
-    if !matches!(tokio::time::timeout(RECORD_DEADLINE, written).await, Ok(Ok(true))) {
+    if !audit.record(event).kept().await {
         tracing::error!(operation, "an operator's order is not in the audit log");
     }
 }

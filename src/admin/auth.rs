@@ -1,4 +1,5 @@
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -9,7 +10,8 @@ use base64::Engine;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::backoff::SharedBackoff;
+use super::backoff::{SharedBackoff, Turn};
+use super::places::Place;
 use super::vms::jwt::{Signer, TokenType};
 use super::vms::{self, Operator};
 use super::{ApiError, USER};
@@ -19,8 +21,12 @@ use crate::config::credentials::PasswordHash;
 use crate::identity::Register;
 
 /// Where a request came from; the accept loop adds it.
-#[derive(Clone, Copy, Debug)]
-pub struct From(pub IpAddr);
+#[derive(Clone)]
+pub struct From {
+    pub address: IpAddr,
+    /// The place of its connection. Absent: no place is to be kept.
+    pub place: Option<Arc<Place>>,
+}
 
 /// What decides who enters.
 #[derive(Clone)]
@@ -28,7 +34,7 @@ pub struct Gate {
     pub password: PasswordHash,
     pub signer: Signer,
     /// Knows the API tokens.
-    pub register: std::sync::Arc<Register>,
+    pub register: Arc<Register>,
     pub clock: SharedClock,
     pub audit: Audit,
     pub backoff: SharedBackoff,
@@ -41,7 +47,9 @@ impl Gate {
         self.password.matches(password) && bool::from(user)
     }
 
-    pub fn failed(&self, who: IpAddr, operation: String) {
+    /// Counts and tells a failed login. How long the client is slowed down for, if it was before this one.
+    pub fn failed(&self, who: IpAddr, operation: String) -> Option<Duration> {
+        let slowed = self.backoff.slowed(who, self.clock.monotonic());
         self.backoff.failed(who, self.clock.monotonic());
         self.audit.record(Event {
             time: self.clock.now(),
@@ -54,16 +62,21 @@ impl Gate {
             resource: None,
             decided_by: "wrong user, password or token".into(),
             request: None,
+            count: None,
         });
-        tracing::warn!(%who, "admin login failed");
+        // Anybody can cause this, and the audit log tells it, within its budget.
+        tracing::debug!(%who, "admin login failed");
+        slowed
     }
 
-    fn wait(&self, who: IpAddr) -> Option<Duration> {
-        self.backoff.wait(who, self.clock.monotonic())
+    /// Waits until a password of this client may be looked at.
+    pub async fn turn(&self, who: IpAddr) -> Turn {
+        self.backoff.turn(who, self.clock.monotonic()).await
     }
 
-    /// Who the `Authorization` header names: by HTTP Basic, `Api-Token` or `Bearer`.
-    fn login(&self, headers: &HeaderMap) -> Login {
+    /// Who the `Authorization` header names: by HTTP Basic, `Api-Token` or `Bearer`. A token is too long to be guessed, and to
+    /// look at one costs little: it waits for no turn.
+    async fn login(&self, headers: &HeaderMap, who: IpAddr) -> Login {
         let Some(value) = headers.get(header::AUTHORIZATION) else { return Login::Missing };
         let Some((scheme, rest)) = value.to_str().ok().and_then(|value| value.split_once(' ')) else {
             return Login::Wrong;
@@ -71,7 +84,10 @@ impl Gate {
         let rest = rest.trim();
         let known = match scheme.to_ascii_lowercase().as_str() {
             "basic" => match basic(rest) {
-                Some((user, password)) => self.password_of(&user, &password).then_some(user),
+                Some((user, password)) => {
+                    let _turn = self.turn(who).await;
+                    self.password_of(&user, &password).then_some(user)
+                }
                 None => None,
             },
             "api-token" => self.register.api_token(rest, self.clock.now()).map(|token| token.owner.clone()),
@@ -89,16 +105,7 @@ enum Login {
 }
 
 /// Lets a request through if it names the administrator, or if it is one that logs in.
-pub async fn require(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    let Some(From(who)) = request.extensions().get::<From>().copied() else {
-        return ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the request's address is unknown").into_response();
-    };
-    if let Some(wait) = gate.wait(who) {
-        let mut response =
-            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too many failed logins; try again later").into_response();
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
-        return response;
-    }
+pub async fn require(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     if is_foreign(request.method(), request.headers()) {
         let detail = "a page of another site may not change anything here";
         return ApiError::new(StatusCode::FORBIDDEN, detail).into_response();
@@ -106,19 +113,50 @@ pub async fn require(State(gate): State<Gate>, mut request: Request, next: Next)
     if vms::is_open(request.method(), request.uri().path()) {
         return next.run(request).await;
     }
-    match gate.login(request.headers()) {
+    let missing = "authentication is required: user admin and the admin password, by HTTP Basic, or a token";
+    match identify(&gate, request).await {
+        Ok(request) if request.extensions().get::<Operator>().is_some() => next.run(request).await,
+        Ok(_) => challenge(missing),
+        Err(refused) => *refused,
+    }
+}
+
+/// Lets every request through that shows no login, or a right one.
+pub async fn welcome(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    match identify(&gate, request).await {
+        Ok(request) => next.run(request).await,
+        Err(refused) => *refused,
+    }
+}
+
+/// Finds out who asks. What a request shows is looked at first; only what is wrong is answered by the number of failures.
+async fn identify(gate: &Gate, mut request: Request) -> Result<Request, Box<Response>> {
+    let Some(From { address: who, place }) = request.extensions().get::<From>().cloned() else {
+        let unknown = ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the request's address is unknown");
+        return Err(Box::new(unknown.into_response()));
+    };
+    match gate.login(request.headers(), who).await {
         Login::As(name) => {
+            if let Some(place) = place {
+                place.known();
+            }
             request.extensions_mut().insert(Operator { name, from: who });
-            next.run(request).await
+            Ok(request)
         }
         Login::Wrong => {
-            gate.failed(who, format!("{} {}", request.method(), request.uri().path()));
-            challenge("wrong user, password or token")
+            let slowed = gate.failed(who, format!("{} {}", request.method(), request.uri().path()));
+            Err(Box::new(refuse(slowed)))
         }
-        Login::Missing => {
-            challenge("authentication is required: user admin and the admin password, by HTTP Basic, or a token")
-        }
+        Login::Missing => Ok(request),
     }
+}
+
+fn refuse(slowed: Option<Duration>) -> Response {
+    let Some(wait) = slowed else { return challenge("wrong user, password or token") };
+    let detail = "wrong user, password or token; after so many failed logins passwords are looked at slowly";
+    let mut response = ApiError::new(StatusCode::TOO_MANY_REQUESTS, detail).into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
+    response
 }
 
 /// Whether a browser sends it for a page of another site: it would add the operator's password by itself.

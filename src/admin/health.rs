@@ -1,13 +1,20 @@
 //! For load balancers and monitors: whether the node serves, and for which role.
+//!
+//! Without a login the answer is about the node as a whole and gives no reason: names of paths and buckets are for those who have one.
+//! A `?path=` without a login has no effect, so that nothing tells a path that is there from one that is not.
 
-use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
+use super::vms::Operator;
 use super::{AdminState, ApiError};
 use crate::replication::report::PathReport;
+
+/// Who has logged in, if somebody has.
+type By = Option<Extension<Operator>>;
 
 #[derive(Serialize)]
 struct Health {
@@ -16,16 +23,20 @@ struct Health {
     reason: Option<String>,
 }
 
-fn answer(reason: Option<String>) -> Response {
+/// 200 without a reason, 503 with one. Only an operator hears it.
+fn answer(by: &By, reason: Option<String>) -> Response {
     match reason {
         None => Json(Health { status: "ok", reason: None }).into_response(),
-        reason => (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "unavailable", reason })).into_response(),
+        Some(reason) => {
+            let reason = by.is_some().then_some(reason);
+            (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "unavailable", reason })).into_response()
+        }
     }
 }
 
 /// 200 while the node takes requests; 503 once the store has stopped.
-pub async fn health(State(state): State<AdminState>) -> Response {
-    answer(state.workers.stopped())
+pub async fn health(State(state): State<AdminState>, by: By) -> Response {
+    answer(&by, state.workers.stopped())
 }
 
 #[derive(Deserialize)]
@@ -33,12 +44,12 @@ pub struct PathQuery {
     path: Option<String>,
 }
 
-/// 200 if this node takes writes: for every protected path, or for `?path=`.
-pub async fn primary(State(state): State<AdminState>, Query(query): Query<PathQuery>) -> Response {
-    let closed = chosen(&state, query.path.as_deref()).map(|paths| paths.into_iter().find(|path| !path.writable));
+/// 200 if this node takes writes: for every protected path, or for an operator's `?path=`.
+pub async fn primary(State(state): State<AdminState>, by: By, Query(query): Query<PathQuery>) -> Response {
+    let closed = chosen(&state, &by, query.path).map(|paths| paths.into_iter().find(|path| !path.writable));
     match closed {
-        Ok(None) => answer(state.workers.stopped()),
-        Ok(Some(path)) => answer(Some(format!("{} is {} here", path.path, path.role))),
+        Ok(None) => answer(&by, state.workers.stopped()),
+        Ok(Some(path)) => answer(&by, Some(format!("{} is {} here", path.path, path.role))),
         Err(error) => error.into_response(),
     }
 }
@@ -51,15 +62,15 @@ pub struct ReplicaQuery {
 }
 
 /// 200 if this node is a destination, not more than `?lag=` seconds behind.
-pub async fn replica(State(state): State<AdminState>, Query(query): Query<ReplicaQuery>) -> Response {
-    let paths = match chosen(&state, query.path.as_deref()) {
+pub async fn replica(State(state): State<AdminState>, by: By, Query(query): Query<ReplicaQuery>) -> Response {
+    let paths = match chosen(&state, &by, query.path) {
         Ok(paths) => paths,
         Err(error) => return error.into_response(),
     };
     if paths.is_empty() {
-        return answer(Some("no protected path".into()));
+        return answer(&by, Some("no protected path".into()));
     }
-    answer(paths.iter().find_map(|path| behind(path, query.lag)))
+    answer(&by, paths.iter().find_map(|path| behind(path, query.lag)))
 }
 
 /// Why a path is not a replica that is fresh enough.
@@ -75,9 +86,9 @@ fn behind(path: &PathReport, lag_max: Option<f64>) -> Option<String> {
     }
 }
 
-fn chosen(state: &AdminState, path: Option<&str>) -> Result<Vec<PathReport>, ApiError> {
+fn chosen(state: &AdminState, by: &By, path: Option<String>) -> Result<Vec<PathReport>, ApiError> {
     let paths = state.control.report().paths;
-    match path {
+    match path.filter(|_| by.is_some()) {
         None => Ok(paths),
         Some(name) => match paths.into_iter().find(|path| path.path == name) {
             Some(path) => Ok(vec![path]),

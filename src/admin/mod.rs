@@ -10,6 +10,7 @@ mod check;
 mod error;
 mod health;
 pub mod model;
+mod places;
 pub mod scrub;
 mod server;
 pub mod verdict;
@@ -69,14 +70,13 @@ pub fn router(state: AdminState) -> Router {
         .route("/api/check", get(check::status).post(check::start))
         .fallback(rest)
         .method_not_allowed_fallback(api::method_not_allowed);
-    let guarded = guard(guarded, gate);
-    Router::new()
+    let guarded = guard(guarded, gate.clone());
+    let open = Router::new()
         .route("/health", get(health::health))
         .route("/primary", get(health::primary))
         .route("/replica", get(health::replica))
-        .merge(guarded)
-        .layer(DefaultBodyLimit::max(BODY_MAX))
-        .with_state(state)
+        .layer(axum::middleware::from_fn_with_state(gate, auth::welcome));
+    open.merge(guarded).layer(DefaultBodyLimit::max(BODY_MAX)).with_state(state)
 }
 
 /// Every collection of VMS; and what is nowhere.

@@ -18,7 +18,16 @@ pub struct Status {
     pub scrub: Option<ScrubReport>,
 }
 
-/// `POST /api/pairing-token`
+/// `POST /api/pairing-token`: what is asked for. Nothing need be said.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskToken {
+    /// A known peer that was made anew: the token is for that node alone, and it may come with another key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
+}
+
+/// `POST /api/pairing-token`: the answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PairingToken {
     pub token: String,

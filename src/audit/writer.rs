@@ -2,9 +2,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
-use std::sync::mpsc::Receiver;
 
-use super::Message;
+use tokio::sync::oneshot;
+
+use super::event::Event;
+use super::queue::{Batch, LeftOut, Message, Queue};
 use crate::telemetry::Metrics;
 
 /// Bytes that are gathered before one write.
@@ -55,39 +57,58 @@ fn open(path: &PathBuf) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
+/// Lines that are gathered for one write.
+#[derive(Default)]
+struct Lines {
+    text: Vec<u8>,
+    count: u64,
+    /// What must be kept of them, to be told elsewhere if it cannot be written.
+    changes: Vec<Vec<u8>>,
+}
+
 /// Writes until every handle has gone. Lines that came together are written together.
-pub(super) fn write_lines(mut out: Out, messages: &Receiver<Message>, metrics: &Metrics) {
-    let mut lines = Vec::new();
-    while let Ok(first) = messages.recv() {
-        let mut next = Some(first);
-        let mut waiting = Vec::new();
-        let (mut events, mut written) = (0, true);
-        while let Some(message) = next {
+pub(super) fn write_lines(mut out: Out, queue: &Queue, metrics: &Metrics) {
+    while let Some(Batch { messages, left_out }) = queue.take(GATHER_BYTES) {
+        let mut lines = Lines::default();
+        let mut waiting: Vec<oneshot::Sender<bool>> = Vec::new();
+        let mut written = true;
+        if let Some(left_out) = left_out {
+            tell_left_out(&mut lines, left_out, metrics);
+        }
+        for message in messages {
             match message {
-                Message::Event(event, done) => {
-                    waiting.extend(done);
-                    if serde_json::to_writer(&mut lines, &event).is_ok() {
-                        lines.push(b'\n');
-                        events += 1;
+                Message::Line { text, kept } => {
+                    lines.text.extend_from_slice(&text);
+                    lines.count += 1;
+                    if let Some(kept) = kept {
+                        waiting.push(kept);
+                        lines.changes.push(text);
                     }
                 }
                 Message::Reopen => {
-                    written &= put(&mut out, &mut lines, &mut events, metrics);
+                    written &= put(&mut out, &mut lines, metrics);
                     // Whoever waits, waits for lines of this file too, which is synced no more once it is left.
                     written &= synced(&mut out);
                     out.reopen();
                 }
                 Message::Flush(done) => waiting.push(done),
             }
-            next = if lines.len() < GATHER_BYTES { messages.try_recv().ok() } else { None };
         }
-        written &= put(&mut out, &mut lines, &mut events, metrics);
+        written &= put(&mut out, &mut lines, metrics);
         if !waiting.is_empty() {
             written &= synced(&mut out);
         }
         for done in waiting {
             let _ = done.send(written);
         }
+    }
+}
+
+fn tell_left_out(lines: &mut Lines, left_out: LeftOut, metrics: &Metrics) {
+    metrics.audit_left_out(left_out.count);
+    if let Some(text) = Event::left_out(left_out).line() {
+        lines.text.extend_from_slice(&text);
+        lines.count += 1;
     }
 }
 
@@ -102,19 +123,21 @@ fn synced(out: &mut Out) -> bool {
 }
 
 /// Whether nothing was lost.
-fn put(out: &mut Out, lines: &mut Vec<u8>, events: &mut u64, metrics: &Metrics) -> bool {
-    let mut written = true;
-    if !lines.is_empty() {
-        match out.write(lines) {
-            Ok(()) => metrics.audited(*events),
-            Err(error) => {
-                (0..*events).for_each(|_| metrics.audit_lost());
-                tracing::error!(%error, "could not write the audit log");
-                written = false;
-            }
-        }
-        lines.clear();
+fn put(out: &mut Out, lines: &mut Lines, metrics: &Metrics) -> bool {
+    let Lines { text, count, changes } = std::mem::take(lines);
+    if text.is_empty() {
+        return true;
     }
-    *events = 0;
-    written
+    let Err(error) = out.write(&text) else {
+        metrics.audited(count);
+        return true;
+    };
+    (0..count).for_each(|_| metrics.audit_lost());
+    tracing::error!(%error, "could not write the audit log");
+    // The node's log is the second place for what must be kept.
+    for change in changes {
+        let line = String::from_utf8_lossy(&change);
+        tracing::error!(line = line.trim_end(), "a change is not in the audit log");
+    }
+    false
 }

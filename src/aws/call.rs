@@ -96,8 +96,15 @@ impl<'a> Call<'a> {
         let resource = named.iter().find_map(|field| self.form.given(field));
         let audit = self.faces.audit.clone();
         let event = audit.is_on().then(|| self.event(kind, None, resource, "allowed"));
-        let told = move || event.into_iter().for_each(|event| audit.record(event));
-        Ok(self.identities.change_and_tell(change, told).await?)
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let in_force = move || drop(event.map(|event| tell.send(audit.record(event))));
+        let changed = self.identities.change_and_tell(change, in_force).await?;
+        if let Ok(receipt) = told.await
+            && !receipt.kept().await
+        {
+            tracing::error!(request = self.id, action, "a change is not in the audit log");
+        }
+        Ok(changed)
     }
 
     /// The operation's name.
@@ -137,6 +144,7 @@ impl<'a> Call<'a> {
             resource: resource.map(str::to_owned),
             decided_by: decided_by.to_owned(),
             request: Some(self.id.clone()),
+            count: None,
         }
     }
 

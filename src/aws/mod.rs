@@ -63,6 +63,7 @@ impl QueryFace for Faces {
             resource: None,
             decided_by: error.code.into(),
             request: Some(id.0.clone()),
+            count: None,
         });
         error.response(service, &id.0)
     }

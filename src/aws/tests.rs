@@ -19,6 +19,7 @@ use crate::identity::{
     AccountId, Administrator, Credential, Holder, Identities, IdentityDocument, KeyOwner, Local, NewAccount,
     NewSession, NewUser, SessionOf,
 };
+use crate::s3::payload::Document;
 use crate::s3::query::{Form, QueryFace as _};
 use crate::s3::request::RequestId;
 
@@ -141,7 +142,7 @@ impl Bench {
         Form {
             service: "iam".into(),
             caller: Arc::clone(caller),
-            body: body.into(),
+            body: Document::new(body.into(), None),
             id: RequestId("00".into()),
             received: Timestamp::from_secs(1_800_000_000),
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),

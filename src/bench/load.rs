@@ -31,6 +31,26 @@ pub enum Until {
     Elapsed(Duration),
 }
 
+/// When requests are sent.
+#[derive(Clone, Copy, Debug)]
+pub enum Pace {
+    /// Each connection sends its next request when it has its answer.
+    Closed,
+    /// So many a second, whatever the answers do. What a connection sends late, because it waited for an answer, counts from when it was due: a stall
+    /// shows in every request that it kept waiting.
+    Open { per_second: f64 },
+}
+
+impl Pace {
+    /// When a request is due, from the beginning.
+    fn due(self, number: u64) -> Option<Duration> {
+        match self {
+            Pace::Closed => None,
+            Pace::Open { per_second } => Duration::try_from_secs_f64(number as f64 / per_second).ok(),
+        }
+    }
+}
+
 /// A measurement's settings.
 #[derive(Clone)]
 pub struct Load {
@@ -43,6 +63,7 @@ pub struct Load {
     pub size: u64,
     pub concurrency: usize,
     pub until: Until,
+    pub pace: Pace,
     /// How many objects GET, HEAD and LIST work on, and DELETE removes.
     pub objects: u64,
     pub create_bucket: bool,
@@ -59,7 +80,7 @@ pub async fn run(load: Load, clock: SharedClock) -> Result<Report, BenchError> {
     }
     let needs_objects = load.operation != Operation::Put;
     if needs_objects && !load.prepared {
-        let made = phase(&load, Operation::Put, Until::Count(load.objects), &clock).await?;
+        let made = phase(&load, (Operation::Put, Until::Count(load.objects), Pace::Closed), &clock).await?;
         if made.errors > 0 {
             return Err(BenchError::Prepare(made.error.unwrap_or_default()));
         }
@@ -70,7 +91,7 @@ pub async fn run(load: Load, clock: SharedClock) -> Result<Report, BenchError> {
         (_, until) => until,
     };
     let (cpu, start) = (server_cpu::used(&load.pids)?, clock.monotonic());
-    let total = phase(&load, load.operation, until, &clock).await?;
+    let total = phase(&load, (load.operation, until, load.pace), &clock).await?;
     let seconds = (clock.monotonic() - start).as_secs_f64();
     let cpu = server_cpu::used(&load.pids)?.saturating_sub(cpu);
     let operations = total.latencies.total();
@@ -121,7 +142,11 @@ impl Total {
 }
 
 /// Runs one operation on all connections until its end.
-async fn phase(load: &Arc<Load>, operation: Operation, until: Until, clock: &SharedClock) -> Result<Total, BenchError> {
+async fn phase(
+    load: &Arc<Load>,
+    (operation, until, pace): (Operation, Until, Pace),
+    clock: &SharedClock,
+) -> Result<Total, BenchError> {
     let taken = Arc::new(AtomicU64::new(0));
     let started = clock.monotonic();
     let workers = (0..load.concurrency).map(|_| {
@@ -134,7 +159,7 @@ async fn phase(load: &Arc<Load>, operation: Operation, until: Until, clock: &Sha
             clock: clock.clone(),
             started,
         };
-        tokio::spawn(worker.run(operation, until))
+        tokio::spawn(worker.run(operation, until, pace))
     });
     let mut total = Total::default();
     for worker in workers.collect::<Vec<_>>() {
@@ -160,7 +185,7 @@ struct Worker {
 const ERRORS_MAX: u32 = 20;
 
 impl Worker {
-    async fn run(mut self, operation: Operation, until: Until) -> Total {
+    async fn run(mut self, operation: Operation, until: Until, pace: Pace) -> Total {
         let mut total = Total::default();
         let mut failed = 0;
         while failed < ERRORS_MAX {
@@ -174,7 +199,7 @@ impl Worker {
             }
             let (method, path, query, body) = self.request(operation, number);
             let sent = body.size();
-            let before = self.clock.monotonic();
+            let before = self.start_of(pace.due(number)).await;
             let outcome = self.client.send(method, &path, &query, body).await;
             let took = self.clock.monotonic() - before;
             let error = match outcome {
@@ -195,6 +220,19 @@ impl Worker {
             }
         }
         total
+    }
+
+    /// Waits until a request is due. From when on its time counts: from when it was due, if that is over; a timer that is late is no fault of the server's.
+    async fn start_of(&self, due: Option<Duration>) -> Duration {
+        let now = self.clock.monotonic();
+        match due.map(|due| self.started + due) {
+            Some(due) if due > now => {
+                tokio::time::sleep(due - now).await;
+                self.clock.monotonic()
+            }
+            Some(due) => due,
+            None => now,
+        }
     }
 
     fn request(&mut self, operation: Operation, number: u64) -> (Method, String, String, Filled) {

@@ -11,7 +11,7 @@ mod server_cpu;
 mod sign;
 
 pub use client::Endpoint;
-pub use load::{Load, Operation, Until, run};
+pub use load::{Load, Operation, Pace, Until, run};
 pub use report::{Latency, Report};
 pub use sign::Signer;
 

@@ -9,6 +9,8 @@ pub struct Latency {
     pub p50: f64,
     pub p90: f64,
     pub p99: f64,
+    #[serde(rename = "p99.9")]
+    pub p999: f64,
     pub max: f64,
 }
 
@@ -20,6 +22,7 @@ impl Latency {
             p50: millis(histogram.quantile(0.5)),
             p90: millis(histogram.quantile(0.9)),
             p99: millis(histogram.quantile(0.99)),
+            p999: millis(histogram.quantile(0.999)),
             max: millis(histogram.max()),
         }
     }
@@ -55,8 +58,8 @@ impl std::fmt::Display for Report {
         let l = &self.latency_ms;
         write!(
             f,
-            "  latency ms: mean {:.3}, p50 {:.3}, p90 {:.3}, p99 {:.3}, max {:.3}",
-            l.mean, l.p50, l.p90, l.p99, l.max
+            "  latency ms: mean {:.3}, p50 {:.3}, p90 {:.3}, p99 {:.3}, p99.9 {:.3}, max {:.3}",
+            l.mean, l.p50, l.p90, l.p99, l.p999, l.max
         )?;
         if let Some(cpu) = self.server_cpu_microseconds_per_operation {
             write!(f, "\n  server CPU: {cpu:.1} us/operation")?;

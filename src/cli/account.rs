@@ -114,7 +114,7 @@ impl AccountArgs {
                 at.show(&account, FIELDS)
             }
             AccountCommand::Delete { which, yes } => {
-                confirm::confirm(&format!("Delete account {which}?"), yes)?;
+                confirm::confirm(format!("Delete account {which}?"), yes)?;
                 let id = number(&find_account(&mut at.client, &which).await?)?;
                 let _: Value = at.client.delete(&format!("/api/tenants/{id}/")).await?;
                 at.say(&json!({}), &format!("account {which} is deleted."))

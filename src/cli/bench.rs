@@ -1,15 +1,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
 use super::{CliError, output};
-use crate::bench::{Endpoint, Load, Operation, Signer, Until, run};
+use crate::bench::{Endpoint, Load, Operation, Pace, Signer, Until, run};
 use crate::clock::SystemClock;
-use crate::config::ByteSize;
 use crate::config::credentials::read_secret;
+use crate::config::{ByteSize, HumanDuration};
 
 const EXAMPLE: &str = "Example, with the secret in AWS_SECRET_ACCESS_KEY:
   tandem bench s3 --endpoint http://127.0.0.1:9000 --access-key KEY --op put --size 4KiB --concurrency 16 --duration 10
@@ -62,16 +61,19 @@ struct S3Args {
     /// Connections, each with one request at a time
     #[arg(long, default_value_t = 16, value_name = "N")]
     concurrency: usize,
-    /// Seconds to measure
-    #[arg(long, default_value_t = 10.0, value_name = "SECONDS", conflicts_with = "count")]
-    duration: f64,
+    /// How long to measure
+    #[arg(long, default_value = "10s", value_name = "DURATION", conflicts_with = "count")]
+    duration: HumanDuration,
     /// Requests to measure, instead of a duration
     #[arg(long, value_name = "N")]
     count: Option<u64>,
+    /// Requests a second, whatever the answers do, instead of the next request after each answer. Give it enough connections
+    #[arg(long, value_name = "N")]
+    rate: Option<f64>,
     /// Objects that GET, HEAD and LIST work on, and that DELETE removes
     #[arg(long, default_value_t = 1000, value_name = "N")]
     objects: u64,
-    /// The objects are there already, from an earlier run
+    /// The bucket and the objects are there already, from an earlier run
     #[arg(long)]
     prepared: bool,
     /// The server's processes: report their CPU time an operation
@@ -100,7 +102,7 @@ impl S3Args {
         let report = runtime.block_on(run(load, Arc::new(SystemClock::new())))?;
         match json {
             true => output::json(&report)?,
-            false => output::line(&report.to_string())?,
+            false => output::line(output::Text::of_lines(&report.to_string()))?,
         }
         match report.errors {
             0 => Ok(()),
@@ -109,11 +111,15 @@ impl S3Args {
     }
 
     fn load(self) -> Result<Load, CliError> {
-        let duration = Duration::try_from_secs_f64(self.duration)
-            .map_err(|_| CliError::Usage("--duration is a number of seconds".into()))?;
+        let duration = self.duration.get();
         if self.concurrency == 0 || self.objects == 0 {
             return Err(CliError::Usage("--concurrency and --objects are at least 1".into()));
         }
+        let pace = match self.rate {
+            None => Pace::Closed,
+            Some(per_second) if per_second.is_finite() && per_second > 0.0 => Pace::Open { per_second },
+            Some(_) => return Err(CliError::Usage("--rate is a number above 0".into())),
+        };
         Ok(Load {
             endpoint: Endpoint::new(&self.endpoint, self.ca.as_deref())?,
             signer: self.signer()?,
@@ -123,8 +129,9 @@ impl S3Args {
             size: self.size.get(),
             concurrency: self.concurrency,
             until: self.count.map_or(Until::Elapsed(duration), Until::Count),
+            pace,
             objects: self.objects,
-            create_bucket: !self.anonymous,
+            create_bucket: !self.anonymous && !self.prepared,
             prepared: self.prepared,
             pids: self.pid,
         })

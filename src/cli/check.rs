@@ -9,7 +9,7 @@ use tandem_storage::disk::RealDisk;
 use tandem_storage::types::NodeGuid;
 use tandem_storage::{EngineKind, Options, Store};
 
-use super::output::{self, Table};
+use super::output::{self, Table, Text};
 use super::{CliError, Connection};
 use crate::admin::model::{CheckStatus, StartCheck};
 use crate::config::Engine;
@@ -42,7 +42,7 @@ impl CheckArgs {
         };
         match self.connection.json {
             true => output::json(&report)?,
-            false => output::line(&render(&report))?,
+            false => output::line(render(&report))?,
         }
         match report.findings.len() {
             0 => Ok(()),
@@ -90,7 +90,8 @@ impl ProgressLine {
 
     fn tell(&self, rows: u64, blobs_done: u64, blobs: u64) {
         if self.terminal {
-            eprint!("\r\x1b[2Krows {rows}, blobs {blobs_done} of {blobs}");
+            let line = format!("rows {rows}, blobs {blobs_done} of {blobs}");
+            let _ = output::rewrite(std::io::stderr().lock(), &line);
         }
     }
 }
@@ -98,7 +99,7 @@ impl ProgressLine {
 impl Drop for ProgressLine {
     fn drop(&mut self) {
         if self.terminal {
-            eprintln!();
+            output::note("");
         }
     }
 }
@@ -118,7 +119,7 @@ async fn online(connection: &Connection, depth: Depth) -> Result<CheckReport, Cl
     }
 }
 
-fn render(report: &CheckReport) -> String {
+fn render(report: &CheckReport) -> Text {
     let looked = format!(
         "{} rows, {} of history, {} blobs ({}), {} piece files, {} journal files",
         report.rows,
@@ -129,20 +130,20 @@ fn render(report: &CheckReport) -> String {
         report.journal_files
     );
     if report.is_clean() {
-        return format!("Nothing wrong: {looked}.");
+        return format!("Nothing wrong: {looked}.").into();
     }
     let mut table = Table::new(&["WHAT", "WHERE", "DETAIL"]);
     for finding in &report.findings {
         table.row(vec![format!("{:?}", finding.kind), finding.subject.clone(), finding.detail.clone()]);
     }
-    let mut text = format!("{}\n{looked}", table.render());
+    let mut text = table.render();
+    text.push(looked);
     if report.findings.iter().any(|finding| finding.kind == Kind::Bytes) {
-        text.push_str(WHAT_TO_DO);
+        text.append(Text::of_lines(WHAT_TO_DO));
     }
     text
 }
 
 /// About stored bytes that are damaged.
-const WHAT_TO_DO: &str = "
-Damaged bytes are fetched back from the peer of a protected path that has them, by the running node, once it has met them: `tandem status` says how far
+const WHAT_TO_DO: &str = "Damaged bytes are fetched back from the peer of a protected path that has them, by the running node, once it has met them: `tandem status` says how far
 that is. What no peer has is repaired by putting the same bytes again, under any key; or delete what refers to it: the scrub names that in `tandem status`.";

@@ -36,13 +36,14 @@ pub struct AdminClient {
     authority: String,
     host: String,
     port: u16,
-    authorization: Zeroizing<String>,
+    /// Absent: nobody logs in.
+    authorization: Option<Zeroizing<String>>,
     tls: Arc<rustls::ClientConfig>,
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl AdminClient {
-    /// `ca` is a PEM file with the certificates to trust.
+    /// `ca` is a PEM file with the certificates to trust. With an empty password nobody logs in.
     pub fn new(url: &str, user: &str, password: &str, ca: &Path) -> Result<Self, CliError> {
         let usage = |reason: &str| CliError::Usage(format!("--admin {url}: {reason}"));
         let uri: Uri = url.parse().map_err(|_| usage("not a URL"))?;
@@ -59,7 +60,7 @@ impl AdminClient {
             authority,
             host,
             port: uri.port_u16().unwrap_or(443),
-            authorization: Zeroizing::new(format!("Basic {}", *encoded)),
+            authorization: (!password.is_empty()).then(|| Zeroizing::new(format!("Basic {}", *encoded))),
             tls: Arc::new(trusting(ca)?),
             sender: None,
         })
@@ -133,11 +134,10 @@ impl AdminClient {
             Some(sender) if !sender.is_closed() => sender,
             _ => self.connect().await?,
         };
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, self.authority.as_str())
-            .header(header::AUTHORIZATION, self.authorization.as_str());
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, self.authority.as_str());
+        if let Some(authorization) = &self.authorization {
+            request = request.header(header::AUTHORIZATION, authorization.as_str());
+        }
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }

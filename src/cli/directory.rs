@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::output::{self, Table};
+use super::output::{self, Table, Text};
 use super::{AdminClient, CliError, Connection};
 use crate::admin::model::Attachment;
 
@@ -135,7 +135,7 @@ impl Directory {
         }
         match objects.is_empty() {
             true => output::line(none),
-            false => output::line(&table(objects, columns)),
+            false => output::line(table(objects, columns)),
         }
     }
 
@@ -146,7 +146,7 @@ impl Directory {
         }
         let widest = columns.iter().map(|(heading, _)| heading.len()).max().unwrap_or(0);
         let lines = columns.iter().map(|(heading, field)| format!("{heading:<widest$}  {}", cell(&object[*field])));
-        output::line(&lines.map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n"))
+        output::line(lines.map(|line| line.trim_end().to_owned()).collect::<Text>())
     }
 
     pub fn say(&self, answer: &Value, sentence: &str) -> Result<(), CliError> {
@@ -157,7 +157,7 @@ impl Directory {
     }
 }
 
-pub fn table(objects: &[Value], columns: &[Column]) -> String {
+pub fn table(objects: &[Value], columns: &[Column]) -> Text {
     let headings: Vec<&str> = columns.iter().map(|(heading, _)| *heading).collect();
     let mut table = Table::new(&headings);
     for object in objects {

@@ -3,7 +3,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::client::AdminClient;
-use super::output::{self, Table};
+use super::output::{self, Table, Text};
 use super::{CliError, Connection, confirm, failover};
 use crate::admin::model::confirmation;
 use crate::replication::report::{DivergedEntry, PathReport};
@@ -66,16 +66,19 @@ impl DivergedArgs {
             let answer: Value = client.delete(&place).await?;
             return match json {
                 true => output::json(&answer),
-                false => output::line(&format!("Discarded diverged-{epoch}.")),
+                false => output::line(format!("Discarded diverged-{epoch}.")),
             };
         }
         let found = collect(&mut client, self.epoch, self.path.as_deref()).await?;
         match (json, found.is_empty()) {
             (true, _) => output::json(&found),
             (false, true) => output::line("No diverged writes."),
-            (false, false) => {
-                found.iter().try_for_each(|one| output::line(&format!("{}\n{}\n", heading(one), manifest(&one.writes))))
-            }
+            (false, false) => found.iter().try_for_each(|one| {
+                let mut text = Text::from(heading(one));
+                text.append(manifest(&one.writes));
+                text.push("");
+                output::line(text)
+            }),
         }
     }
 }
@@ -109,7 +112,7 @@ fn heading(one: &Diverged) -> String {
     )
 }
 
-fn manifest(entries: &[DivergedEntry]) -> String {
+fn manifest(entries: &[DivergedEntry]) -> Text {
     let mut table = Table::new(&["CHANGE", "BUCKET", "KEY", "VERSION", "SIZE", "MODIFIED"]);
     for entry in entries {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();

@@ -3,10 +3,11 @@ use std::time::Duration;
 use clap::Args;
 
 use super::client::AdminClient;
-use super::output;
+use super::output::{self, Text};
 use super::{CliError, Connection, confirm};
 use crate::admin::model::{Failover, Mode, Which, confirmation};
 use crate::clock::{Clock, SystemClock};
+use crate::config::HumanDuration;
 use crate::replication::report::PathReport;
 
 const EXAMPLES: &str = "Examples:
@@ -39,8 +40,8 @@ pub struct FailoverArgs {
     #[arg(long)]
     yes: bool,
     /// How long to wait for the switch to complete
-    #[arg(long, default_value_t = 120, value_name = "SECONDS")]
-    timeout: u64,
+    #[arg(long, default_value = "2m", value_name = "DURATION")]
+    timeout: HumanDuration,
 }
 
 impl FailoverArgs {
@@ -48,7 +49,7 @@ impl FailoverArgs {
         let mut client = self.connection.client()?;
         let before = find(&mut client, self.path.as_deref()).await?;
         if !self.abort {
-            confirm::confirm(&self.question(&before), self.yes)?;
+            confirm::confirm(self.question(&before), self.yes)?;
         }
         let path = Some(before.path.clone());
         let begun: PathReport = match self.mode() {
@@ -61,7 +62,7 @@ impl FailoverArgs {
         let after = self.wait(&mut client, &before, begun).await?;
         match self.connection.json {
             true => output::json(&after)?,
-            false => output::line(&outcome(&before, &after))?,
+            false => output::line(outcome(&before, &after))?,
         }
         // Scripts go by the exit code: what ended otherwise than it was asked for is no success.
         fell_short(self.mode(), &before, &after).map_or(Ok(()), |why| Err(CliError::Failed(why)))
@@ -76,7 +77,7 @@ impl FailoverArgs {
         }
     }
 
-    fn question(&self, before: &PathReport) -> String {
+    fn question(&self, before: &PathReport) -> Text {
         let lag = output::lag(before);
         let here = format!("{} is {} here, epoch {}, lag {lag}.", before.path, before.role, before.epoch);
         let effect = match (self.mode(), before.role.as_str()) {
@@ -93,7 +94,7 @@ impl FailoverArgs {
             ),
             (None, _) => String::new(),
         };
-        format!("{here}\n{effect}")
+        [here, effect].into_iter().collect()
     }
 
     /// Polls until the switch has ended, telling what happens meanwhile.
@@ -109,15 +110,15 @@ impl FailoverArgs {
         loop {
             let state = format!("{}: {} {}", report.path, report.role, report.state);
             if state != shown && !self.connection.json {
-                eprintln!("{state}");
+                output::note(&state);
                 shown = state;
             }
             if ended(self.mode(), before, &report) {
                 return Ok(report);
             }
-            if clock.monotonic() > Duration::from_secs(self.timeout) {
+            if clock.monotonic() > self.timeout.get() {
                 let hint = "it goes on by itself; `tandem status` shows it, `tandem failover --abort` calls it off";
-                return Err(CliError::Failed(format!("not complete after {} s; {hint}", self.timeout)));
+                return Err(CliError::Failed(format!("not complete after {}; {hint}", self.timeout)));
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
             report = find(client, Some(&before.path)).await?;
@@ -178,7 +179,7 @@ pub(super) fn fell_short(mode: Option<Mode>, before: &PathReport, after: &PathRe
     })
 }
 
-fn outcome(before: &PathReport, after: &PathReport) -> String {
+pub(super) fn outcome(before: &PathReport, after: &PathReport) -> Text {
     let mut lines = vec![format!(
         "{}: {} -> {}, epoch {} -> {}; this node {} writes.",
         after.path,
@@ -190,5 +191,5 @@ fn outcome(before: &PathReport, after: &PathReport) -> String {
     )];
     lines.extend(after.last_change.clone());
     lines.extend(after.conflict.iter().map(|conflict| format!("CONFLICT: {conflict}")));
-    lines.join("\n")
+    lines.into_iter().collect()
 }

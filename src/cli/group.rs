@@ -95,7 +95,7 @@ impl GroupArgs {
                 at.create("groups", body).await?
             }
             GroupCommand::Delete { name, yes } => {
-                confirm::confirm(&format!("Delete group {name}? Its users lose its policies."), yes)?;
+                confirm::confirm(format!("Delete group {name}? Its users lose its policies."), yes)?;
                 return at.delete("groups", &name).await;
             }
             GroupCommand::AddMember { name, member } => put(&mut at, &name, &member, "add_member").await?,

@@ -96,7 +96,7 @@ impl KeyArgs {
             KeyCommand::Enable { access_key } => set(&mut at, &access_key, true).await,
             KeyCommand::Disable { access_key } => set(&mut at, &access_key, false).await,
             KeyCommand::Delete { access_key, yes } => {
-                confirm::confirm(&format!("Delete key {access_key}? It stops working at once."), yes)?;
+                confirm::confirm(format!("Delete key {access_key}? It stops working at once."), yes)?;
                 let path = path_of(&mut at, &access_key).await?;
                 let _: Value = at.client.delete_with(&path, &json!({"access_key": access_key})).await?;
                 at.say(&json!({}), &format!("{access_key} is deleted."))

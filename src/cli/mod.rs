@@ -60,6 +60,9 @@ pub enum CliError {
     /// The lag is over what `--max-lag` allows; the report was printed.
     #[error("{0}")]
     Late(String),
+    /// With the end of the log that says why.
+    #[error("{what}:")]
+    WithLog { what: String, log: Vec<String> },
 }
 
 impl CliError {
@@ -126,7 +129,11 @@ pub fn main() -> ExitCode {
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("tandem: {error}");
+            let mut text = output::Text::from(format!("tandem: {error}"));
+            if let CliError::WithLog { log, .. } = &error {
+                text.append(log.iter().collect());
+            }
+            output::note(text);
             error.exit_code()
         }
     }

@@ -1,26 +1,100 @@
-//! What commands print: tables for people, JSON for programs.
+//! What commands print: tables for people, JSON for programs. Nothing else in this room writes to a terminal.
 
+use std::fmt;
 use std::io::Write;
 
 use serde::Serialize;
 
 use super::CliError;
 use crate::replication::report::PathReport;
+use crate::terminal::{escaped, escaped_json};
 
-/// One line to standard output.
-pub fn line(text: &str) -> Result<(), CliError> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}")?;
-    Ok(out.flush()?)
+/// Lines for people. Each is escaped as it comes in: no key, name or error of others ends a line, moves the cursor or turns the
+/// text around.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text(Vec<String>);
+
+impl Text {
+    /// A text of our own whose line ends are meant.
+    pub fn of_lines(text: &str) -> Self {
+        text.lines().collect()
+    }
+
+    pub fn push(&mut self, line: impl AsRef<str>) {
+        self.0.push(escaped(line.as_ref()).into_owned());
+    }
+
+    pub fn append(&mut self, mut more: Text) {
+        self.0.append(&mut more.0);
+    }
+}
+
+impl<S: AsRef<str>> FromIterator<S> for Text {
+    fn from_iter<I: IntoIterator<Item = S>>(lines: I) -> Self {
+        Text(lines.into_iter().map(|line| escaped(line.as_ref()).into_owned()).collect())
+    }
+}
+
+impl From<&str> for Text {
+    fn from(line: &str) -> Self {
+        [line].into_iter().collect()
+    }
+}
+
+impl From<&String> for Text {
+    fn from(line: &String) -> Self {
+        line.as_str().into()
+    }
+}
+
+impl From<String> for Text {
+    fn from(line: String) -> Self {
+        line.as_str().into()
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+/// To standard output.
+pub fn line(text: impl Into<Text>) -> Result<(), CliError> {
+    written(std::io::stdout().lock(), &text.into().to_string(), "\n")
+}
+
+/// To standard error.
+pub fn note(text: impl Into<Text>) {
+    // Nobody is left to be told that standard error has gone.
+    let _ = written(std::io::stderr().lock(), &text.into().to_string(), "\n");
+}
+
+/// To standard error, without a line end, for an answer on the same line.
+pub fn prompt(text: impl Into<Text>) -> Result<(), CliError> {
+    written(std::io::stderr().lock(), &text.into().to_string(), "")
+}
+
+/// A line of a terminal that is written again and again.
+pub fn rewrite(out: impl Write, line: &str) -> Result<(), CliError> {
+    written(out, &format!("\r\x1b[2K{}", escaped(line)), "")
 }
 
 pub fn json(value: &impl Serialize) -> Result<(), CliError> {
-    line(&serde_json::to_string_pretty(value).map_err(|error| CliError::Failed(error.to_string()))?)
+    let text = serde_json::to_string_pretty(value).map_err(|error| CliError::Failed(error.to_string()))?;
+    written(std::io::stdout().lock(), &escaped_json(&text), "\n")
 }
 
 /// On one line, for ready lines and logs.
 pub fn json_line(value: &impl Serialize) -> Result<(), CliError> {
-    line(&serde_json::to_string(value).map_err(|error| CliError::Failed(error.to_string()))?)
+    let text = serde_json::to_string(value).map_err(|error| CliError::Failed(error.to_string()))?;
+    written(std::io::stdout().lock(), &escaped_json(&text), "\n")
+}
+
+/// What is safe already.
+fn written(mut out: impl Write, text: &str, end: &str) -> Result<(), CliError> {
+    write!(out, "{text}{end}")?;
+    Ok(out.flush()?)
 }
 
 /// Columns as wide as their widest cell.
@@ -34,7 +108,8 @@ impl Table {
     }
 
     pub fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
+        // Here, so that a column is as wide as what is shown.
+        self.rows.push(cells.iter().map(|cell| escaped(cell).into_owned()).collect());
     }
 
     pub fn is_empty(&self) -> bool {
@@ -42,7 +117,7 @@ impl Table {
     }
 
     /// Headings and rows, without trailing blanks.
-    pub fn render(&self) -> String {
+    pub fn render(&self) -> Text {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width =
             |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
@@ -51,7 +126,7 @@ impl Table {
             let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         });
-        lines.collect::<Vec<_>>().join("\n")
+        lines.collect()
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::Value;
 use super::output;
 use super::{CliError, Connection, confirm, failover, status};
 use crate::admin::model::{AddPath, Confirmed, Which, confirmation};
+use crate::config::whole_seconds;
 use crate::replication::report::PathReport;
 
 #[derive(Debug, Args)]
@@ -28,14 +29,14 @@ enum PathCommand {
         /// The peer's name
         #[arg(long)]
         peer: String,
-        /// Seconds between snapshots
-        #[arg(long, default_value_t = crate::admin::model::default_interval(), value_name = "SECONDS")]
+        /// How often a snapshot is taken: 15, 15s, 5m
+        #[arg(long, default_value_t = crate::admin::model::default_interval(), value_name = "DURATION", value_parser = whole_seconds)]
         interval: u64,
         /// How long snapshots are kept here
-        #[arg(long, default_value_t = crate::admin::model::default_keep(), value_name = "SECONDS")]
+        #[arg(long, default_value_t = crate::admin::model::default_keep(), value_name = "DURATION", value_parser = whole_seconds)]
         keep_local: u64,
         /// How long snapshots are kept at the peer
-        #[arg(long, default_value_t = crate::admin::model::default_keep(), value_name = "SECONDS")]
+        #[arg(long, default_value_t = crate::admin::model::default_keep(), value_name = "DURATION", value_parser = whole_seconds)]
         keep_remote: u64,
     },
     /// Stop protecting a path; both nodes keep their data
@@ -63,18 +64,18 @@ impl PathArgs {
                 let paths: Vec<PathReport> = client.get("/api/paths").await?;
                 return match json {
                     true => output::json(&paths),
-                    false => output::line(&status::paths_table(&paths)),
+                    false => output::line(status::paths_table(&paths)),
                 };
             }
             PathCommand::Remove { path, yes } => {
                 let before = failover::find(&mut client, Some(&path)).await?;
-                confirm::confirm(&format!("Stop protecting {path}? Both nodes keep what they have."), yes)?;
+                confirm::confirm(format!("Stop protecting {path}? Both nodes keep what they have."), yes)?;
                 let confirmed = output::quoted(&confirmation("remove", &before, before.epoch));
                 let place = format!("/api/paths?path={}&confirm={confirmed}", output::quoted(&path));
                 let answer: Value = client.delete(&place).await?;
                 return match json {
                     true => output::json(&answer),
-                    false => output::line(&format!("{path} is not protected any more.")),
+                    false => output::line(format!("{path} is not protected any more.")),
                 };
             }
             PathCommand::Create { path, peer, interval, keep_local, keep_remote } => {
@@ -96,7 +97,7 @@ impl PathArgs {
         };
         match json {
             true => output::json(&report),
-            false => output::line(&status::paths_table(&[report])),
+            false => output::line(status::paths_table(&[report])),
         }
     }
 }

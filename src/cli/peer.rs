@@ -1,9 +1,9 @@
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::output::{self, Table};
+use super::output::{self, Table, Text};
 use super::{CliError, Connection};
-use crate::admin::model::{AddPeer, PairingToken};
+use crate::admin::model::{AddPeer, AskToken, PairingToken};
 use crate::replication::report::PeerReport;
 
 const EXAMPLE: &str = "Example, with node A on this machine and node B elsewhere:
@@ -26,7 +26,11 @@ enum PeerCommand {
     List,
     /// Make a one-time token that lets another node pair with this one
     #[command(after_help = "Example: tandem peer token --admin https://b.example:9443 --ca b-ca.pem")]
-    Token,
+    Token {
+        /// A known peer that was made anew, with the same id and another key: the token is for that node alone
+        #[arg(long, value_name = "NAME")]
+        replaces: Option<String>,
+    },
     /// Pair with the node that issued a token
     #[command(after_help = "Example: tandem peer token --admin https://b:9443 | tandem peer add b")]
     Add {
@@ -50,11 +54,11 @@ impl PeerArgs {
                 let peers: Vec<PeerReport> = client.get("/api/peers").await?;
                 match json {
                     true => output::json(&peers),
-                    false => output::line(&table(&peers)),
+                    false => output::line(table(&peers)),
                 }
             }
-            PeerCommand::Token => {
-                let token: PairingToken = client.post("/api/pairing-token", &serde_json::json!({})).await?;
+            PeerCommand::Token { replaces } => {
+                let token: PairingToken = client.post("/api/pairing-token", &AskToken { replaces }).await?;
                 match json {
                     true => output::json(&token),
                     false => output::line(&token.token),
@@ -65,7 +69,7 @@ impl PeerArgs {
                 let peer: PeerReport = client.post("/api/peers", &AddPeer { token, name }).await?;
                 match json {
                     true => output::json(&peer),
-                    false => output::line(&format!("Paired with {} ({}) at {}.", peer.name, peer.node, peer.address)),
+                    false => output::line(format!("Paired with {} ({}) at {}.", peer.name, peer.node, peer.address)),
                 }
             }
             PeerCommand::Remove { name } => {
@@ -73,7 +77,7 @@ impl PeerArgs {
                 let answer: Value = client.delete(&path).await?;
                 match json {
                     true => output::json(&answer),
-                    false => output::line(&format!("Forgot {name}.")),
+                    false => output::line(format!("Forgot {name}.")),
                 }
             }
         }
@@ -91,7 +95,7 @@ fn read_token(file: Option<std::path::PathBuf>) -> Result<String, CliError> {
     }
 }
 
-pub fn table(peers: &[PeerReport]) -> String {
+pub fn table(peers: &[PeerReport]) -> Text {
     let mut table = Table::new(&["PEER", "STATE", "ADDRESS", "HEARD", "ERROR"]);
     for peer in peers {
         let heard = match peer.last_heartbeat_seconds_ago {

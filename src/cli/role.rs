@@ -99,7 +99,7 @@ impl RoleArgs {
                 at.change("iamroles", &name, &json!({"trust_policy": read(&file)?})).await?
             }
             RoleCommand::Delete { name, yes } => {
-                confirm::confirm(&format!("Delete role {name}? Nobody can assume it any more."), yes)?;
+                confirm::confirm(format!("Delete role {name}? Nobody can assume it any more."), yes)?;
                 return at.delete("iamroles", &name).await;
             }
             RoleCommand::Attach { name, policy } => at.attach("iamroles", &name, &policy, Attachment::Attach).await?,

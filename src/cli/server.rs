@@ -1,15 +1,18 @@
-use std::path::PathBuf;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{CliError, output};
+use super::CliError;
+use super::output::{self, Text};
 use crate::clock::SystemClock;
 use crate::config::credentials::{Credentials, SecretEnvironment};
 use crate::config::{Config, Flags};
 use crate::node::{Node, Ready};
-use crate::telemetry;
+use crate::{descriptors, telemetry};
 
 const EXAMPLES: &str = "Examples:
   tandem server
@@ -43,9 +46,11 @@ impl ServerArgs {
     pub fn run(self) -> Result<(), CliError> {
         let config = Config::load(self.config.as_deref(), &self.flags)?;
         if self.print_config {
-            return output::line(config.to_toml().trim_end());
+            return output::line(Text::of_lines(&config.to_toml()));
         }
         telemetry::start_logging(&config.log, config.log_json)?;
+        let descriptors = descriptors::raise();
+        tracing::debug!(descriptors, "files and sockets that may be open");
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let outcome = runtime.block_on(self.serve(config));
         runtime.shutdown_background();
@@ -60,7 +65,7 @@ impl ServerArgs {
         let (credentials, generated) = Credentials::load(&config, secret_environment(), &*clock)?;
         // At once: should the start fail further on, nothing would show them again.
         if let Some(text) = generated.announcement() {
-            eprintln!("{text}");
+            output::note(Text::of_lines(&text));
         }
         let node = Node::start(config, credentials, clock).await?;
         self.announce(node.ready())?;
@@ -86,7 +91,7 @@ impl ServerArgs {
             let line = serde_json::to_string(ready).map_err(|error| CliError::Failed(error.to_string()))?;
             // Whole or not at all: whoever waits for the file may read it as soon as it is there.
             let fresh = path.with_extension("new");
-            std::fs::write(&fresh, format!("{line}\n"))
+            write_ready(&fresh, &format!("{line}\n"))
                 .and_then(|()| std::fs::rename(&fresh, path))
                 .map_err(|source| CliError::File { path: path.clone(), source })?;
         }
@@ -95,6 +100,15 @@ impl ServerArgs {
             false => Ok(()),
         }
     }
+}
+
+/// For everybody to read and for nobody else to change, whatever the umask is: scripts go by it.
+fn write_ready(path: &Path, line: &str) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?.write_all(line.as_bytes())
 }
 
 fn secret_environment() -> SecretEnvironment {

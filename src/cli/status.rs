@@ -1,9 +1,10 @@
 use clap::Args;
 
-use super::output::{self, Table};
+use super::output::{self, Table, Text};
 use super::{CliError, Connection, peer};
 use crate::admin::model::Status;
 use crate::admin::scrub::ScrubReport;
+use crate::config::HumanDuration;
 use crate::replication::report::{PathReport, RepairReport, RepairedReport};
 
 #[derive(Debug, Args)]
@@ -13,8 +14,8 @@ pub struct StatusArgs {
     #[command(flatten)]
     connection: Connection,
     /// Fail if a path's lag is unknown or above this
-    #[arg(long, value_name = "SECONDS")]
-    max_lag: Option<f64>,
+    #[arg(long, value_name = "DURATION")]
+    max_lag: Option<HumanDuration>,
 }
 
 impl StatusArgs {
@@ -22,9 +23,9 @@ impl StatusArgs {
         let status: Status = self.connection.client()?.get("/api/status").await?;
         match self.connection.json {
             true => output::json(&status)?,
-            false => output::line(&render(&status))?,
+            false => output::line(render(&status))?,
         }
-        match self.max_lag.and_then(|most| late(&status.node.paths, most)) {
+        match self.max_lag.and_then(|most| late(&status.node.paths, most.get().as_secs_f64())) {
             Some(late) => Err(CliError::Late(late)),
             None => Ok(()),
         }
@@ -43,10 +44,10 @@ pub fn late(paths: &[PathReport], most: f64) -> Option<String> {
     })
 }
 
-pub fn render(status: &Status) -> String {
+pub fn render(status: &Status) -> Text {
     let node = &status.node;
     let space = if node.low_space { " (LOW: new bodies are refused)" } else { "" };
-    let mut text = vec![
+    let mut text: Text = [
         format!("node         {} ({}), tandem {}", node.name, node.node, node.version),
         format!("s3           {} ({})", node.s3, node.region),
         format!("admin        {}", node.admin),
@@ -55,28 +56,30 @@ pub fn render(status: &Status) -> String {
         format!("free         {}{space}", output::bytes(node.free_bytes)),
         format!("scrub        {}", scrub(status.scrub.as_ref())),
         format!("repair       {}", repair(&node.repair)),
-        String::new(),
-        peer::table(&node.peers),
-        String::new(),
-        paths_table(&node.paths),
-    ];
+    ]
+    .into_iter()
+    .collect();
+    for table in [peer::table(&node.peers), paths_table(&node.paths)] {
+        text.push("");
+        text.append(table);
+    }
     for path in &node.paths {
         notes(path, &mut text);
     }
     for finding in status.scrub.iter().flat_map(|scrub| &scrub.findings) {
         text.push(format!("DAMAGED: {}: {}", finding.subject, finding.reason));
-        text.extend(finding.referents.iter().map(|referent| format!("  {}", referent.text)));
+        finding.referents.iter().for_each(|referent| text.push(format!("  {}", referent.text)));
         if finding.further > 0 {
             text.push(format!("  and {} more", finding.further));
         }
     }
-    text.extend(
-        node.repair.waiting.iter().map(|waiting| format!("NOT REPAIRED: blob {}: {}", waiting.blob, waiting.why)),
-    );
+    for waiting in &node.repair.waiting {
+        text.push(format!("NOT REPAIRED: blob {}: {}", waiting.blob, waiting.why));
+    }
     for worker in status.workers.iter().filter(|worker| worker.error.is_some()) {
         text.push(format!("worker {}: {}", worker.name, worker.error.as_deref().unwrap_or_default()));
     }
-    text.join("\n")
+    text
 }
 
 /// What the scrub does, in a line.
@@ -108,7 +111,7 @@ fn repair(report: &RepairReport) -> String {
     parts.join("; ")
 }
 
-fn notes(path: &PathReport, text: &mut Vec<String>) {
+fn notes(path: &PathReport, text: &mut Text) {
     if let Some(conflict) = &path.conflict {
         text.push(format!("{}: CONFLICT: {conflict}", path.path));
     }
@@ -126,7 +129,7 @@ fn notes(path: &PathReport, text: &mut Vec<String>) {
     }
 }
 
-pub fn paths_table(paths: &[PathReport]) -> String {
+pub fn paths_table(paths: &[PathReport]) -> Text {
     let mut table =
         Table::new(&["PATH", "ROLE", "STATE", "WRITES", "EPOCH", "PEER", "EVERY", "LAG", "RESTORE POINT", "TRANSFER"]);
     for path in paths {

@@ -71,10 +71,17 @@ fn the_calls_of_the_guides_parse() {
         "tandem server --data-dir d --s3-listen 127.0.0.1:0 --ready-json",
         "tandem server --config tandem.toml --log-json",
         "tandem testbed --json --interval 1 --protect photos",
+        "tandem testbed --interval 1s",
         "tandem peer add b --token-file t",
         "tandem peer token --admin https://b:9443 --ca ca.pem",
         "tandem path create / --peer b --interval 5",
+        "tandem path create / --peer b --interval 5m --keep-local 7d --keep-remote 1h30m",
         "tandem status --max-lag 60 --json",
+        "tandem status --max-lag 1.5s",
+        "tandem failover --graceful --yes --timeout 5m",
+        "tandem peer token --replaces b",
+        "tandem server --header-timeout-seconds 500ms --retention-cap-seconds 7d --scrub-every-seconds 1w",
+        "tandem bench s3 --access-key K --op get --duration 1m",
         "tandem failover --graceful --yes",
         "tandem failover --force /photos --yes --admin https://b:9443",
         "tandem failover --abort",
@@ -85,6 +92,7 @@ fn the_calls_of_the_guides_parse() {
         "tandem check --data-dir /srv/tandem --json",
         "tandem check --rows-only --admin https://127.0.0.1:9443",
         "tandem bench s3 --access-key K --op put --size 4KiB --concurrency 16 --duration 10 --pid 1 --pid 2",
+        "tandem bench s3 --access-key K --op put --size 4KiB --concurrency 64 --rate 2000",
         "tandem user create alice --uid 1001 --allow-create-bucket --policy readers",
         "tandem user set alice --allow-delete-bucket true --account backup",
         "tandem group add-member staff alice",
@@ -106,6 +114,9 @@ fn the_calls_of_the_guides_parse() {
         "tandem policy attach readers",
         "tandem user create alice --iam --uid 7",
         "tandem account create",
+        "tandem testbed --interval 500ms",
+        "tandem path create / --peer b --interval 5x",
+        "tandem server --idle-timeout-seconds soon",
     ] {
         assert!(Cli::try_parse_from(call.split(' ')).is_err(), "{call}");
     }
@@ -151,11 +162,64 @@ fn a_failover_that_ended_otherwise_than_asked_is_no_success() {
     }
 }
 
+/// The fault: a key in the list of losses wrote lines of its own, and over the lines above it.
+#[test]
+fn names_of_others_write_no_lines_and_move_no_cursor() {
+    let evil = "x\r\u{1b}[2K\u{9b}1A\u{202e}\nforged  line";
+    let mut report = path(Some(1.0));
+    (report.path, report.role, report.state, report.peer) = (evil.into(), evil.into(), evil.into(), evil.into());
+    (report.alarm, report.conflict, report.last_error) = (Some(evil.into()), Some(evil.into()), Some(evil.into()));
+    let object = serde_json::json!({"name": evil, "groups": [evil, {"name": evil}]});
+    let mut texts = vec![
+        (status::paths_table(std::slice::from_ref(&report)), 2),
+        (directory::table(&[object], &[("NAME", "name"), ("GROUPS", "groups")]), 2),
+        (output::Text::from(format!("tandem: {}", CliError::Failed(evil.into()))), 1),
+        (failover::outcome(&report, &report), 2),
+    ];
+    let mut table = Table::new(&["KEY"]);
+    table.row(vec![evil.into()]);
+    texts.push((table.render(), 2));
+    for (text, lines) in texts {
+        let text = text.to_string();
+        assert_eq!(text.split('\n').count(), lines, "{text}");
+        assert!(
+            text.chars().all(|character| character == '\n' || character.is_ascii_graphic() || character == ' '),
+            "{text:?}"
+        );
+    }
+}
+
+/// One door: what is printed elsewhere would go past the escaping.
+#[test]
+fn nothing_but_the_door_writes_to_a_terminal() {
+    fn visit(dir: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(dir).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                visit(&path, found);
+            } else if !path.ends_with("output.rs") && !path.ends_with("cli/tests.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let printing =
+                    ["println!", "print!(", "stdout().write", "stderr().write", "write!(std", "writeln!(std"];
+                found.extend(
+                    printing
+                        .iter()
+                        .filter(|word| text.contains(**word))
+                        .map(|word| format!("{}: {word}", path.display())),
+                );
+            }
+        }
+    }
+    let mut found = Vec::new();
+    visit(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli"), &mut found);
+    assert!(found.is_empty(), "{found:?}");
+}
+
 #[test]
 fn tables_line_up_and_figures_read_well() {
     let mut table = Table::new(&["A", "LONG"]);
     table.row(vec!["wide cell".into(), "x".into()]);
-    assert_eq!(table.render(), "A          LONG\nwide cell  x");
+    assert_eq!(table.render().to_string(), "A          LONG\nwide cell  x");
     assert_eq!(output::seconds(Some(1.23)), "1.2 s");
     assert_eq!(output::seconds(Some(200.0)), "3m 20s");
     assert_eq!(output::seconds(Some(7500.0)), "2h 5m");

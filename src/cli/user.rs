@@ -150,7 +150,7 @@ impl UserArgs {
                 at.change("users", &name, &Value::Object(body)).await?
             }
             UserCommand::Delete { name, yes } => {
-                confirm::confirm(&format!("Delete user {name}? Its keys stop working at once."), yes)?;
+                confirm::confirm(format!("Delete user {name}? Its keys stop working at once."), yes)?;
                 return at.delete("users", &name).await;
             }
             UserCommand::Attach { name, policy } => at.attach("users", &name, &policy, Attachment::Attach).await?,

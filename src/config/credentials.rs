@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::{Config, ConfigError};
 use crate::clock::Clock;
 pub use crate::files::write_private;
+use crate::files::{Readers, read_secret_text};
 
 /// Secrets as the process's environment gives them.
 #[derive(Default)]
@@ -253,10 +254,9 @@ fn given(env: Option<String>, file: Option<&Path>) -> Result<Option<String>, Con
     }
 }
 
-/// A secret file's content, without the line's end.
+/// A secret file's content, without the line's end. Others may not read or change the file.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|error| file_error(path, error))?;
-    let text = Zeroizing::new(text);
+    let text = read_secret_text(path, Readers::Group).map_err(|error| file_error(path, error))?;
     let secret = text.trim_end_matches(['\n', '\r']);
     if secret.is_empty() {
         return Err(ConfigError::File { path: path.into(), reason: "the secret is empty".into() });
@@ -265,16 +265,11 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
 }
 
 fn read_kept(path: &Path) -> Result<Kept, ConfigError> {
-    match std::fs::read_to_string(path) {
+    match read_secret_text(path, Readers::Owner) {
         Ok(text) => {
-            let mode = std::fs::metadata(path).map_err(|error| file_error(path, error))?.permissions().mode();
-            if mode & 0o077 != 0 {
-                let reason = format!("others may read it (mode {:o}); chmod 600 it", mode & 0o777);
-                return Err(ConfigError::File { path: path.into(), reason });
-            }
             toml::from_str(&text).map_err(|_| ConfigError::File { path: path.into(), reason: "damaged".into() })
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Kept::default()),
+        Err(error) if error.is_absent() => Ok(Kept::default()),
         Err(error) => Err(file_error(path, error)),
     }
 }
@@ -297,6 +292,6 @@ fn make_private(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn file_error(path: &Path, error: std::io::Error) -> ConfigError {
+fn file_error(path: &Path, error: impl std::fmt::Display) -> ConfigError {
     ConfigError::File { path: path.into(), reason: error.to_string() }
 }

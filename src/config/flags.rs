@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser};
 use serde::Serialize;
 
-use super::{ByteSize, Engine, ObjectOwnership};
+use super::{ByteSize, Engine, HumanDuration, ObjectOwnership};
 
 /// Every setting as a flag and an environment variable. Field names are the file's keys.
 #[derive(Clone, Debug, Default, Args, Serialize)]
@@ -47,14 +47,14 @@ pub struct Flags {
     #[arg(long, env = "TANDEM_UPLOADS_MAX", value_name = "N")]
     pub uploads_max: Option<u64>,
     /// How long a request's headers may take
-    #[arg(long, env = "TANDEM_HEADER_TIMEOUT_SECONDS", value_name = "SECONDS")]
-    pub header_timeout_seconds: Option<u64>,
+    #[arg(long, env = "TANDEM_HEADER_TIMEOUT_SECONDS", value_name = "DURATION")]
+    pub header_timeout_seconds: Option<HumanDuration>,
     /// How long a connection may stay without a request
-    #[arg(long, env = "TANDEM_IDLE_TIMEOUT_SECONDS", value_name = "SECONDS")]
-    pub idle_timeout_seconds: Option<u64>,
+    #[arg(long, env = "TANDEM_IDLE_TIMEOUT_SECONDS", value_name = "DURATION")]
+    pub idle_timeout_seconds: Option<HumanDuration>,
     /// How long a request's body may stand still
-    #[arg(long, env = "TANDEM_BODY_IDLE_TIMEOUT_SECONDS", value_name = "SECONDS")]
-    pub body_idle_timeout_seconds: Option<u64>,
+    #[arg(long, env = "TANDEM_BODY_IDLE_TIMEOUT_SECONDS", value_name = "DURATION")]
+    pub body_idle_timeout_seconds: Option<HumanDuration>,
 
     /// Where the admin API is served
     #[arg(long, env = "TANDEM_ADMIN_LISTEN", value_name = "IP:PORT")]
@@ -89,8 +89,8 @@ pub struct Flags {
     pub pairing_secret_file: Option<PathBuf>,
 
     /// How long history is kept for a peer that is away
-    #[arg(long, env = "TANDEM_RETENTION_CAP_SECONDS", value_name = "SECONDS")]
-    pub retention_cap_seconds: Option<u64>,
+    #[arg(long, env = "TANDEM_RETENTION_CAP_SECONDS", value_name = "DURATION")]
+    pub retention_cap_seconds: Option<HumanDuration>,
 
     /// The administrator's access key; generated if there is none
     #[arg(long, env = "TANDEM_ROOT_ACCESS_KEY", value_name = "KEY")]
@@ -121,17 +121,17 @@ pub struct Flags {
     #[arg(long, env = "TANDEM_CHECKPOINT_EVERY", value_name = "BYTES")]
     pub checkpoint_every: Option<ByteSize>,
     /// How often garbage is collected
-    #[arg(long, env = "TANDEM_COLLECT_EVERY_SECONDS", value_name = "SECONDS")]
-    pub collect_every_seconds: Option<u64>,
+    #[arg(long, env = "TANDEM_COLLECT_EVERY_SECONDS", value_name = "DURATION")]
+    pub collect_every_seconds: Option<HumanDuration>,
     /// How many bytes a second are read to verify what is stored; 0: none
     #[arg(long, env = "TANDEM_SCRUB_RATE", value_name = "BYTES")]
     pub scrub_rate: Option<ByteSize>,
     /// How long to wait, after everything stored has been verified, before it is verified again
-    #[arg(long, env = "TANDEM_SCRUB_EVERY_SECONDS", value_name = "SECONDS")]
-    pub scrub_every_seconds: Option<u64>,
+    #[arg(long, env = "TANDEM_SCRUB_EVERY_SECONDS", value_name = "DURATION")]
+    pub scrub_every_seconds: Option<HumanDuration>,
     /// How long running requests may take to finish at shutdown
-    #[arg(long, env = "TANDEM_SHUTDOWN_TIMEOUT_SECONDS", value_name = "SECONDS")]
-    pub shutdown_timeout_seconds: Option<u64>,
+    #[arg(long, env = "TANDEM_SHUTDOWN_TIMEOUT_SECONDS", value_name = "DURATION")]
+    pub shutdown_timeout_seconds: Option<HumanDuration>,
 
     /// What is logged: a level, or a list such as tandem=debug,hyper=warn
     #[arg(long, env = "TANDEM_LOG", value_name = "FILTER")]
@@ -142,9 +142,15 @@ pub struct Flags {
     /// Where denied requests and changes of identities and policies are told: `stderr`, `off`, or a file
     #[arg(long, env = "TANDEM_AUDIT_LOG", value_name = "FILE")]
     pub audit_log: Option<String>,
+    /// How much of the audit log refusals may take in a day; beyond it they are counted
+    #[arg(long, env = "TANDEM_AUDIT_REFUSALS_PER_DAY", value_name = "BYTES")]
+    pub audit_refusals_per_day: Option<ByteSize>,
     /// The object ownership of buckets whose maker names none
     #[arg(long, env = "TANDEM_DEFAULT_OBJECT_OWNERSHIP", value_enum)]
     pub default_object_ownership: Option<ObjectOwnership>,
+    /// The version of VMS whose names the admin port speaks, for clients that ask
+    #[arg(long, env = "TANDEM_VMS_VERSION", value_name = "VERSION")]
+    pub vms_version: Option<String>,
 }
 
 /// `Flags` alone, for its argument definitions.

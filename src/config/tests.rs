@@ -58,6 +58,41 @@ fn a_wrong_type_names_its_line() {
 }
 
 #[test]
+fn durations_are_written_as_people_write_them_in_the_file_and_on_the_command_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "header_timeout_seconds = \"500ms\"\nidle_timeout_seconds = 15\nscrub_every_seconds = \"1h\"\nretention_cap_seconds = 90.5\n";
+    let config = Config::load(Some(&file(&dir, text)), &flags(&["--shutdown-timeout-seconds", "5m"])).unwrap();
+    let millis = |duration: HumanDuration| duration.get().as_millis();
+    assert_eq!(millis(config.header_timeout_seconds), 500);
+    assert_eq!(millis(config.idle_timeout_seconds), 15_000);
+    assert_eq!(millis(config.scrub_every_seconds), 3_600_000);
+    assert_eq!(millis(config.retention_cap_seconds), 90_500);
+    assert_eq!(config.shutdown_timeout(), Duration::from_secs(300));
+    let again = file(&dir, &config.to_toml());
+    assert_eq!(Config::load(Some(&again), &Flags::default()).unwrap(), config);
+    for bad in ["\"soon\"", "\"1x\"", "-1", "true"] {
+        let error = Config::load(Some(&file(&dir, &format!("\nidle_timeout_seconds = {bad}\n"))), &Flags::default());
+        assert!(error.unwrap_err().to_string().contains("line 2"), "{bad}");
+    }
+    assert!(Config::load(None, &flags(&["--header-timeout-seconds", "0"])).is_err());
+    // Every setting that is a time takes one.
+    let timed = Flags::names().into_iter().filter(|name| name.ends_with("_seconds"));
+    for name in timed {
+        let flag = format!("--{}", name.replace('_', "-"));
+        assert!(Config::load(None, &flags(&[&flag, "2h"])).is_ok(), "{flag}");
+    }
+}
+
+#[test]
+fn the_version_of_vms_is_a_version() {
+    assert_eq!(Config::default().vms_version, "5.4.6");
+    assert!(Config::load(None, &flags(&["--vms-version", "5.5.0.1"])).is_ok());
+    for bad in ["", "5", "5.4", "5.4.x", "5..4", "v5.4.6"] {
+        assert!(Config::load(None, &flags(&["--vms-version", bad])).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn a_domain_that_no_host_can_be_below_is_refused() {
     for good in ["s3.example.com", "localhost", ""] {
         assert!(Config::load(None, &flags(&["--domains", good])).is_ok(), "{good}");

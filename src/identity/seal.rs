@@ -1,8 +1,6 @@
 //! Secrets at rest: AES-256-GCM under keys of a file that is not among the data's tables. Each sealed secret names its key,
 //! so that a key can be replaced by putting a new line first.
 
-use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -11,10 +9,8 @@ use zeroize::Zeroizing;
 
 use super::error::OpenError;
 use crate::clock::Clock;
-use crate::files::write_private;
+use crate::files::{Readers, read_secret_text, write_private};
 
-/// The longest key file that is read, in bytes.
-const FILE_BYTES_MAX: u64 = 64 * 1024;
 const MARKER: &str = "tandem-identity-key-1";
 
 /// A secret as it is stored: unreadable without its key, and only at its own place.
@@ -52,23 +48,16 @@ impl Sealer {
     /// `KeyFile`: unreadable, malformed, or readable for others. `KeyFileMissing`: secrets are sealed under it.
     pub fn open(path: &Path, sealed: bool, clock: &dyn Clock) -> Result<Self, OpenError> {
         let refused = |reason: String| OpenError::KeyFile { path: path.into(), reason };
-        match std::fs::metadata(path) {
-            Ok(found) if found.permissions().mode() & 0o077 != 0 => {
-                let mode = found.permissions().mode() & 0o777;
-                return Err(refused(format!("others may read it (mode {mode:o}); chmod 600 it")));
-            }
-            Ok(found) if found.len() > FILE_BYTES_MAX => return Err(refused("too long for a key file".into())),
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound && sealed => {
-                return Err(OpenError::KeyFileMissing { path: path.into() });
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
+        let text = match read_secret_text(path, Readers::Owner) {
+            Ok(text) => text,
+            Err(error) if error.is_absent() && sealed => return Err(OpenError::KeyFileMissing { path: path.into() }),
+            Err(error) if error.is_absent() => {
                 let text = fresh_line(clock);
                 write_private(path, text.as_bytes()).map_err(|error| refused(error.to_string()))?;
+                text
             }
             Err(error) => return Err(refused(error.to_string())),
-        }
-        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?);
+        };
         let keys = parse(&text).ok_or_else(|| refused(format!("expected lines `{MARKER} ID KEY`")))?;
         Ok(Sealer { path: path.into(), keys })
     }

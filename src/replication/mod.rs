@@ -30,6 +30,7 @@ use tokio::task::JoinHandle;
 pub use config::{ReplicationConfig, SecretPairing, StartError};
 
 use crate::clock::SharedClock;
+use crate::descriptors::{Shares, limit};
 use crate::tls::{NodeIdentity, Pins, replication_server};
 use control::{Control, NodeFacts};
 use driver::{Answers, Hub, HubParts};
@@ -85,7 +86,8 @@ pub async fn start(
     let hub = Hub::new(HubParts { store, clock, peers, pairing, retention_cap: config.retention_cap });
     hub.resume().map_err(|error| StartError::Corrupt(error.to_string()))?;
     let answers = Arc::new(Answers(hub.clone()));
-    let serving = wire::serve(listener, server, pins, answers, wire::Limits::USUAL, shutdown.clone());
+    let limits = wire::Limits::within(Shares::of(limit()).replication);
+    let serving = wire::serve(listener, server, pins, answers, limits, shutdown.clone());
     let control = Control::new(hub.clone(), identity, facts);
     let task = tokio::spawn(run(hub, serving, control.clone(), config.pairing, shutdown));
     Ok(Replication { control, address, task })

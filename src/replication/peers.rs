@@ -124,15 +124,28 @@ impl Peers {
         self.live().iter().find(|peer| peer.row.card.node == node).cloned()
     }
 
-    /// Stores a peer that has proved itself; one that is known keeps its name unless `name` gives another.
+    /// Stores a peer that has proved itself; one that is known keeps its name unless `name` gives another. It keeps its key, too, unless
+    /// the operator said that this node may be `replaced`: whoever has a token proves nothing about whose place it may take.
     pub(crate) async fn keep(
         &self,
         card: NodeCard,
         fingerprint: Fingerprint,
         name: Option<&str>,
+        replaced: Option<NodeGuid>,
     ) -> Result<Arc<Peer>, KeepError> {
         let _one = self.changing.lock().await;
         let known = self.by_node(card.node);
+        if let Some(known) = known.as_ref().filter(|known| known.row.fingerprint != fingerprint)
+            && replaced != Some(card.node)
+        {
+            tracing::warn!(peer = %known.row.name, node = %card.node, "somebody with another key wants the place of a peer");
+            return Err(KeepError::Known { name: known.row.name.clone(), node: card.node });
+        }
+        if let Some(other) =
+            self.all().iter().find(|peer| peer.row.fingerprint == fingerprint && peer.row.card.node != card.node)
+        {
+            return Err(KeepError::KeyTaken(other.row.name.clone()));
+        }
         let name = match (name, &known) {
             (Some(name), _) => name.to_owned(),
             (None, Some(known)) => known.row.name.clone(),
@@ -244,6 +257,13 @@ impl Peers {
 pub(crate) enum KeepError {
     #[error("another peer is called {0} already; choose another name")]
     NameTaken(String),
+    #[error(
+        "node {node} is paired already, as {name}, with another key; if that node was made anew, the operator says so: \
+         `tandem peer token --replaces {name}` where it is known, or `tandem peer add {name}` with a token of it"
+    )]
+    Known { name: String, node: NodeGuid },
+    #[error("this key is that of another peer, {0}")]
+    KeyTaken(String),
     #[error("the peer was removed meanwhile; pair again")]
     Vanished,
     #[error(transparent)]

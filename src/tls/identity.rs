@@ -6,6 +6,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tandem_storage::types::NodeGuid;
 
 use super::{Fingerprint, TlsError};
+use crate::files::Readers;
 
 /// The name a node's certificate carries; peers look at the fingerprint, not at the name.
 pub(super) const SERVER_NAME: &str = "node.tandem.internal";
@@ -38,7 +39,8 @@ impl NodeIdentity {
         };
         let certificate = CertificateDer::from_pem_slice(&super::read(&certificate_path)?)
             .map_err(|error| bad(&certificate_path, error))?;
-        let key = PrivateKeyDer::from_pem_slice(&super::read(&key_path)?).map_err(|error| bad(&key_path, error))?;
+        let key = PrivateKeyDer::from_pem_slice(&super::read_key(&key_path, Readers::Owner)?)
+            .map_err(|error| bad(&key_path, error))?;
         let fingerprint = Fingerprint::of(&certificate);
         Ok(NodeIdentity { certificate, key, fingerprint })
     }

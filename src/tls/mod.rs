@@ -17,12 +17,17 @@ pub use identity::NodeIdentity;
 pub(crate) use pins::{ALPN, server_name};
 pub use pins::{Pins, replication_client, replication_server};
 pub use serving::{SelfSigned, self_signed, server_from_pem};
+use zeroize::Zeroizing;
+
+use crate::files::{Readers, SecretError, read_secret_file};
 
 /// Why a certificate or a key could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("{path}: {source}")]
     File { path: PathBuf, source: std::io::Error },
+    #[error("{path}: {source}")]
+    Secret { path: PathBuf, source: SecretError },
     #[error("{path}: {reason}")]
     Pem { path: PathBuf, reason: String },
     #[error("a certificate could not be made: {0}")]
@@ -39,6 +44,11 @@ impl From<rcgen::Error> for TlsError {
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path).map_err(|source| TlsError::File { path: path.to_owned(), source })
+}
+
+/// A private key.
+fn read_key(path: &Path, readers: Readers) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    read_secret_file(path, readers).map_err(|source| TlsError::Secret { path: path.to_owned(), source })
 }
 
 /// Writes a file whole or not at all: a temporary one, synced, then renamed. `secret` files are the owner's alone.

@@ -10,6 +10,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::TlsError;
+use crate::files::Readers;
 
 /// A server configuration and the CA file that its clients need.
 pub struct SelfSigned {
@@ -29,7 +30,8 @@ pub fn server_from_pem(chain: &Path, key: &Path) -> Result<rustls::ServerConfig,
     if certificates.is_empty() {
         return Err(bad(chain, "holds no certificate".into()));
     }
-    let key = PrivateKeyDer::from_pem_slice(&super::read(key)?).map_err(|error| bad(key, error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_slice(&super::read_key(key, Readers::Group)?)
+        .map_err(|error| bad(key, error.to_string()))?;
     let mut config = rustls::ServerConfig::builder_with_provider(super::provider())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()

@@ -16,9 +16,12 @@ pub mod meta;
 pub mod record;
 pub mod scrub;
 mod store;
+mod sync;
+#[cfg(all(test, feature = "shuttle"))]
+mod threads;
 pub mod types;
 
 pub use store::{
-    BucketView, Catalogue, Change, Collected, CommitError, Counted, EngineKind, Lane, OpenError, Options, Pending,
-    ReadError, ReadPoint, Reader, Space, Store, Unchanged, Visit,
+    BucketView, Catalogue, Change, Collected, CommitError, Counted, EngineKind, EngineSteps, Lane, OpenError, Options,
+    Pending, ReadError, ReadPoint, Reader, Space, Store, Unchanged, Visit,
 };

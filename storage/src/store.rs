@@ -1,9 +1,11 @@
 //! The store as other crates see it: a face over the rooms that do the work.
 
+mod steps;
 mod terms;
 
 use std::sync::Arc;
 
+pub use self::steps::EngineSteps;
 pub use self::terms::{
     BucketView, Change, Collected, CommitError, Counted, EngineKind, Lane, OpenError, Options, Pending, ReadError,
     ReadPoint, Space, Unchanged, Visit,
@@ -13,7 +15,7 @@ use crate::change::count::ForgetTotals;
 use crate::check;
 use crate::disk::Disk;
 use crate::gc::Collector;
-use crate::meta::committer::Committer;
+use crate::meta::committer::{Committer, Hands};
 use crate::meta::core::Core;
 use crate::meta::count;
 use crate::meta::delta::{DeltaPage, DeltaPosition, Walk};
@@ -48,12 +50,26 @@ struct Inner {
 }
 
 impl Store {
-    /// Opens, or makes, the store in `disk`, replays the journal, and starts the committer's thread.
+    /// Opens, or makes, the store in `disk`, replays the journal, and starts the committer's thread and the engine's.
     ///
     /// # Errors
     /// [`OpenError`]: another process has the directory, another build or engine made it, or it is damaged.
     pub fn open(disk: Arc<dyn Disk>, options: Options) -> Result<Store, OpenError> {
-        let Opened { writing, pieces } = open::open(disk, &options)?;
+        Store::open_with(disk, &options, Hands::Thread)
+    }
+
+    /// The same without a thread for the engine: whoever has the steps does its work, and so owns the order of syncs. For tests.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_in_steps(disk: Arc<dyn Disk>, options: Options) -> Result<(Store, EngineSteps), OpenError> {
+        let store = Store::open_with(disk, &options, Hands::Callers)?;
+        let steps = EngineSteps::of(Arc::clone(store.inner.committer.handover()));
+        Ok((store, steps))
+    }
+
+    fn open_with(disk: Arc<dyn Disk>, options: &Options, hands: Hands) -> Result<Store, OpenError> {
+        let Opened { writing, pieces } = open::open(disk, options, hands)?;
         let core = Arc::clone(&writing.core);
         let committer = Committer::start(writing)?;
         Ok(Store { inner: Arc::new(Inner { committer, collector: Collector::new(pieces), core }) })

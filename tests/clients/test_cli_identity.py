@@ -77,6 +77,7 @@ def test_a_known_pair_is_provided_and_its_secret_is_no_flag(cli, tmp_path, way):
     words = ["key", "provide", f"known-{way}", access_key]
     if way == "file":
         (tmp_path / "secret").write_text(secret + "\n")
+        (tmp_path / "secret").chmod(0o600)
         cli.run(*words, "--secret-key-file", str(tmp_path / "secret"))
     elif way == "environment":
         cli.run(*words, TANDEM_SECRET_KEY=secret)

@@ -117,9 +117,12 @@ def test_i2_guesses_are_slowed_down_at_every_door(port):
     answers = [guess(number) for number in range(9)]
     assert unknown.status == 401 and unknown.data == answers[0].data
     assert {answer.status for answer in answers} == {401}
-    shut = port.ask("GET", "/api/users/", ADMIN)
-    assert shut.status == 429 and int(shut.headers["Retry-After"]) >= 1
-    assert port.ask("POST", "/api/token/", body=json.dumps({"username": "admin", "password": PASSWORD})).status == 429
+    # From now on guesses of this client are looked at one by one.
+    slowed = [guess(number) for number in range(9, 15)]
+    assert {answer.status for answer in slowed} == {429} and int(slowed[0].headers["Retry-After"]) >= 1
+    # What is right opens all the same: nobody shuts anybody out.
+    assert port.ask("GET", "/api/users/", ADMIN).status == 200
+    assert port.ask("POST", "/api/token/", body=json.dumps({"username": "admin", "password": PASSWORD})).status == 200
 
 
 def test_i4_pages_of_other_sites_change_nothing(port):

@@ -5,7 +5,7 @@ use std::process::Command;
 use clap::{Args, ValueEnum};
 
 use crate::clients::{self, binary};
-use crate::run::{Failed, built_library_test, built_named_test, built_test, run, target_dir};
+use crate::run::{Failed, built_library_test, built_named_test, built_test, built_threads_test, run, target_dir};
 
 /// Which tests to run with bigger numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -14,6 +14,8 @@ pub enum Kind {
     Model,
     /// Crash states of the simulated disk: 100,000; redb only.
     Crash,
+    /// Orders of the store's threads, chosen by a scheduler: 100,000; redb only.
+    Threads,
     /// Random cuts of the replication link: 1,000.
     Cuts,
     /// Sequences of messages, and bytes, of a peer that is not to be trusted: 200,000, each with 500 inputs to the decoders; redb only.
@@ -69,6 +71,7 @@ impl Kind {
         match self {
             Kind::Model => "model",
             Kind::Crash => "crash",
+            Kind::Threads => "threads",
             Kind::Cuts => "cuts",
             Kind::Frames => "frames",
             Kind::Long => "long",
@@ -83,7 +86,7 @@ impl Kind {
     /// How many in all, and in a slice.
     fn size(self) -> (u64, u64) {
         match self {
-            Kind::Model | Kind::Crash => (100_000, 2_000),
+            Kind::Model | Kind::Crash | Kind::Threads => (100_000, 2_000),
             Kind::Cuts => (1_000, 50),
             Kind::Frames => (200_000, 2_000),
             Kind::Long => (4_000, 1_000),
@@ -99,6 +102,7 @@ impl Kind {
         let (number, seed) = match self {
             Kind::Model => ("TANDEM_MODEL_SEQUENCES", "TANDEM_MODEL_SEED"),
             Kind::Crash => ("TANDEM_CRASH_STATES", "TANDEM_CRASH_SEED"),
+            Kind::Threads => ("TANDEM_THREADS", "TANDEM_THREADS_SEED"),
             Kind::Cuts => ("TANDEM_LINK_CUTS", "TANDEM_LINK_SEED"),
             Kind::Frames => ("TANDEM_FRAMES", "TANDEM_FRAMES_SEED"),
             Kind::Long => ("TANDEM_LARGE_MB", "TANDEM_LARGE_SEED"),
@@ -146,6 +150,7 @@ impl Campaign {
             }
             Kind::Model => self.rust("storage", format!("on_{}_match_the_model", self.engine))?,
             Kind::Crash => self.rust("storage", "crash::".into())?,
+            Kind::Threads => Runner::Rust(self.keep(built_threads_test()?, "")?, "in_any_order_of_threads".into()),
             Kind::Cuts => self.rust(".", "a_link_cut_at_random_bytes_ends".into())?,
             Kind::Long => self.rust(".", "a_long_object_arrives_whole".into())?,
             Kind::Load => self.servers("both_nodes_list_the_same_after_load")?,

@@ -1,5 +1,6 @@
 //! Tandem's development commands. `cargo xtask test` passes every test; `cargo xtask campaign` runs the same with bigger numbers.
 
+#[path = "../../benches/mod.rs"]
 mod bench;
 mod campaign;
 mod clients;

@@ -42,6 +42,18 @@ pub fn run(command: &mut Command) -> Result<(), Failed> {
     }
 }
 
+/// The store's library tests under a scheduler that tries orders of threads. The feature changes the store itself, so they are built apart.
+pub const THREADS: [&str; 8] =
+    ["test", "--profile", "ci", "--package", "tandem-storage", "--features", "shuttle", "--lib"];
+
+/// Every test of the workspace.
+const ALL: [&str; 6] = ["test", "--profile", "ci", "--workspace", "--features", "sled"];
+
+/// Builds the tests of orders of threads, and finds their binary.
+pub fn built_threads_test() -> Result<PathBuf, Failed> {
+    built(&THREADS, "storage", &|target| target.kind.iter().any(|kind| kind == "lib"))
+}
+
 /// Builds all tests, and finds the binary of the integration tests of the package in this directory of the repository.
 pub fn built_test(package: &str) -> Result<PathBuf, Failed> {
     built_named_test(package, "it")
@@ -49,16 +61,16 @@ pub fn built_test(package: &str) -> Result<PathBuf, Failed> {
 
 /// The same of the tests that are a target of this name.
 pub fn built_named_test(package: &str, name: &str) -> Result<PathBuf, Failed> {
-    built(package, &|target| target.name == name)
+    built(&ALL, package, &|target| target.name == name)
 }
 
 /// The same of the tests inside the package's library.
 pub fn built_library_test(package: &str) -> Result<PathBuf, Failed> {
-    built(package, &|target| target.kind.iter().any(|kind| kind == "lib"))
+    built(&ALL, package, &|target| target.kind.iter().any(|kind| kind == "lib"))
 }
 
-fn built(package: &str, is_wanted: &dyn Fn(&Target) -> bool) -> Result<PathBuf, Failed> {
-    let words = ["test", "--profile", "ci", "--workspace", "--features", "sled", "--no-run", "--message-format=json"];
+fn built(words: &[&str], package: &str, is_wanted: &dyn Fn(&Target) -> bool) -> Result<PathBuf, Failed> {
+    let words = [words, &["--no-run", "--message-format=json"]].concat();
     let built = cargo(&words).stderr(Stdio::inherit()).output();
     let built = built.map_err(|error| Failed(format!("cargo did not start: {error}")))?;
     if !built.status.success() {

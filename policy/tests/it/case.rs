@@ -178,26 +178,8 @@ impl Compiled {
             each.fold(Entries::new(), |entries, (key, values)| entries.with(key, values.iter().map(String::as_str)))
         };
         let creator = asked.creator.map(unique);
-        let bucket = |of: &Case| Bucket {
-            account: of.bucket_account,
-            creator: creator.as_deref(),
-            policy: self.policy.as_ref(),
-            ownership: ObjectOwnership::parse(of.ownership).expect("an ownership"),
-            public_access: PublicAccessBlock {
-                ignore_public_acls: of.ignore_public_acls,
-                restrict_public_buckets: of.restrict,
-                ..PublicAccessBlock::default()
-            },
-            acl: Some(&self.acl),
-            object_owner: of.object_owner,
-            object_acl: Some(&self.object_acl),
-        };
-        let policies = |resource| Policies {
-            identity: &self.identity,
-            session: self.session.as_deref(),
-            boundary: self.boundary.as_ref(),
-            resource,
-        };
+        let bucket = |of: &Case| self.bucket(of, creator.as_deref());
+        let policies = |resource| self.policies(resource);
         let action = Action::of(&asked.action);
         // Of the bucket as a whole a request has no key of an object.
         let mut of_bucket = asked.context.clone();
@@ -211,5 +193,43 @@ impl Compiled {
         let allowed = prepared.decide(resource, &request, &steps).allowed;
         assert!(steps.taken() < 20_000, "{} steps for {case:#?}", steps.taken());
         (allowed, read(evaluate(&policies(resource), &request)))
+    }
+    /// The case as the engine takes it.
+    pub fn with<T>(&self, case: &Case, read: impl FnOnce(&Policies<'_>, &Request<'_>) -> T) -> T {
+        let caller = caller(&case.who);
+        let each = case.context.iter();
+        let context =
+            each.fold(Entries::new(), |entries, (key, values)| entries.with(key, values.iter().map(String::as_str)));
+        let creator = case.creator.map(unique);
+        let resource = Resource::Bucket(self.bucket(case, creator.as_deref()));
+        let request =
+            Request { caller: &caller, action: Action::of(&case.action), resource: &case.resource, context: &context };
+        read(&self.policies(resource), &request)
+    }
+
+    fn bucket<'a>(&'a self, of: &Case, creator: Option<&'a str>) -> Bucket<'a> {
+        Bucket {
+            account: of.bucket_account,
+            creator,
+            policy: self.policy.as_ref(),
+            ownership: ObjectOwnership::parse(of.ownership).expect("an ownership"),
+            public_access: PublicAccessBlock {
+                ignore_public_acls: of.ignore_public_acls,
+                restrict_public_buckets: of.restrict,
+                ..PublicAccessBlock::default()
+            },
+            acl: Some(&self.acl),
+            object_owner: of.object_owner,
+            object_acl: Some(&self.object_acl),
+        }
+    }
+
+    fn policies<'a>(&'a self, resource: Resource<'a>) -> Policies<'a> {
+        Policies {
+            identity: &self.identity,
+            session: self.session.as_deref(),
+            boundary: self.boundary.as_ref(),
+            resource,
+        }
     }
 }

@@ -10,6 +10,7 @@ mod keys;
 mod not_principal;
 mod operators;
 mod parse;
+mod possible;
 mod public;
 mod random;
 mod reference;

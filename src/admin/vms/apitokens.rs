@@ -35,6 +35,17 @@ pub const MADE: Schema = Schema {
     fields: &[read("id", Kind::Text, "the public half"), read("token", Kind::Text, "the whole token: shown this once")],
 };
 
+pub const CHANGE: &[Field] = &[
+    field("name", Kind::Text, Usage::Write, "another name"),
+    field(
+        "expiry_date",
+        Kind::Text,
+        Usage::Write,
+        "RFC 3339, or a time from when it was made, such as 30d; null: it stays",
+    )
+    .nullable(),
+];
+
 pub const NOTHING: &[Field] = &[];
 
 fn show(face: &Face, call: &Call, token: &ApiToken, now: Timestamp) -> Value {
@@ -86,6 +97,24 @@ pub fn create(face: Face, call: Call) -> Running {
     })
 }
 
+/// Another name, or another time to expire, which counts from when the token was made. VMS answers with a sentence.
+pub fn modify(face: Face, call: Call) -> Running {
+    Box::pin(async move {
+        let token = at(&face.directory(), &call)?;
+        let name = call.text("name").map(str::to_owned);
+        let expires = match call.body.get("expiry_date") {
+            None => None,
+            Some(_) => {
+                let text = call.text("expiry_date").filter(|text| !text.is_empty());
+                Some(text.map(|text| expiry(text, token.created)).transpose()?)
+            }
+        };
+        let number = token.number;
+        face.change(&call, move |draft| draft.change_token(number, name.as_deref(), expires)).await?;
+        Ok(json!("API token has been modified"))
+    })
+}
+
 /// It opens nothing any more, and stays listed.
 pub fn revoke(face: Face, call: Call) -> Running {
     Box::pin(async move {
@@ -104,8 +133,8 @@ pub fn delete(face: Face, call: Call) -> Running {
     })
 }
 
-/// `30d` from now, or a point in time.
-fn expiry(text: &str, now: Timestamp) -> Result<Timestamp, VmsError> {
+/// `30d` from `start`, or a point in time.
+fn expiry(text: &str, start: Timestamp) -> Result<Timestamp, VmsError> {
     let wrong = || VmsError::field("expiry_date", "RFC 3339, or a whole number and one of s, m, h, d, w, M, Y.");
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
         return Ok(Timestamp::from_micros(at.as_microsecond()));
@@ -125,7 +154,7 @@ fn expiry(text: &str, now: Timestamp) -> Result<Timestamp, VmsError> {
     };
     let micros = count.checked_mul(seconds).and_then(|seconds| seconds.checked_mul(1_000_000));
     match micros.filter(|micros| *micros > 0 && *micros < i64::MAX / 2) {
-        Some(micros) => Ok(now.plus_micros(micros)),
+        Some(micros) => Ok(start.plus_micros(micros)),
         None => Err(wrong()),
     }
 }

@@ -31,6 +31,8 @@ pub struct Facts {
     pub replication: String,
     /// What a bucket gets whose maker names none.
     pub default_ownership: tandem_policy::ObjectOwnership,
+    /// The version of VMS whose names are spoken.
+    pub vms_version: String,
 }
 
 /// What a face is made of.
@@ -70,8 +72,22 @@ impl Face {
         let kind = if policies { Kind::PolicyChanged } else { Kind::IdentityChanged };
         let audit = self.audit.clone();
         let event = audit.is_on().then(|| self.event(call, kind));
-        let told = move || event.into_iter().for_each(|event| audit.record(event));
-        Ok(self.identities.change_and_tell(change, told).await?)
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let in_force = move || drop(event.map(|event| tell.send(audit.record(event))));
+        let changed = self.identities.change_and_tell(change, in_force).await?;
+        if let Ok(receipt) = told.await
+            && !receipt.kept().await
+        {
+            tracing::error!(path = call.path, "a change is not in the audit log");
+        }
+        Ok(changed)
+    }
+
+    /// Tells the audit log of a change that was made elsewhere than among identities.
+    pub async fn tell(&self, call: &Call, kind: Kind) {
+        if self.audit.is_on() && !self.audit.record(self.event(call, kind)).kept().await {
+            tracing::error!(path = call.path, "a change is not in the audit log");
+        }
     }
 
     /// What the audit log is told of a change: the place where it was asked for.
@@ -88,6 +104,7 @@ impl Face {
             resource: call.text("name").or_else(|| call.text("access_key")).map(str::to_owned),
             decided_by: "administrator".into(),
             request: None,
+            count: None,
         }
     }
 

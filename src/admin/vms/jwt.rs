@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::config::credentials::PasswordHash;
-use crate::files::write_private;
+use crate::files::{Readers, read_secret_file, write_private};
 
 /// Seconds.
 pub const ACCESS_LIFE: i64 = 15 * 60;
@@ -55,20 +55,20 @@ impl Signer {
 
     /// With the key that `file` holds; makes one at the first start.
     pub fn open(file: &Path, password: &PasswordHash, clock: &dyn Clock) -> std::io::Result<Self> {
-        let key = match std::fs::read(file) {
-            Ok(key) if key.len() == KEY_BYTES => Zeroizing::new(key),
+        let key = match read_secret_file(file, Readers::Owner) {
+            Ok(key) if key.len() == KEY_BYTES => key,
             Ok(_) => {
                 return Err(std::io::Error::other(format!(
                     "it is not {KEY_BYTES} bytes long; remove it for a new one"
                 )));
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.is_absent() => {
                 let mut key = Zeroizing::new(vec![0; KEY_BYTES]);
                 clock.fill_random(&mut key);
                 write_private(file, &key)?;
                 key
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(std::io::Error::other(error)),
         };
         Ok(Self::new(&key, password))
     }

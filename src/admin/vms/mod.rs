@@ -42,6 +42,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::auth;
+use crate::audit::Kind;
 use error::VmsError;
 pub use face::{Face, Facts, Parts};
 use path::ApiPath;
@@ -54,6 +55,7 @@ const BODY_MAX: usize = 4 << 20;
 
 /// That of somebody who is not logged in yet.
 const LOGIN_MAX: usize = 16 << 10;
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connections are few: nobody keeps one by a body that never ends, least of all before a login.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -108,18 +110,23 @@ async fn answer(face: Face, request: Request) -> Result<Response, VmsError> {
     {
         query.set_default("tenant_id", &tenant.to_string());
     }
-    let longest = if route.open { LOGIN_MAX } else { BODY_MAX };
-    let body = read(&parts.headers, body, longest, BODY_TIMEOUT).await?;
+    let (longest, within) = if route.open { (LOGIN_MAX, LOGIN_TIMEOUT) } else { (BODY_MAX, BODY_TIMEOUT) };
+    let body = read(&parts.headers, body, longest, within).await?;
     let (fields, purpose) = route.body.fields();
     let body = schema::check(fields, purpose, body).map_err(VmsError::Fields)?;
     let operator = match (parts.extensions.get::<Operator>(), parts.extensions.get::<auth::From>()) {
         (Some(operator), _) => operator.clone(),
-        (None, Some(auth::From(from))) if route.open => Operator { name: "nobody".into(), from: *from },
+        (None, Some(from)) if route.open => Operator { name: "nobody".into(), from: from.address },
         _ => return Err(VmsError::Status(StatusCode::UNAUTHORIZED, "log in first".into())),
     };
     let places = path.fit(route.path).unwrap_or_default();
     let (verb, base, path) = (route.verb, path.base, path.words.join("/"));
     let call = Call { verb, path, places, query, body, operator, tenant, base };
+    // Here and not where the call is carried out, so that whoever goes away takes no turn.
+    let _turn = match route.open {
+        true => Some(face.gate.turn(call.operator.from).await),
+        false => None,
+    };
     let found = run(face, route, call.clone()).await?;
     respond(route, &call, found, &call.url(&call.path))
 }
@@ -127,7 +134,14 @@ async fn answer(face: Face, request: Request) -> Result<Response, VmsError> {
 async fn run(face: Face, route: &'static Route, call: Call) -> Result<Value, VmsError> {
     let running = match route.action {
         Action::Read(read) => tokio::task::spawn_blocking(move || read(&face, &call)),
-        Action::Change(change) => tokio::spawn(change(face, call)),
+        Action::Change(change) => tokio::spawn(async move {
+            let answer = change(face.clone(), call.clone()).await;
+            // Who may make buckets, and whose they are: the other collections tell of their changes themselves.
+            if answer.is_ok() && call.path.starts_with("views") {
+                face.tell(&call, Kind::PolicyChanged).await;
+            }
+            answer
+        }),
     };
     running.await.unwrap_or_else(|error| Err(VmsError::internal(&error)))
 }

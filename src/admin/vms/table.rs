@@ -168,6 +168,7 @@ const NODE: &[Route] = &[
     list("apitokens", &apitokens::SCHEMA, apitokens::list),
     act_new("apitokens", apitokens::create),
     get("apitokens/{token}", &apitokens::SCHEMA, apitokens::get),
+    act(Verb::Patch, "apitokens/{token}", "change one", apitokens::CHANGE, Answer::Document, apitokens::modify),
     delete("apitokens/{token}", apitokens::delete),
     act(
         Verb::Patch,

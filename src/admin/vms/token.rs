@@ -51,6 +51,8 @@ fn pair(face: &Face, user: &str) -> Value {
 
 /// Guesses at this door count like those at any other.
 fn refuse(face: &Face, call: &Call, detail: &str) -> VmsError {
-    face.gate.failed(call.operator.from, format!("{} {}", call.verb.name(), call.path));
-    VmsError::Status(StatusCode::UNAUTHORIZED, detail.into())
+    match face.gate.failed(call.operator.from, format!("{} {}", call.verb.name(), call.path)) {
+        None => VmsError::Status(StatusCode::UNAUTHORIZED, detail.into()),
+        Some(_) => VmsError::Status(StatusCode::TOO_MANY_REQUESTS, detail.into()),
+    }
 }

@@ -149,7 +149,7 @@ impl PolicyArgs {
             PolicyCommand::Enable { name } => at.change("s3policies", &name, &json!({"enabled": true})).await?,
             PolicyCommand::Disable { name } => at.change("s3policies", &name, &json!({"enabled": false})).await?,
             PolicyCommand::Delete { name, yes } => {
-                confirm::confirm(&format!("Delete policy {name}? Everyone who has it loses it."), yes)?;
+                confirm::confirm(format!("Delete policy {name}? Everyone who has it loses it."), yes)?;
                 return at.delete("s3policies", &name).await;
             }
             PolicyCommand::Attach { name, holder } => return attach(&mut at, &name, &holder, Attachment::Attach).await,
@@ -187,7 +187,7 @@ async fn explain(at: &mut Directory, question: &Question) -> Result<(), CliError
     let value = serde_json::to_value(&verdict).map_err(|error| CliError::Failed(error.to_string()))?;
     at.show(&value, VERDICT)?;
     for found in &verdict.matches {
-        output::line(&format!("speaks of it: {} by {}", found.effect, found.why))?;
+        output::line(format!("speaks of it: {} by {}", found.effect, found.why))?;
     }
     Ok(())
 }

@@ -190,7 +190,7 @@ fn print(connection: &Connection, decided: &[(Verdict, Option<Expect>)]) -> Resu
                 [expected, &verdict.decision, &verdict.principal, &verdict.action, &verdict.resource, &verdict.why];
             table.row(cells.map(str::to_owned).to_vec());
         }
-        output::line(&table.render())?;
+        output::line(table.render())?;
     }
     match wrong {
         0 => Ok(()),

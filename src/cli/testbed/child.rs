@@ -1,4 +1,5 @@
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -30,7 +31,8 @@ pub fn start(name: &'static str, home: &Home, bind: IpAddr) -> Result<Child, Cli
     let ready_file = home.path(&format!("{name}.ready"));
     let _ = std::fs::remove_file(&ready_file);
     let log = home.path(&format!("{name}.log"));
-    let output = std::fs::OpenOptions::new().create(true).append(true).open(&log).map_err(file_error(&log))?;
+    let output =
+        std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&log).map_err(file_error(&log))?;
     private_dir(&home.path(name))?;
     write_settings(name, home, bind, home.ports(name))?;
     let words = command(name, home)?;
@@ -84,11 +86,8 @@ impl Child {
                 return decoded.map_err(|error| CliError::Failed(format!("node {}: {error}", self.name)));
             }
             if let Some(status) = self.process.try_wait()? {
-                return Err(CliError::Failed(format!(
-                    "node {} did not start ({status}):\n{}",
-                    self.name,
-                    self.log_end()
-                )));
+                let what = format!("node {} did not start ({status})", self.name);
+                return Err(CliError::WithLog { what, log: self.log_end() });
             }
             if clock.monotonic() > READY_DEADLINE {
                 let log = self.log.display();
@@ -98,10 +97,10 @@ impl Child {
         }
     }
 
-    fn log_end(&self) -> String {
+    fn log_end(&self) -> Vec<String> {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(10)..].join("\n")
+        lines[lines.len().saturating_sub(10)..].iter().map(|line| (*line).to_owned()).collect()
     }
 
     /// Fixes the node's ports for its next start, and says where it is.
@@ -145,7 +144,10 @@ impl Child {
         match tokio::time::timeout(STOP_DEADLINE, self.process.wait()).await {
             Ok(status) => match status? {
                 status if status.success() => Ok(()),
-                status => Err(CliError::Failed(format!("node {} ended with {status}:\n{}", self.name, self.log_end()))),
+                status => {
+                    let what = format!("node {} ended with {status}", self.name);
+                    Err(CliError::WithLog { what, log: self.log_end() })
+                }
             },
             Err(_) => {
                 self.process.kill().await?;

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{CliError, file_error};
+use super::{CliError, file_error, output};
 use crate::clock::{Clock, random_guid};
 use crate::config::ConfigError;
 use crate::config::credentials::{generate_keys, private_dir, random_text, write_private};
@@ -117,7 +117,7 @@ impl Home {
     /// Removes a temporary directory.
     pub fn close(self) {
         if self.temporary && std::fs::remove_dir_all(&self.dir).is_err() {
-            eprintln!("tandem: {} could not be removed", self.dir.display());
+            output::note(format!("tandem: {} could not be removed", self.dir.display()));
         }
     }
 }

@@ -16,9 +16,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::child::Child;
 use self::home::Home;
 use super::client::AdminClient;
+use super::output::Text;
 use super::{CliError, output};
 use crate::admin::model::{AddPath, AddPeer, PairingToken, default_keep};
 use crate::clock::{Clock, SystemClock};
+use crate::config::whole_seconds;
 use crate::replication::report::{PathReport, PeerReport};
 
 const EXAMPLE: &str = "Example: tandem testbed
@@ -27,8 +29,8 @@ For scripts: tandem testbed --json prints one JSON line when both nodes are read
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub struct TestbedArgs {
-    /// Seconds between snapshots; a directory that is used again keeps what it had
-    #[arg(long, default_value_t = 2, value_name = "SECONDS")]
+    /// How often a snapshot is taken, such as 2s; a directory that is used again keeps what it had
+    #[arg(long, default_value_t = 2, value_name = "DURATION", value_parser = whole_seconds)]
     interval: u64,
     /// Where the nodes keep their data; kept and used again. Without it a temporary directory is used and removed
     #[arg(long, value_name = "DIR")]
@@ -90,7 +92,7 @@ impl TestbedArgs {
             outcome = self.live(&home, &mut a, &mut b) => outcome,
         };
         if !self.json {
-            eprintln!("\nstopping both nodes");
+            output::note(Text::of_lines("\nstopping both nodes"));
         }
         let (first, second) = tokio::join!(a.stop(), b.stop());
         home.close();
@@ -107,7 +109,7 @@ impl TestbedArgs {
         let path = self.protect.as_ref().map_or("/".to_owned(), |bucket| format!("/{bucket}"));
         let interval = self.join(&mut to_a, &mut to_b, &path).await?;
         if interval != self.interval {
-            eprintln!("tandem: {path} keeps the interval of {interval} s that it was made with");
+            output::note(format!("tandem: {path} keeps the interval of {interval} s that it was made with"));
         }
         let ready = Ready {
             a: a.describe(&a_ready, home, self.bind)?,
@@ -126,7 +128,7 @@ impl TestbedArgs {
             return watch::wait_forever(a, b).await;
         }
         let roles = [role(&mut to_a, &ready.path).await?, role(&mut to_b, &ready.path).await?];
-        output::line(&guide::guide(&ready, home, &roles))?;
+        output::line(Text::of_lines(&guide::guide(&ready, home, &roles)))?;
         watch::lag(&ready, &mut to_a, &mut to_b, a, b).await
     }
 

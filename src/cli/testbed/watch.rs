@@ -1,4 +1,4 @@
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use super::child::Child;
@@ -16,7 +16,7 @@ pub async fn wait_forever(a: &mut Child, b: &mut Child) -> Result<(), CliError> 
 
 fn tell_ended(child: &mut Child) {
     if let Some(status) = child.ended() {
-        eprintln!("node {} has ended ({status})", child.name());
+        output::note(format!("node {} has ended ({status})", child.name()));
     }
 }
 
@@ -36,11 +36,7 @@ pub async fn lag(
         let (at_a, at_b) = (find(to_a, &ready.path).await, find(to_b, &ready.path).await);
         let line = format!("A: {}   B: {}   {}", side(&at_a), side(&at_b), lag_text(&at_a, &at_b));
         match terminal {
-            true => {
-                let mut out = std::io::stdout().lock();
-                write!(out, "\r\x1b[2K{line}")?;
-                out.flush()?;
-            }
+            true => output::rewrite(std::io::stdout().lock(), &line)?,
             false => output::line(&line)?,
         }
         tokio::time::sleep(pause).await;

@@ -53,6 +53,28 @@ impl Draft<'_> {
         Ok(NewToken { token: self.put_token(token), text })
     }
 
+    /// Renames a token, or changes when it expires; what is not given stays.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`, `InvalidInput`.
+    pub fn change_token(
+        &mut self,
+        number: u64,
+        name: Option<&str>,
+        expires: Option<Option<Timestamp>>,
+    ) -> Result<Arc<ApiToken>, IdentityError> {
+        let known = self.token(number).ok_or_else(|| IdentityError::missing("token", number.to_string()))?;
+        let mut token = ApiToken::clone(known);
+        if let Some(name) = name {
+            check_local_name("token name", name)?;
+            token.name = name.into();
+        }
+        if let Some(expires) = expires {
+            token.expires = expires;
+        }
+        Ok(self.put_token(token))
+    }
+
     /// A revoked token stays listed, and opens nothing.
     ///
     /// # Errors

@@ -103,7 +103,17 @@ impl Control {
     /// `Refused` while peers would not know what to dial.
     pub async fn pairing_token(&self) -> Result<String, ControlError> {
         self.reachable()?;
-        Ok(self.hub.pairing.issue().to_text())
+        Ok(self.hub.pairing.issue(None).to_text())
+    }
+
+    /// The same for a peer that is known and was made anew: the token is for that node alone, and gives it the peer's place.
+    ///
+    /// # Errors
+    /// As [`pairing_token`](Self::pairing_token); `NotFound` without such a peer.
+    pub async fn pairing_token_for(&self, name: &str) -> Result<String, ControlError> {
+        self.reachable()?;
+        let node = self.peer(name)?.row.card.node;
+        Ok(self.hub.pairing.issue(Some(node)).to_text())
     }
 
     /// Pairs with the node that issued the token. `name` is what this node calls the peer.

@@ -27,10 +27,12 @@ impl Control {
             let link = Link::new(self.identity.clone(), self.hub.clock.clone(), dialer);
             let card = self.hub.pairing.card();
             let error = match join(&link, &*self.hub.clock, &secret, card, self.identity.fingerprint()).await {
-                Ok((card, certificate)) => match self.hub.peers.keep(card, certificate, peer_name.as_deref()).await {
-                    Ok(_) => return self.hub.peers_changed.notify_one(),
-                    Err(error) => error.to_string(),
-                },
+                Ok((card, certificate)) => {
+                    match self.hub.peers.keep(card, certificate, peer_name.as_deref(), None).await {
+                        Ok(_) => return self.hub.peers_changed.notify_one(),
+                        Err(error) => error.to_string(),
+                    }
+                }
                 Err(error) => error.to_string(),
             };
             if error != told {
@@ -65,9 +67,13 @@ impl Control {
             }
             other => ControlError::Refused(other.to_string()),
         })?;
-        let kept = self.hub.peers.keep(card, certificate, Some(name)).await;
+        // Who names a peer that is known means that one, and says that it may have a new key.
+        let replaced = self.hub.peers.by_name(name).map(|peer| peer.row.card.node);
+        let kept = self.hub.peers.keep(card, certificate, Some(name), replaced).await;
         let peer = kept.map_err(|error| match error {
-            KeepError::NameTaken(_) => ControlError::Conflict(error.to_string()),
+            KeepError::NameTaken(_) | KeepError::Known { .. } | KeepError::KeyTaken(_) => {
+                ControlError::Conflict(error.to_string())
+            }
             KeepError::Vanished | KeepError::Commit(_) => ControlError::Internal(error.to_string()),
         })?;
         self.hub.peers_changed.notify_one();

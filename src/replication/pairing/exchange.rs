@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tandem_storage::types::NodeGuid;
 
 use super::super::peers::{NodeCard, Peers};
 use super::super::wire::{Caller, decode, encode};
@@ -50,6 +51,8 @@ struct Outstanding {
     secret: Secret,
     expires: Duration,
     wrong: u32,
+    /// The known node that this token was made for: only that one may use it, and it may come with another key.
+    replaces: Option<NodeGuid>,
     /// Who has used it: a repeat by the same certificate is the same pairing, whose answer was lost.
     used_by: Option<Fingerprint>,
 }
@@ -83,8 +86,8 @@ impl Pairing {
         &self.card
     }
 
-    /// Issues a token; the oldest goes when there are too many.
-    pub(crate) fn issue(&self) -> Token {
+    /// Issues a token; the oldest goes when there are too many. With `replaces` it is for that node alone, which may have a new key.
+    pub(crate) fn issue(&self, replaces: Option<NodeGuid>) -> Token {
         let mut secret = [0; 32];
         self.clock.fill_random(&mut secret);
         let expires = self.clock.monotonic() + TOKEN_LIFE;
@@ -92,7 +95,7 @@ impl Pairing {
         if tokens.len() >= TOKENS_MAX {
             tokens.remove(0);
         }
-        tokens.push(Outstanding { secret: Secret::of_token(&secret), expires, wrong: 0, used_by: None });
+        tokens.push(Outstanding { secret: Secret::of_token(&secret), expires, wrong: 0, replaces, used_by: None });
         drop(tokens);
         self.tidy();
         Token { address: self.card.address.clone(), fingerprint: self.certificate, secret }
@@ -142,11 +145,11 @@ impl Pairing {
         let opened = caller.pairing.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let Opened { secret, transcript } = postcard::from_bytes(&opened).ok()?;
         // One answer for an unknown secret and a wrong proof: nothing is told about which secrets there are.
-        let Some(secret) = self.proven(&secret, &transcript, proof) else {
+        let Some((secret, replaces)) = self.proven(&secret, &transcript, proof) else {
             let refusal = "the pairing token is wrong, used or expired; ask the other node for a new one";
             return Some(PairAnswer::Refused(refusal.into()));
         };
-        let kept = self.peers.keep(transcript.joiner.clone(), caller.fingerprint, None).await;
+        let kept = self.peers.keep(transcript.joiner.clone(), caller.fingerprint, None, replaces).await;
         Some(match kept {
             Ok(peer) => {
                 tracing::info!(peer = %peer.row.name, node = %peer.row.card.node, "paired");
@@ -156,10 +159,10 @@ impl Pairing {
         })
     }
 
-    /// The secret, if the proof is right and it is still free for this joiner.
-    fn proven(&self, id: &[u8; 16], transcript: &Transcript, proof: &[u8]) -> Option<Secret> {
+    /// The secret, if the proof is right and it is still free for this joiner; and the node whose place it gives.
+    fn proven(&self, id: &[u8; 16], transcript: &Transcript, proof: &[u8]) -> Option<(Secret, Option<NodeGuid>)> {
         if let Some(secret) = self.configured.as_ref().filter(|secret| secret.id() == *id) {
-            return secret.verify(Side::Joiner, transcript, proof).then(|| secret.clone());
+            return secret.verify(Side::Joiner, transcript, proof).then(|| (secret.clone(), None));
         }
         let mut tokens = self.tokens();
         let token = tokens.iter_mut().find(|token| token.secret.id() == *id)?;
@@ -167,13 +170,13 @@ impl Pairing {
             token.wrong += 1;
             return None;
         }
-        match token.used_by {
-            Some(other) if other != transcript.joiner_certificate => None,
-            _ => {
-                token.used_by = Some(transcript.joiner_certificate);
-                Some(token.secret.clone())
-            }
+        let meant = token.replaces.is_none_or(|node| node == transcript.joiner.node);
+        let free = token.used_by.is_none_or(|other| other == transcript.joiner_certificate);
+        if !meant || !free {
+            return None;
         }
+        token.used_by = Some(transcript.joiner_certificate);
+        Some((token.secret.clone(), token.replaces))
     }
 
     pub(crate) fn configured(&self) -> Option<&Secret> {

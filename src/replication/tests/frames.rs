@@ -121,7 +121,7 @@ impl World {
             s3_endpoint: String::new(),
             admin_endpoint: String::new(),
         };
-        assert!(peers.keep(card(PEER, "peer"), identity.fingerprint(), None).await.is_ok());
+        assert!(peers.keep(card(PEER, "peer"), identity.fingerprint(), None, None).await.is_ok());
         let (me, certificate) = (card(VICTIM, "victim"), identity.fingerprint());
         let pairing = Arc::new(Pairing::new(clock.clone(), pins, peers.clone(), me, certificate, None));
         let hub = Hub::new(HubParts { store, clock, peers, pairing, retention_cap: Duration::from_secs(3600) });

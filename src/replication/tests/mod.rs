@@ -5,6 +5,7 @@ mod deep;
 mod downgrade;
 mod frames;
 mod lies;
+mod pairing;
 mod repair;
 mod revoked;
 mod rogue;

@@ -61,7 +61,12 @@ impl Rogue {
     pub async fn at(victim: &Victim, node: NodeGuid, address: String) -> Rogue {
         let dir = tempfile::tempdir().unwrap();
         let identity = Arc::new(NodeIdentity::load_or_make(dir.path(), node).unwrap());
-        let token: Token = victim.control.pairing_token().await.unwrap().parse().ok().unwrap();
+        let known = victim.control.report().peers.into_iter().find(|peer| peer.node == node.to_string());
+        let token = match known {
+            Some(peer) => victim.control.pairing_token_for(&peer.name).await,
+            None => victim.control.pairing_token().await,
+        };
+        let token: Token = token.unwrap().parse().ok().unwrap();
         let dial = |address: String| {
             let dialer = Dialer { address, expected: Some(token.fingerprint) };
             Link::new(identity.clone(), victim.clock.clone(), dialer)

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::super::control::Control;
-use super::super::{Replication, ReplicationConfig, start};
+use super::super::{Replication, ReplicationConfig, SecretPairing, start};
 use crate::clock::{SharedClock, SystemClock};
 use crate::role::gate::WriteGate;
 
@@ -114,6 +114,16 @@ impl Victim {
     }
 
     pub async fn with_watermark(low_watermark_bytes: u64) -> Victim {
+        Victim::with(low_watermark_bytes, None).await
+    }
+
+    /// Its configuration has a pairing secret.
+    pub async fn with_secret(secret: &str) -> Victim {
+        let secret = secret.to_owned().into();
+        Victim::with(0, Some(SecretPairing { secret, peer_address: None, peer_name: None })).await
+    }
+
+    async fn with(low_watermark_bytes: u64, pairing: Option<SecretPairing>) -> Victim {
         let dir = tempfile::tempdir().unwrap();
         let clock: SharedClock = Arc::new(SystemClock::new());
         let disk = SimDisk::new();
@@ -132,7 +142,7 @@ impl Victim {
             admin_endpoint: String::new(),
             identity_dir: dir.path().join("identity"),
             retention_cap: Duration::from_secs(3600),
-            pairing: None,
+            pairing,
         };
         let started = start(config, store.clone(), clock.clone(), shutdown).await.unwrap();
         let Replication { control, address, task } = started;

@@ -38,15 +38,41 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
+    let unbounded = async || Some(());
+    read_in_room(body, limit, silence, limit, unbounded).await.map(|(bytes, _)| bytes)
+}
+
+/// The same. Beyond `small` bytes the body waits until there is `room`, and has it for as long as its bytes are kept.
+///
+/// # Errors
+/// Also `Broken`, when there will be no room any more.
+pub(super) async fn read_in_room<B, R>(
+    body: B,
+    limit: usize,
+    silence: Duration,
+    small: usize,
+    room: impl AsyncFnOnce() -> Option<R>,
+) -> Result<(Vec<u8>, Option<R>), WireError>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
     let mut incoming = Incoming { body, silence };
     let mut out = BytesMut::new();
+    let (mut room, mut held) = (Some(room), None);
     while let Some(chunk) = incoming.chunk().await? {
-        if out.len() + chunk.len() > limit {
+        let length = out.len() + chunk.len();
+        if length > limit {
             return Err(WireError::TooLong);
+        }
+        if length > small
+            && let Some(room) = room.take()
+        {
+            held = Some(room().await.ok_or_else(|| WireError::Broken("the port is closed".into()))?);
         }
         out.extend_from_slice(&chunk);
     }
-    Ok(out.into())
+    Ok((out.into(), held))
 }
 
 /// A body on its way in, with a deadline for every chunk.

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
 use super::body::{Outgoing, read_whole};
-use super::codec::{MESSAGE_MAX, WireError, decode, encode};
+use super::codec::{LARGE_MAX, MESSAGE_MAX, SMALL, WireError, decode, encode};
 use crate::clock::SharedClock;
 use crate::tls::{ALPN, Fingerprint, NodeIdentity, TlsError, replication_client, server_name};
 
@@ -81,11 +81,14 @@ pub(crate) struct Link {
     state: Mutex<State>,
     /// Only one task dials at a time.
     dialling: tokio::sync::Mutex<()>,
+    /// Long messages on their way.
+    large: tokio::sync::Semaphore,
 }
 
 impl Link {
     pub(crate) fn new(identity: Arc<NodeIdentity>, clock: SharedClock, dialer: Dialer) -> Self {
-        Link { identity, clock, dialer, state: Mutex::default(), dialling: tokio::sync::Mutex::default() }
+        let (dialling, large) = (tokio::sync::Mutex::default(), tokio::sync::Semaphore::new(LARGE_MAX));
+        Link { identity, clock, dialer, state: Mutex::default(), dialling, large }
     }
 
     pub(crate) fn health(&self) -> LinkHealth {
@@ -116,6 +119,14 @@ impl Link {
         A: DeserializeOwned,
     {
         let bytes = Bytes::from(encode(message)?);
+        let _room = match bytes.len() > SMALL {
+            true => Some(
+                tokio::time::timeout(deadline, self.large.acquire())
+                    .await
+                    .map_err(|_| LinkError::Deadline(deadline))?,
+            ),
+            false => None,
+        };
         self.post(path, Outgoing::Whole(Some(bytes)), deadline).await
     }
 

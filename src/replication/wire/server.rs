@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,8 +20,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::blobs::BlobStream;
-use super::body::read_whole;
-use super::codec::MESSAGE_MAX;
+use super::body::{read_in_room, read_whole};
+use super::codec::{LARGE_MAX, MESSAGE_MAX, SMALL};
 use super::{BLOBS, CALL, PAIR};
 use crate::tls::{ALPN, Fingerprint, Pins};
 
@@ -38,6 +39,19 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) const USUAL: Limits = Limits { handshakes: 256, peers: 64, of_one_peer: 8, strangers: 8 };
+
+    /// The usual ones, or fewer of each if there are no descriptors for so many.
+    pub(crate) fn within(descriptors: usize) -> Limits {
+        let Limits { handshakes, peers, of_one_peer, strangers } = Limits::USUAL;
+        let all = handshakes + peers + strangers;
+        let part = |of: usize| if descriptors < all { (of * descriptors / all).max(1) } else { of };
+        Limits {
+            handshakes: part(handshakes),
+            peers: part(peers).max(2),
+            of_one_peer: of_one_peer.min(part(peers).max(2)),
+            strangers: part(strangers),
+        }
+    }
 }
 
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
@@ -51,6 +65,11 @@ const WINDOW: u32 = 4 * 1024 * 1024;
 const BLOB_STREAMS_MAX: usize = 4;
 /// Of all peers together: what bounds the memory. Enough for four slow peers beside any number of others' turns.
 const BLOB_STREAMS_ALL: usize = 32;
+
+/// Long messages and answers of all peers together.
+const LARGE_ALL: usize = 32;
+/// Calls of one peer that are being answered, each of which may come to a long answer.
+const CALLS_MAX: usize = 32;
 
 /// Who is calling, by certificate.
 pub(crate) struct Caller {
@@ -74,6 +93,9 @@ struct Server<H> {
     peers: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
     blob_streams: Semaphore,
+    large: Arc<Semaphore>,
+    /// Connections for which there was no place.
+    refused: AtomicU64,
     /// By peer; as few as have ever been paired since the start.
     places: Mutex<HashMap<NodeGuid, Arc<PeerPlaces>>>,
 }
@@ -82,7 +104,12 @@ struct Server<H> {
 struct PeerPlaces {
     connections: Arc<Semaphore>,
     blob_streams: Semaphore,
+    large: Arc<Semaphore>,
+    calls: Semaphore,
 }
+
+/// The room of a long message or answer, among its peer's and among all.
+type Room = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 /// A connection's places, among all of its kind and among its peer's.
 type Place = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
@@ -92,9 +119,17 @@ impl<H> Server<H> {
         let fresh = || PeerPlaces {
             connections: Arc::new(Semaphore::new(self.limits.of_one_peer)),
             blob_streams: Semaphore::new(BLOB_STREAMS_MAX),
+            large: Arc::new(Semaphore::new(LARGE_MAX)),
+            calls: Semaphore::new(CALLS_MAX),
         };
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         places.entry(peer).or_insert_with(|| Arc::new(fresh())).clone()
+    }
+
+    /// Waits for room. The peer's own comes first, so that those who wait for room among all are few of each.
+    async fn room(&self, places: &PeerPlaces) -> Option<Room> {
+        let own = places.large.clone().acquire_owned().await.ok()?;
+        Some((own, self.large.clone().acquire_owned().await.ok()?))
     }
 
     /// None: all are taken.
@@ -110,6 +145,8 @@ struct Handshakes {
     max: usize,
     /// Dropping one ends its handshake; closed, the handshake is over.
     running: VecDeque<oneshot::Sender<Infallible>>,
+    /// Those that gave way.
+    ended: u64,
 }
 
 impl Handshakes {
@@ -117,8 +154,13 @@ impl Handshakes {
     fn begin(&mut self) -> oneshot::Receiver<Infallible> {
         self.running.retain(|running| !running.is_closed());
         if self.running.len() >= self.max {
-            tracing::warn!("too many unfinished handshakes on the replication port; the oldest was ended");
             self.running.pop_front();
+            self.ended += 1;
+            // Anybody can cause this: ever fewer lines for ever more of them.
+            if self.ended.is_power_of_two() {
+                let ended = self.ended;
+                tracing::warn!(ended, "too many unfinished handshakes on the replication port; the oldest are ended");
+            }
         }
         let (running, ended) = oneshot::channel();
         self.running.push_back(running);
@@ -143,9 +185,11 @@ pub(crate) async fn serve<H: Handler>(
         peers: Arc::new(Semaphore::new(limits.peers)),
         strangers: Arc::new(Semaphore::new(limits.strangers)),
         blob_streams: Semaphore::new(BLOB_STREAMS_ALL),
+        large: Arc::new(Semaphore::new(LARGE_ALL)),
+        refused: AtomicU64::new(0),
         places: Mutex::default(),
     });
-    let mut handshakes = Handshakes { max: limits.handshakes, running: VecDeque::new() };
+    let mut handshakes = Handshakes { max: limits.handshakes, running: VecDeque::new(), ended: 0 };
     let mut tasks = tokio::task::JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -203,7 +247,11 @@ async fn serve_connection<H: Handler>(server: Arc<Server<H>>, stream: TlsStream<
     let known = peer.is_some();
     let Some(_place) = server.place(peer) else {
         let whose = peer.map_or_else(|| "strangers".to_owned(), |peer| format!("peers, or of {peer}"));
-        return tracing::warn!("too many connections of {whose} on the replication port; one was refused");
+        let refused = server.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        if refused.is_power_of_two() {
+            tracing::warn!(refused, "too many connections of {whose} on the replication port; they are refused");
+        }
+        return;
     };
     let caller = Arc::new(Caller { fingerprint, pairing: std::sync::Mutex::default() });
     let pins = server.pins.clone();
@@ -241,27 +289,39 @@ async fn answer<H: Handler>(server: &Server<H>, caller: &Caller, request: Reques
     let peer = server.pins.node(&caller.fingerprint);
     let outcome = match (request.uri().path(), peer) {
         _ if request.method() != Method::POST => Err(StatusCode::METHOD_NOT_ALLOWED),
-        (PAIR, _) => pair(server, caller, request).await,
+        (PAIR, _) => pair(server, caller, request).await.map(Bytes::from),
         (CALL, Some(peer)) => while_pinned(server, caller, call(server, peer, request)).await,
-        (BLOBS, Some(peer)) => while_pinned(server, caller, blobs(server, peer, request)).await,
+        (BLOBS, Some(peer)) => while_pinned(server, caller, blobs(server, peer, request)).await.map(Bytes::from),
         (CALL | BLOBS, None) => Err(StatusCode::FORBIDDEN),
         _ => Err(StatusCode::NOT_FOUND),
     };
     let (status, body) = match outcome {
         Ok(body) => (StatusCode::OK, body),
-        Err(status) => (status, Vec::new()),
+        Err(status) => (status, Bytes::new()),
     };
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     response
 }
 
+/// A long answer, which has its room until it is sent, or given up.
+struct Roomed {
+    bytes: Vec<u8>,
+    _room: Room,
+}
+
+impl AsRef<[u8]> for Roomed {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// What is under way when a pin is withdrawn ends there, however long its sender has been sending.
-async fn while_pinned<H: Handler>(
+async fn while_pinned<H: Handler, T>(
     server: &Server<H>,
     caller: &Caller,
-    work: impl Future<Output = Result<Vec<u8>, StatusCode>>,
-) -> Result<Vec<u8>, StatusCode> {
+    work: impl Future<Output = Result<T, StatusCode>>,
+) -> Result<T, StatusCode> {
     tokio::select! {
         biased;
         () = server.pins.withdrawn(&caller.fingerprint) => Err(StatusCode::FORBIDDEN),
@@ -278,13 +338,25 @@ async fn pair<H: Handler>(
     server.handler.pair(caller, &message).await.ok_or(StatusCode::BAD_REQUEST)
 }
 
-async fn call<H: Handler>(
-    server: &Server<H>,
-    peer: NodeGuid,
-    request: Request<Incoming>,
-) -> Result<Vec<u8>, StatusCode> {
-    let message = read_whole(request.into_body(), MESSAGE_MAX + 1, SILENCE).await.map_err(refused)?;
-    server.handler.call(peer, &message).await.ok_or(StatusCode::BAD_REQUEST)
+/// Reads, answers and sends in bounded memory: what a peer sends and does not finish, or asks for and does not read, takes its own
+/// room alone.
+async fn call<H: Handler>(server: &Server<H>, peer: NodeGuid, request: Request<Incoming>) -> Result<Bytes, StatusCode> {
+    let places = server.places_of(peer);
+    let room = async || server.room(&places).await;
+    let read = read_in_room(request.into_body(), MESSAGE_MAX + 1, SILENCE, SMALL, room);
+    let (message, room) = read.await.map_err(refused)?;
+    let one = places.calls.acquire().await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    let bytes = server.handler.call(peer, &message).await.ok_or(StatusCode::BAD_REQUEST)?;
+    drop(message);
+    if bytes.len() <= SMALL {
+        return Ok(Bytes::from(bytes));
+    }
+    let room = match room {
+        Some(room) => room,
+        None => server.room(&places).await.ok_or(StatusCode::SERVICE_UNAVAILABLE)?,
+    };
+    drop(one);
+    Ok(Bytes::from_owner(Roomed { bytes, _room: room }))
 }
 
 async fn blobs<H: Handler>(

@@ -12,8 +12,9 @@ use tandem_storage::types::{ContentHash, NodeGuid};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
+use super::codec::{LARGE_MAX, SMALL};
 use super::*;
-use crate::clock::SystemClock;
+use crate::clock::{Clock as _, SystemClock};
 use crate::tls::{Fingerprint, NodeIdentity, Pins, replication_server};
 
 fn stream_of(bytes: &[u8]) -> BlobStream<Full<Bytes>> {
@@ -263,6 +264,73 @@ async fn a_peer_whose_streams_stand_still_keeps_no_other_waiting() {
     assert_eq!(slow.call::<_, String>(CALL, &"x".to_string(), soon).await.unwrap(), "x");
     for (_, streaming) in standing {
         streaming.abort();
+    }
+}
+
+/// The fault: 8 connections of 32 streams of 4 MiB each, for one stolen key.
+#[tokio::test]
+async fn calls_of_one_peer_that_do_not_end_are_kept_in_bounded_memory_and_keep_no_other_waiting() {
+    const CONNECTIONS: usize = 2;
+    const STREAMS: usize = 30;
+    const CHUNK: usize = 64 * 1024;
+    let pair = pair(true).await;
+    let other = further(&pair, 2);
+    let client = Arc::new(NodeIdentity::load_or_make(pair.dirs[1].path(), NodeGuid::from_bytes([1; 16])).unwrap());
+    let taken = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let link = Arc::new(dial(client.clone(), pair.address, pair.server));
+        assert_eq!(link.call::<_, String>(CALL, &"x".to_string(), DEADLINE).await.unwrap(), "x");
+        for _ in 0..STREAMS {
+            let (sender, chunks) = mpsc::channel(1);
+            let (link, taken) = (link.clone(), taken.clone());
+            tasks.spawn(async move { drop(link.stream::<u64>(CALL, chunks, DEADLINE).await) });
+            tasks.spawn(async move {
+                // Far less than the longest message: nothing ends, and nothing is refused.
+                for _ in 0..48 {
+                    if sender.send(Bytes::from_static(&[1; CHUNK])).await.is_err() {
+                        return;
+                    }
+                    taken.fetch_add(CHUNK, std::sync::atomic::Ordering::Relaxed);
+                }
+                std::future::pending::<()>().await;
+            });
+        }
+    }
+    let count = || taken.load(std::sync::atomic::Ordering::Relaxed);
+    let clock = SystemClock::new();
+    let mut before = (count(), clock.monotonic());
+    while count() == 0 || clock.monotonic() - before.1 < Duration::from_secs(1) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if count() != before.0 {
+            before = (count(), clock.monotonic());
+        }
+        assert!(clock.monotonic() < DEADLINE * 2, "it never comes to rest");
+    }
+    // What has room, what each stream may have without, what lies in the windows, and what the client holds back.
+    let windows = CONNECTIONS * 4 * 1024 * 1024;
+    let most = LARGE_MAX * 48 * CHUNK + CONNECTIONS * STREAMS * (SMALL + 3 * CHUNK) + windows;
+    let all = CONNECTIONS * STREAMS * 48 * CHUNK;
+    assert!(before.0 <= most && most < all / 3, "{} of {all} were taken, {most} may be", before.0);
+    let long = "y".repeat(1 << 20);
+    assert_eq!(other.call::<_, String>(CALL, &long, Duration::from_secs(5)).await.unwrap(), long);
+    tasks.shutdown().await;
+    // Its room is free again.
+    assert_eq!(pair.link.call::<_, String>(CALL, &long, DEADLINE).await.unwrap(), long);
+}
+
+#[tokio::test]
+async fn more_long_messages_than_have_room_all_come_through() {
+    let pair = pair(true).await;
+    let link = Arc::new(pair.link);
+    let long = "z".repeat(3 << 20);
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..24 {
+        let (link, long) = (link.clone(), long.clone());
+        calls.spawn(async move { link.call::<_, String>(CALL, &long, DEADLINE).await.unwrap() == long });
+    }
+    while let Some(same) = calls.join_next().await {
+        assert!(same.unwrap());
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the audit log is told of S3's requests.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tandem_policy::Caller;
 
@@ -11,7 +13,7 @@ use crate::s3::request::{Principal, Request, RequestId};
 use crate::s3::service::Service;
 
 /// Operations that change who may do what.
-pub(super) fn tells_changes_of(operation: Operation) -> bool {
+pub fn tells_changes_of(operation: Operation) -> bool {
     matches!(
         operation,
         Operation::PutBucketPolicy
@@ -27,13 +29,70 @@ pub(super) fn tells_changes_of(operation: Operation) -> bool {
 
 pub(super) fn denied(service: &Service, request: &Request, action: &str, resource: &str, why: &str) {
     tracing::debug!(request = request.id.0, action, resource, why, "denied");
-    if service.audit.is_on() {
-        service.audit.record(event(request, Kind::Denied, Some(action), resource, why));
+    if !service.audit.is_on() {
+        return;
+    }
+    match request.operation {
+        Operation::DeleteObjects => request.refusals.add(action, resource, why),
+        _ => drop(service.audit.record(event(request, Kind::Denied, Some(action), resource, why))),
     }
 }
 
-/// Tells of a change of policy that was made, if the request was one.
-pub fn changed(service: &Service, request: &Request, why: Option<&str>) {
+/// Reasons of one request that are told apart; the others share a line.
+const REASONS_MAX: usize = 16;
+
+/// What was refused of a request that asks for many things: a line a reason, not a thing.
+#[derive(Debug, Default)]
+pub struct Refusals(Mutex<BTreeMap<Reason, Refused>>);
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Reason {
+    action: String,
+    why: String,
+}
+
+#[derive(Clone, Debug)]
+struct Refused {
+    /// The first of its reason.
+    resource: String,
+    count: u64,
+}
+
+impl Refusals {
+    fn add(&self, action: &str, resource: &str, why: &str) {
+        let mut refusals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reason = Reason { action: action.to_owned(), why: why.to_owned() };
+        if refusals.len() >= REASONS_MAX && !refusals.contains_key(&reason) {
+            reason.why = "other reasons".to_owned();
+        }
+        refusals.entry(reason).or_insert_with(|| Refused { resource: resource.to_owned(), count: 0 }).count += 1;
+    }
+}
+
+/// Tells what was refused of a request when it is dropped: when the request is answered, or when its client has gone.
+pub struct TellsRefusals<'a> {
+    service: &'a Service,
+    request: Arc<Request>,
+}
+
+impl<'a> TellsRefusals<'a> {
+    pub fn of(service: &'a Service, request: &Arc<Request>) -> Self {
+        TellsRefusals { service, request: Arc::clone(request) }
+    }
+}
+
+impl Drop for TellsRefusals<'_> {
+    fn drop(&mut self) {
+        let refusals = std::mem::take(&mut *self.request.refusals.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for (reason, refused) in refusals {
+            let told = event(&self.request, Kind::Denied, Some(&reason.action), &refused.resource, &reason.why);
+            self.service.audit.record(Event { count: (refused.count > 1).then_some(refused.count), ..told });
+        }
+    }
+}
+
+/// Tells of a change of policy that was made, if the request was one. It is on record afterwards, or the node's log says so.
+pub async fn changed(service: &Service, request: &Request, why: Option<&str>) {
     if tells_changes_of(request.operation) && service.audit.is_on() {
         let action = request.operation.action();
         let resource = match (&request.bucket, &request.key) {
@@ -41,7 +100,10 @@ pub fn changed(service: &Service, request: &Request, why: Option<&str>) {
             (Some(bucket), None) => format!("arn:aws:s3:::{bucket}"),
             _ => "*".to_owned(),
         };
-        service.audit.record(event(request, Kind::PolicyChanged, Some(action), &resource, why.unwrap_or_default()));
+        let told = event(request, Kind::PolicyChanged, Some(action), &resource, why.unwrap_or_default());
+        if !service.audit.record(told).kept().await {
+            tracing::error!(request = request.id.0, action, "a change is not in the audit log");
+        }
     }
 }
 
@@ -71,6 +133,7 @@ pub fn unauthenticated(service: &Service, error: &S3Error, operation: Operation,
         resource: None,
         decided_by: error.code.as_str().to_owned(),
         request: Some(id.0.clone()),
+        count: None,
     });
 }
 
@@ -94,6 +157,7 @@ fn event(request: &Request, kind: Kind, action: Option<&str>, resource: &str, wh
         resource: Some(resource.to_owned()),
         decided_by: why.to_owned(),
         request: Some(request.id.0.clone()),
+        count: None,
     }
 }
 

@@ -11,10 +11,12 @@ pub mod setting;
 mod subject;
 pub mod table;
 
-pub use audit::{changed, unauthenticated};
+pub use audit::{Refusals, TellsRefusals, changed, tells_changes_of, unauthenticated};
 #[cfg(test)]
 pub(in crate::s3) use context::Circumstances;
-pub use decide::{Granted, authorize, confirm, is_outdated, may, may_delete, may_list, reads_document, veil};
+pub use decide::{
+    Granted, authorize, confirm, foresee, is_outdated, may, may_delete, may_list, reads_document, veil, veil_key,
+};
 pub use global::{Facts, Globals};
 pub use known::{Buckets, KnownBucket};
 pub use owner::{DEFAULT_ACCOUNT, ObjectOwners, Owners};

@@ -5,9 +5,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tandem_storage::BucketView;
-use tandem_storage::record::{ContentHeaders, Versioning};
+use tandem_storage::record::{ContentHeaders, StorageClass, Versioning};
 use tandem_storage::types::{Checksum, ETag, Version};
 
+use super::attributes::class_name;
 use crate::s3::checksum;
 use crate::s3::response::{Response, ResponseBody};
 
@@ -76,6 +77,10 @@ pub(super) fn set_content_headers(headers: &mut HeaderMap, content: &ContentHead
         if let Some(value) = value {
             set(headers, name, value);
         }
+    }
+    // As AWS does, which says nothing of the usual class.
+    if content.storage_class != StorageClass::Standard {
+        set(headers, "x-amz-storage-class", class_name(content.storage_class));
     }
 }
 

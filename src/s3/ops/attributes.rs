@@ -1,5 +1,5 @@
 use http::{HeaderMap, HeaderValue};
-use tandem_storage::record::ContentHeaders;
+use tandem_storage::record::{ContentHeaders, StorageClass};
 
 use super::argument::invalid;
 use super::tagging;
@@ -28,7 +28,7 @@ impl Attributes {
 
 /// Refuses what a write asks for and this server does not do: nothing is taken and then not done.
 pub(super) fn refuse_unsupported(headers: &HeaderMap) -> Result<(), S3Error> {
-    check_storage_class(headers)?;
+    storage_class(headers)?;
     for name in headers.keys().map(http::HeaderName::as_str) {
         if name.starts_with("x-amz-server-side-encryption")
             || name.starts_with("x-amz-copy-source-server-side-encryption")
@@ -46,12 +46,21 @@ pub(super) fn refuse_unsupported(headers: &HeaderMap) -> Result<(), S3Error> {
     Ok(())
 }
 
-/// There is one class of storage. The old name of a cheaper one is taken as AWS still does; archive classes would change what a GET answers.
-fn check_storage_class(headers: &HeaderMap) -> Result<(), S3Error> {
-    match text(headers, "x-amz-storage-class")?.as_deref() {
-        None | Some("STANDARD" | "REDUCED_REDUNDANCY") => Ok(()),
-        Some(_) => Err(S3Error::of(ErrorCode::InvalidStorageClass)),
-    }
+/// Storage classes by their names. They are labels: all is stored alike. The cheaper class of old is taken, as AWS still does; archive classes would
+/// change what a GET answers.
+const STORAGE_CLASSES: [(&str, StorageClass); 2] =
+    [("STANDARD", StorageClass::Standard), ("REDUCED_REDUNDANCY", StorageClass::ReducedRedundancy)];
+
+/// The class that a write asks for.
+fn storage_class(headers: &HeaderMap) -> Result<StorageClass, S3Error> {
+    let Some(asked) = text(headers, "x-amz-storage-class")? else { return Ok(StorageClass::Standard) };
+    let found = STORAGE_CLASSES.iter().find(|(name, _)| *name == asked);
+    found.map(|(_, class)| *class).ok_or_else(|| S3Error::of(ErrorCode::InvalidStorageClass))
+}
+
+/// A class as S3 names it.
+pub(super) fn class_name(class: StorageClass) -> &'static str {
+    STORAGE_CLASSES.iter().find(|(_, known)| *known == class).map_or("STANDARD", |(name, _)| name)
 }
 
 fn not_implemented(message: &str, header: &str) -> S3Error {
@@ -67,6 +76,7 @@ pub(super) fn content_headers(headers: &HeaderMap) -> Result<ContentHeaders, S3E
         content_language: text(headers, "content-language")?,
         expires: text(headers, "expires")?,
         website_redirect_location: redirect(headers)?,
+        storage_class: storage_class(headers)?,
     };
     let total: usize = fields(&found).into_iter().flatten().map(|value| value.len()).sum();
     match total {
@@ -87,12 +97,14 @@ fn fields(headers: &ContentHeaders) -> [Option<&String>; 7] {
     ]
 }
 
-/// `aws-chunked` is how the request was sent, not what the object is.
+/// `aws-chunked` is how the request was sent, not what the object is. What is beside it stays as it was sent.
 fn without_framing(value: &str) -> Option<String> {
-    let codings = value.split(',').map(str::trim);
-    let kept: Vec<&str> =
-        codings.filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("aws-chunked")).collect();
-    (!kept.is_empty()).then(|| kept.join(", "))
+    let is_framing = |coding: &&str| coding.trim().eq_ignore_ascii_case("aws-chunked");
+    if !value.split(',').any(|coding| is_framing(&coding)) {
+        return Some(value.to_owned());
+    }
+    let kept: Vec<&str> = value.split(',').filter(|coding| !is_framing(coding)).collect();
+    Some(kept.join(",").trim().to_owned()).filter(|kept| !kept.is_empty())
 }
 
 fn redirect(headers: &HeaderMap) -> Result<Option<String>, S3Error> {
@@ -179,6 +191,32 @@ mod tests {
         assert!(refuse_unsupported(&given).is_ok());
         let framed = headers(&[("content-encoding", "aws-chunked")]);
         assert_eq!(Attributes::of(&framed).unwrap(), Attributes::default());
+    }
+
+    #[test]
+    fn f29_a_storage_class_is_taken_by_its_name() {
+        let class =
+            |name: &str| content_headers(&headers(&[("x-amz-storage-class", name)])).map(|found| found.storage_class);
+        for (name, class_of) in STORAGE_CLASSES {
+            assert_eq!(class(name).unwrap(), class_of);
+            assert_eq!(class_name(class_of), name);
+        }
+        for other in ["standard", "GLACIER", "STANDARD_IA", "x"] {
+            assert_eq!(class(other).unwrap_err().code, ErrorCode::InvalidStorageClass, "{other}");
+        }
+        assert_eq!(content_headers(&HeaderMap::new()).unwrap().storage_class, StorageClass::Standard);
+    }
+
+    #[test]
+    fn f17_content_encoding_is_kept_as_sent_but_for_aws_chunked() {
+        let kept = |value: &str| content_headers(&headers(&[("content-encoding", value)])).unwrap().content_encoding;
+        for as_sent in ["gzip,br", "gzip, br", "gzip", "x-aws-chunked"] {
+            assert_eq!(kept(as_sent).as_deref(), Some(as_sent));
+        }
+        assert_eq!(kept("aws-chunked,gzip,br").as_deref(), Some("gzip,br"));
+        assert_eq!(kept("gzip, br, AWS-Chunked").as_deref(), Some("gzip, br"));
+        assert_eq!(kept("Aws-Chunked"), None);
+        assert_eq!(kept("aws-chunked, aws-chunked"), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@ use tandem_storage::record::Content;
 use tandem_storage::types::Checksum;
 
 use super::argument::invalid;
+use super::attributes::class_name;
 use super::part_list::PartList;
 use super::read::refuse_encryption;
 use super::time::http_date;
@@ -40,7 +41,7 @@ pub async fn handle(service: &Service, request: Authorized<GetObjectAttributes>)
         write_parts(&mut xml, content, &PartList::load(&service.store, map)?, &paging);
     }
     if asked.storage_class {
-        xml.raw("StorageClass", "STANDARD");
+        xml.raw("StorageClass", class_name(content.headers.storage_class));
     }
     if asked.object_size {
         xml.raw("ObjectSize", content.size);

@@ -4,6 +4,7 @@ use tandem_storage::types::UploadId;
 use tandem_storage::{BucketView, Reader};
 
 use super::argument::invalid;
+use super::attributes::class_name;
 use super::listing::{Encoding, Parameters};
 use super::time::iso8601;
 use super::{access, answer, object_listing};
@@ -105,7 +106,7 @@ fn write_upload(xml: &mut XmlWriter, key: &str, row: &UploadRow, encoding: Encod
     encoding.write(xml, "Key", key);
     xml.raw("UploadId", row.id);
     write_people(xml, row, people);
-    xml.raw("StorageClass", "STANDARD");
+    xml.raw("StorageClass", class_name(row.headers.storage_class));
     xml.raw("Initiated", iso8601(row.initiated));
     if let Some((algorithm, full_object)) = row.checksum {
         xml.raw("ChecksumAlgorithm", checksum::name(algorithm));

@@ -5,6 +5,7 @@ use tandem_storage::types::ObjectKey;
 use tandem_storage::{BucketView, ReadError, Reader};
 
 use super::argument::invalid;
+use super::attributes::class_name;
 use super::listing::{Encoding, Parameters};
 use super::time::iso8601;
 use super::{access, answer, object_listing};
@@ -125,8 +126,8 @@ fn write_version(xml: &mut XmlWriter, key: &str, version: &Listed, encoding: Enc
     }
     let slot = row.content().and_then(|content| content.acl.as_deref());
     object_listing::write_owner(xml, &owners.of_slot(slot));
-    if row.content().is_some() {
-        xml.raw("StorageClass", "STANDARD");
+    if let Some(content) = row.content() {
+        xml.word("StorageClass", class_name(content.headers.storage_class));
     }
     xml.close();
 }

@@ -4,6 +4,7 @@ use tandem_storage::record::PartRow;
 use tandem_storage::types::{ETag, UploadId};
 use tandem_storage::{BucketView, Reader};
 
+use super::attributes::class_name;
 use super::create_multipart_upload::type_name;
 use super::list_multipart_uploads::write_people;
 use super::time::iso8601;
@@ -39,7 +40,7 @@ pub async fn handle(service: &Service, request: Authorized<ListParts>) -> Result
         write_part(&mut xml, *number, part);
     }
     write_people(&mut xml, &row, &(Owners::of(service), ObjectOwners::of(service, &bucket)));
-    xml.raw("StorageClass", "STANDARD");
+    xml.raw("StorageClass", class_name(row.headers.storage_class));
     if let Some((algorithm, full_object)) = row.checksum {
         xml.raw("ChecksumAlgorithm", checksum::name(algorithm));
         xml.raw("ChecksumType", type_name(full_object));

@@ -5,6 +5,7 @@ use tandem_storage::list::{Listing, Page, Start};
 use tandem_storage::record::{Content, ObjectRow};
 use tandem_storage::{BucketView, Reader};
 
+use super::attributes::class_name;
 use super::listing::{Encoding, Parameters};
 use super::time::iso8601;
 use crate::s3::access::ObjectOwners;
@@ -46,7 +47,7 @@ pub(super) fn write_objects(
         if let Some(owners) = owners {
             write_owner(xml, &owners.of_slot(content.acl.as_deref()));
         }
-        xml.word("StorageClass", "STANDARD");
+        xml.word("StorageClass", class_name(content.headers.storage_class));
         xml.close();
     }
 }

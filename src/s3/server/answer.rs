@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -114,7 +113,7 @@ pub struct Count {
 
 impl Count {
     pub fn begin(clock: SharedClock, metrics: Arc<Metrics>, activity: Arc<Activity>) -> Self {
-        activity.running.fetch_add(1, Ordering::Relaxed);
+        activity.begin();
         let served =
             Served { operation: "Unknown", status: 0, took: std::time::Duration::ZERO, bytes_in: 0, bytes_out: 0 };
         Count { served, began: clock.monotonic(), clock, metrics, activity }
@@ -123,7 +122,7 @@ impl Count {
 
 impl Drop for Count {
     fn drop(&mut self) {
-        self.activity.running.fetch_sub(1, Ordering::Relaxed);
+        self.activity.answer();
         self.served.took = self.clock.monotonic().saturating_sub(self.began);
         self.metrics.served(&self.served);
     }

@@ -8,18 +8,21 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use http_body::Body;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper::service::{HttpService, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use super::case::NameCase;
 use super::document::raw_answer;
 use super::exchange::{Connection, RequestIds, answer};
 use super::guarded::{Guarded, Limits};
-use super::head::Violation;
+use super::head::{HEAD_MAX, Violation};
 use crate::s3::activity::Activity;
 use crate::s3::error::ErrorCode;
 use crate::s3::service::Service;
@@ -35,6 +38,7 @@ const LINGER_BYTES: u64 = 64 << 20;
 pub struct Shared {
     pub service: Arc<Service>,
     pub ids: Arc<RequestIds>,
+    pub case: NameCase,
     pub tls: Option<TlsAcceptor>,
     pub stop: watch::Receiver<bool>,
 }
@@ -63,15 +67,15 @@ async fn exchange_requests<T>(shared: Shared, stream: T, client: IpAddr, tls: Op
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Shared { service, ids, mut stop, .. } = shared;
+    let Shared { service, ids, case, stop, .. } = shared;
     let settings = &service.settings;
     let activity = Arc::new(Activity::default());
     let limits =
         Limits { head: settings.header_timeout, idle: settings.idle_timeout, stall: settings.body_idle_timeout };
-    let guarded = Guarded::new(stream, Arc::clone(&activity), limits);
     let context = Arc::new(Connection {
         service: Arc::clone(&service),
         ids: Arc::clone(&ids),
+        case,
         activity: Arc::clone(&activity),
         client: client.to_canonical(),
         secure: tls.is_some(),
@@ -81,10 +85,37 @@ where
         let context = Arc::clone(&context);
         Box::pin(async move { Ok::<_, Infallible>(answer(context, request).await) })
     });
+    let (stream, violation) = under_watch(stream, limits, Arc::clone(&activity), stop, answers).await;
+    let last = violation.and_then(|violation| last_words(violation, &service, &ids));
+    let unread = activity.unread_body.load(Ordering::Relaxed);
+    close(stream, last, unread).await;
+}
+
+/// Serves HTTP/1.1 on a stream that is watched, until either side ends it or `stop` says true and the running request is answered.
+/// Gives the stream back, and why it was not listened to any longer, if that was so.
+pub async fn under_watch<T, S, B>(
+    stream: T,
+    limits: Limits,
+    activity: Arc<Activity>,
+    mut stop: watch::Receiver<bool>,
+    answers: S,
+) -> (T, Option<Violation>)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: HttpService<Incoming, ResBody = B, Future: Unpin> + Unpin,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let guarded = Guarded::new(stream, activity, limits);
     let mut connection = http1::Builder::new()
         .half_close(false)
         .keep_alive(true)
-        .header_read_timeout(None)
+        // The watch over the socket is stricter. These are the second lock on the door, should the two ever disagree. The library
+        // counts the time between requests as a head's, too.
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle + 2 * limits.head)
+        .max_header_size(HEAD_MAX)
         .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(guarded), answers);
     let mut stopping = *stop.borrow();
@@ -106,26 +137,23 @@ where
     if let Err(error) = &ended {
         tracing::debug!(%error, "a connection ended");
     }
-    let (stream, violation) = connection.into_parts().io.into_inner().into_parts();
-    let last = violation.and_then(|violation| last_words(violation, &service, &ids));
-    let unread = activity.unread_body.load(Ordering::Relaxed);
-    close(stream, last, unread).await;
+    connection.into_parts().io.into_inner().into_parts()
 }
 
 /// The answer to what the HTTP library never saw; none, when none is owed.
 fn last_words(violation: Violation, service: &Service, ids: &RequestIds) -> Option<Vec<u8>> {
+    tracing::debug!(?violation, "a connection broke the rules");
     let (code, reason) = match violation {
         Violation::Malformed(reason) => (ErrorCode::BadRequest, Some(reason)),
         Violation::HeadTooLarge => (ErrorCode::RequestHeaderSectionTooLarge, None),
         Violation::HeadTooSlow => (ErrorCode::RequestTimeout, None),
-        Violation::Idle => return None,
+        Violation::Unframed(_) | Violation::BodyStopped | Violation::Idle => return None,
     };
-    tracing::debug!(?violation, "a connection broke the rules");
     Some(raw_answer(code, reason, &ids.next().0, service.clock.now()))
 }
 
 /// Ends a connection so that the client gets to read the last answer: a socket closed over unread bytes would reset it.
-async fn close<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T, last: Option<Vec<u8>>, unread: bool) {
+pub async fn close<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T, last: Option<Vec<u8>>, unread: bool) {
     let lingers = unread || last.is_some();
     let ending = async {
         if let Some(last) = last {

@@ -1,9 +1,8 @@
-//! A socket under watch: malformed heads, slow heads, idleness and readers that read nothing end it.
+//! A socket under watch: malformed heads and bodies, slow heads, idleness and clients that neither send nor read end it.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,7 +16,8 @@ use crate::s3::activity::Activity;
 pub struct Limits {
     pub head: Duration,
     pub idle: Duration,
-    /// A write that makes no progress for so long ends the connection.
+    /// A write that makes no progress for so long ends the connection. So does a body that brings nothing for twice as
+    /// long and a head's time: whoever reads it has given it up before, unless nobody reads it.
     pub stall: Duration,
 }
 
@@ -31,7 +31,8 @@ pub struct Guarded<T> {
     tick: Option<Pin<Box<Sleep>>>,
     /// The head that was coming in at the last tick.
     slow_head: Option<u64>,
-    idle_ticks: u32,
+    /// Ticks since anything came, while no head is coming in.
+    quiet_ticks: u32,
     stall: Option<Pin<Box<Sleep>>>,
 }
 
@@ -45,7 +46,7 @@ impl<T> Guarded<T> {
             limits,
             tick: None,
             slow_head: None,
-            idle_ticks: 0,
+            quiet_ticks: 0,
             stall: None,
         }
     }
@@ -71,14 +72,34 @@ impl<T> Guarded<T> {
                 Phase::Idle if head == 0 => self.slow_head = Some(0),
                 Phase::Head if self.slow_head == Some(head) => return Poll::Ready(Violation::HeadTooSlow),
                 Phase::Head => self.slow_head = Some(head),
-                Phase::Idle if self.activity.running.load(Ordering::Relaxed) == 0 => {
-                    self.idle_ticks += 1;
-                    if interval * self.idle_ticks >= self.limits.idle {
+                Phase::Idle if !self.activity.is_running() => {
+                    if self.is_quiet(interval, self.limits.idle) {
                         return Poll::Ready(Violation::Idle);
                     }
                 }
-                Phase::Idle | Phase::Body => self.idle_ticks = 0,
+                Phase::Idle => self.quiet_ticks = 0,
+                Phase::Body => {
+                    if self.is_quiet(interval, 2 * self.limits.stall + self.limits.head) {
+                        return Poll::Ready(Violation::BodyStopped);
+                    }
+                }
             }
+        }
+    }
+
+    /// Counts a tick, and says whether nothing came for `limit`.
+    fn is_quiet(&mut self, interval: Duration, limit: Duration) -> bool {
+        self.quiet_ticks += 1;
+        interval * self.quiet_ticks >= limit
+    }
+
+    /// What the HTTP library gets to see of a violation: the end of what the client sends. While requests that came whole before it
+    /// are not answered, that end waits: the library takes it for a client who has gone, and drops them.
+    fn poll_end(&self, violation: Violation) -> Poll<io::Result<()>> {
+        // The library looks for the next head as soon as an answer is written, so it needs no wake.
+        match violation.is_between_requests() && self.activity.answered() < self.scanner.heads() {
+            true => Poll::Pending,
+            false => Poll::Ready(Ok(())),
         }
     }
 
@@ -96,25 +117,30 @@ impl<T> Guarded<T> {
 impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let guarded = &mut *self;
-        // To the HTTP library a violation is the end of what the client sends.
-        if guarded.violation.is_some() {
-            return Poll::Ready(Ok(()));
+        if let Some(violation) = guarded.violation {
+            return guarded.poll_end(violation);
         }
         let before = buf.filled().len();
         match Pin::new(&mut guarded.io).poll_read(cx, buf) {
             Poll::Ready(Ok(())) => {
-                guarded.idle_ticks = 0;
+                guarded.quiet_ticks = 0;
                 if let Err((good, violation)) = guarded.scanner.observe(&buf.filled()[before..]) {
                     buf.set_filled(before + good);
                     guarded.violation = Some(violation);
+                    if good == 0 {
+                        return guarded.poll_end(violation);
+                    }
                 }
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => guarded.poll_patience(cx).map(|violation| {
-                guarded.violation = Some(violation);
-                Ok(())
-            }),
+            Poll::Pending => match guarded.poll_patience(cx) {
+                Poll::Ready(violation) => {
+                    guarded.violation = Some(violation);
+                    guarded.poll_end(violation)
+                }
+                Poll::Pending => Poll::Pending,
+            },
         }
     }
 }

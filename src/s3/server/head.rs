@@ -1,11 +1,21 @@
-//! A strict reader's eye on what a connection brings: request heads are checked, and bodies measured, before the HTTP library
-//! sees them. Ambiguous framing is how requests are smuggled past a proxy, so none is let through. Pure.
+//! A strict reader's eye on what a connection brings: request heads and the framing of bodies are checked before the HTTP
+//! library sees them. Ambiguous framing is how requests are smuggled past a proxy, so none is let through. Pure.
+//!
+//! *Architecture invariant:* what passes here is a part of what the HTTP library takes, and both see each request end at the same
+//! byte. `tests/framing.rs` feeds both and compares.
+
+use super::chunks::{Chunks, Seen};
+use super::field::{field, is_token};
 
 /// The longest request line, in bytes: a key of 1,024 bytes, percent-encoded, and a presigned URL's session token fit.
 const LINE_MAX: usize = 8 * 1024;
 /// The longest header section, in bytes, as on AWS.
 const SECTION_MAX: usize = 8 * 1024;
+/// The longest head, in bytes.
+pub const HEAD_MAX: usize = LINE_MAX + SECTION_MAX;
 const HEADERS_MAX: usize = 100;
+/// The longest body that a head may announce, in bytes.
+const LENGTH_MAX: u64 = i64::MAX as u64;
 
 /// Why a connection is not listened to any longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +25,19 @@ pub enum Violation {
     HeadTooLarge,
     /// The head did not come in time.
     HeadTooSlow,
+    /// The body is not framed as HTTP/1.1 says. Its request has an answer, or gets one from its handler.
+    Unframed(&'static str),
+    /// The body stopped coming, or nobody reads it. Its request has an answer, or gets one from its handler.
+    BodyStopped,
     /// Nothing came for long; no answer is owed.
     Idle,
+}
+
+impl Violation {
+    /// Whether requests that came whole before it may still be answered.
+    pub fn is_between_requests(self) -> bool {
+        !matches!(self, Violation::Unframed(_) | Violation::BodyStopped)
+    }
 }
 
 /// What the next bytes belong to.
@@ -40,20 +61,7 @@ enum Body {
 enum State {
     Head,
     Length(u64),
-    /// A chunk's size line so far: its value, and whether its digits have ended.
-    ChunkSize {
-        size: u64,
-        ended: bool,
-    },
-    ChunkData(u64),
-    /// The line end after a chunk's data.
-    ChunkEnd,
-    /// Trailer lines; whether the present one has anything in it.
-    Trailer {
-        empty: bool,
-    },
-    /// Broken chunks: the HTTP library refuses them and closes.
-    Broken,
+    Chunked(Chunks),
 }
 
 /// Follows one connection.
@@ -86,7 +94,7 @@ impl HeadScanner {
     /// Looks at bytes as they come in.
     ///
     /// # Errors
-    /// A violation, and how many of `bytes` came before the head that has it.
+    /// A violation, and how many of `bytes` may pass: those before the head that has it, or before the byte of a body's framing.
     pub fn observe(&mut self, bytes: &[u8]) -> Result<(), (usize, Violation)> {
         let mut at = 0;
         while at < bytes.len() {
@@ -101,8 +109,17 @@ impl HeadScanner {
                     }
                     taken
                 }
-                State::Broken => return Ok(()),
-                _ => self.observe_chunked(rest),
+                State::Chunked(chunks) => {
+                    let seen =
+                        chunks.observe(rest).map_err(|(good, reason)| (at + good, Violation::Unframed(reason)))?;
+                    match seen {
+                        Seen::More => rest.len(),
+                        Seen::End(taken) => {
+                            self.state = State::Head;
+                            taken
+                        }
+                    }
+                }
             };
         }
         Ok(())
@@ -124,7 +141,7 @@ impl HeadScanner {
                 self.state = match body {
                     Body::Length(0) => State::Head,
                     Body::Length(length) => State::Length(length),
-                    Body::Chunked => State::ChunkSize { size: 0, ended: false },
+                    Body::Chunked => State::Chunked(Chunks::new()),
                 };
                 Ok(length - before)
             }
@@ -135,37 +152,6 @@ impl HeadScanner {
                 Ok(bytes.len())
             }
         }
-    }
-
-    fn observe_chunked(&mut self, bytes: &[u8]) -> usize {
-        if let State::ChunkData(left) = &mut self.state {
-            let taken = clamp(*left, bytes.len());
-            *left -= taken as u64;
-            if *left == 0 {
-                self.state = State::ChunkEnd;
-            }
-            return taken;
-        }
-        let byte = bytes[0];
-        self.state = match self.state {
-            State::ChunkSize { size: 0, .. } if byte == b'\n' => State::Trailer { empty: true },
-            State::ChunkSize { size, .. } if byte == b'\n' => State::ChunkData(size),
-            State::ChunkSize { size, ended: false } => match (byte as char).to_digit(16) {
-                Some(digit) => match size.checked_mul(16).and_then(|size| size.checked_add(u64::from(digit))) {
-                    Some(size) => State::ChunkSize { size, ended: false },
-                    None => State::Broken,
-                },
-                None => State::ChunkSize { size, ended: true },
-            },
-            State::ChunkSize { size, ended: true } => State::ChunkSize { size, ended: true },
-            State::ChunkEnd if byte == b'\n' => State::ChunkSize { size: 0, ended: false },
-            State::ChunkEnd if byte == b'\r' => State::ChunkEnd,
-            State::Trailer { empty: true } if byte == b'\n' => State::Head,
-            State::Trailer { .. } if byte == b'\n' => State::Trailer { empty: true },
-            State::Trailer { empty } => State::Trailer { empty: empty && byte == b'\r' },
-            _ => State::Broken,
-        };
-        1
     }
 }
 
@@ -232,8 +218,9 @@ impl Head {
         if method.is_empty() || !method.iter().all(|byte| is_token(*byte)) {
             return Err(malformed);
         }
-        // The usual characters parse; anything else is left to the library that will parse it.
-        if target.is_empty() || (!plain && http::Uri::try_from(target).is_err()) {
+        // The usual characters parse; anything else is left to the library that will parse it. It would cut off a fragment, so
+        // that what is signed and what is asked for differ.
+        if target.is_empty() || target.contains(&b'#') || (!plain && http::Uri::try_from(target).is_err()) {
             return Err(Violation::Malformed("the request target is not a URI"));
         }
         self.old = match version {
@@ -248,20 +235,13 @@ impl Head {
         if self.lines > HEADERS_MAX {
             return Err(Violation::HeadTooLarge);
         }
-        let colon = memchr::memchr(b':', line).ok_or(Violation::Malformed("a header has no colon"))?;
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
-            return Err(Violation::Malformed("a header's name has characters that it may not have"));
-        }
-        let control = value.iter().fold(false, |bad, byte| bad | ((*byte < 0x20) & (*byte != b'\t')) | (*byte == 0x7f));
-        if control {
-            return Err(Violation::Malformed("a header's value has control characters"));
-        }
+        let (name, value) = field(line).map_err(Violation::Malformed)?;
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => self.hosts += 1,
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
                 let length = std::str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
+                let length = length.filter(|length| *length <= LENGTH_MAX);
                 let length = length.ok_or(Violation::Malformed("Content-Length is not a number"))?;
                 if self.length.replace(length).is_some() {
                     return Err(Violation::Malformed("Content-Length comes twice"));
@@ -291,14 +271,6 @@ impl Head {
             (false, length) => Ok(Body::Length(length.unwrap_or_default())),
         }
     }
-}
-
-const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-        )
 }
 
 #[cfg(test)]
@@ -349,6 +321,8 @@ mod tests {
             "Content-Length: +5",
             "Content-Length: -5",
             "Content-Length: 99999999999999999999",
+            "Content-Length: 9223372036854775808",
+            "Content-Length: 5\u{c}",
             "Content-Length:",
             "Content-Length : 5",
             "Host: b",
@@ -372,6 +346,13 @@ mod tests {
             "GET /a\"<\u{1} HTTP/1.1",
             "GET http:// HTTP/1.1",
             "GET a:b:c HTTP/1.1",
+            "GET /b/k#x HTTP/1.1",
+            "GET /b/k?x#y HTTP/1.1",
+            "GET # HTTP/1.1",
+            "GET http://a/b#x HTTP/1.1",
+            "GET /b/\u{7f} HTTP/1.1",
+            "GET /b/a b HTTP/1.1",
+            "GET b/k HTTP/1.1",
             "",
         ] {
             let refused = observe(&format!("{line}\r\n\r\n\r\nHost: a\r\n\r\n"));

@@ -1,9 +1,12 @@
 //! Sockets to requests: connections bounded, watched and closed in order.
 
 mod answer;
+mod case;
+mod chunks;
 mod connection;
 mod document;
 mod exchange;
+mod field;
 mod guarded;
 mod head;
 mod object_stream;
@@ -20,15 +23,21 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+pub use super::activity::Activity;
+use case::NameCase;
 use connection::{Shared, refuse, serve_connection};
+pub use connection::{close, under_watch};
 use exchange::RequestIds;
+pub use guarded::Limits;
+pub use head::Violation;
+pub use places::AddressGroup;
 use places::Places;
 
 use super::service::Service;
 use crate::clock::random_u64;
 
 /// Refusals under way at a time; beyond them a connection is dropped without a word.
-const REFUSALS_MAX: usize = 64;
+const REFUSALS_MAX: usize = 32;
 /// After a failed accept (no descriptor is free, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -41,7 +50,8 @@ pub async fn serve(
 ) {
     let settings = Arc::clone(&service.settings);
     let ids = Arc::new(RequestIds::from_random(random_u64(&*service.clock)));
-    let shared = Shared { service, ids, tls: tls.map(TlsAcceptor::from), stop: shutdown.clone() };
+    let case = NameCase::learn().await;
+    let shared = Shared { service, ids, case, tls: tls.map(TlsAcceptor::from), stop: shutdown.clone() };
     let places = Places::new(settings.connections_max, settings.connections_per_address_max);
     let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     let mut connections = JoinSet::new();

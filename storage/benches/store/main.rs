@@ -1,9 +1,11 @@
-//! What the store costs, each figure as a ratio to a baseline of the same run. `cargo bench -p tandem-storage [-- store|list|delta|seed]`
+//! What the store costs, each figure as a ratio to a baseline of the same run. `cargo bench -p tandem-storage [-- store|stalls|list|delta|memory]`
 //! Numbers grow with `TANDEM_BENCH_OBJECTS` (default 100,000) and `TANDEM_BENCH_SNAPSHOTS` (default 1,000).
 
 mod bed;
 mod delta;
 mod list;
+mod memory;
+mod stalls;
 mod writers;
 
 fn main() {
@@ -12,10 +14,16 @@ fn main() {
     if wanted("store") {
         writers::run();
     }
+    if wanted("stalls") {
+        stalls::run();
+    }
     if wanted("list") {
         list::run();
     }
     if wanted("delta") {
         delta::run();
+    }
+    if wanted("memory") {
+        memory::run();
     }
 }

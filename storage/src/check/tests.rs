@@ -27,7 +27,7 @@ fn kinds(fixture: &Fixture) -> Vec<Kind> {
 
 /// Changes a table behind the store's back.
 fn write(fixture: &Fixture, table: Table, key: Vec<u8>, value: Option<Vec<u8>>) {
-    fixture.store.core().engine.apply(&[EngineWrite { table, key, value }]).unwrap();
+    fixture.store.core().engine.gather(&[EngineWrite { table, key, value }]);
 }
 
 fn file(fixture: &Fixture, dir: &str) -> String {

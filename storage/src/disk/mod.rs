@@ -9,7 +9,7 @@ mod sim;
 mod tests;
 
 pub use real::RealDisk;
-pub use sim::{Crash, SimDisk};
+pub use sim::{Crash, Gate, SimDisk};
 
 use std::io;
 use std::sync::Arc;

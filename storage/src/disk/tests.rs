@@ -1,4 +1,10 @@
+//! Both disks, and what the real one leaves on the host.
+#![allow(clippy::disallowed_methods)]
+
+use std::fs;
 use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 
 use super::*;
 
@@ -48,4 +54,78 @@ fn the_real_disk_conforms() {
 #[test]
 fn the_simulated_disk_conforms() {
     conforms(&SimDisk::new());
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// The fault: on a mount point with something in it, files had the modes that the umask left.
+#[test]
+fn files_and_directories_are_their_owners_alone_whatever_the_one_above_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("mount");
+    fs::create_dir(&root).unwrap();
+    fs::create_dir(root.join("lost+found")).unwrap();
+    set_mode(&root, 0o755);
+    let disk = RealDisk::new(&root).unwrap();
+    disk.create_dir_all("d/e").unwrap();
+    disk.create("d/e/f").unwrap();
+    disk.create("f").unwrap();
+    drop(disk.lock("LOCK").unwrap());
+    assert_eq!((mode(&root), mode(&root.join("lost+found")) & 0o700), (0o755, 0o700), "what was there is left alone");
+    for path in ["d", "d/e"] {
+        assert_eq!(mode(&root.join(path)), 0o700, "{path}");
+    }
+    for path in ["d/e/f", "f", "LOCK"] {
+        assert_eq!(mode(&root.join(path)), 0o600, "{path}");
+    }
+    // As an older build left them.
+    for path in ["d", "d/e", "d/e/f", "f", "LOCK"] {
+        set_mode(&root.join(path), 0o755);
+    }
+    disk.create_dir_all("d/e").unwrap();
+    disk.open("d/e/f").unwrap();
+    disk.open("f").unwrap();
+    drop(disk.lock("LOCK").unwrap());
+    for (path, wanted) in [("d", 0o700), ("d/e", 0o700), ("d/e/f", 0o600), ("f", 0o600), ("LOCK", 0o600)] {
+        assert_eq!(mode(&root.join(path)), wanted, "{path}");
+    }
+    assert_eq!(mode(RealDisk::new(dir.path().join("fresh")).unwrap().host_path().unwrap()), 0o700);
+}
+
+/// The fault: `pieces` as a symbolic link was followed.
+#[test]
+fn no_symbolic_link_in_the_data_directory_is_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, elsewhere) = (dir.path().join("data"), dir.path().join("elsewhere"));
+    fs::create_dir_all(elsewhere.join("00")).unwrap();
+    fs::write(elsewhere.join("00/p"), b"mine").unwrap();
+    let disk = RealDisk::new(&root).unwrap();
+    disk.create_dir_all("real").unwrap();
+    symlink(&elsewhere, root.join("pieces")).unwrap();
+    symlink(elsewhere.join("00/p"), root.join("real/file")).unwrap();
+    symlink("real", root.join("beside")).unwrap();
+    symlink(elsewhere.join("made"), root.join("LOCK")).unwrap();
+    let refused = |outcome: io::Result<()>| outcome.is_err_and(|error| error.to_string().contains("symbolic link"));
+    assert!(refused(disk.open("pieces/00/p").map(drop)));
+    assert!(refused(disk.create("pieces/00/q").map(drop)));
+    assert!(refused(disk.create_dir_all("pieces/01")));
+    assert!(refused(disk.list("pieces").map(drop)));
+    assert!(refused(disk.sync_dir("pieces")));
+    assert!(refused(disk.unlink("pieces/00/p")));
+    assert!(refused(disk.rename("pieces/00/p", "real/p")));
+    assert!(refused(disk.open("real/file").map(drop)));
+    assert!(refused(disk.create("beside/x").map(drop)), "not even to what is beside it");
+    assert!(refused(disk.lock("LOCK").map(drop)));
+    assert_eq!(fs::read(elsewhere.join("00/p")).unwrap(), b"mine");
+    assert_eq!(fs::read_dir(elsewhere.join("00")).unwrap().count(), 1);
+    assert!(!elsewhere.join("made").exists());
+    // The data directory itself may be named by one.
+    symlink(&root, dir.path().join("name")).unwrap();
+    assert!(RealDisk::new(dir.path().join("name")).unwrap().create("real/g").is_ok());
 }

@@ -2,22 +2,26 @@
 
 use std::sync::Arc;
 
-use super::engine::{Engine, EngineError, View};
+use super::engine::{Buffered, EngineError, View};
 use super::published::{Published, State};
 use super::readers::{Readers, Registration};
+use super::reserve::Reserve;
 use crate::blob::{BlobError, BlobStore, Resolve};
 use crate::disk::Disk;
 use crate::journal::JournalFiles;
 use crate::record::{BlobRow, Record};
+use crate::sync::Mutex;
 use crate::types::{ContentHash, NodeGuid};
 
 pub(crate) struct Core {
     pub disk: Arc<dyn Disk>,
-    pub engine: Box<dyn Engine>,
+    pub engine: Buffered,
     pub blobs: Arc<BlobStore>,
     pub journal: Arc<JournalFiles>,
     pub published: Published,
     pub readers: Arc<Readers>,
+    /// Given by the committer, taken by whoever makes checkpoints.
+    pub reserve: Mutex<Reserve>,
     pub node: NodeGuid,
     /// The directory's lock. Last: it goes when all that writes files has gone.
     pub _lock: Box<dyn Send + Sync>,

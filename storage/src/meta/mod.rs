@@ -17,7 +17,7 @@ pub(crate) mod published;
 pub(crate) mod reader;
 pub(crate) mod readers;
 pub(crate) mod recount;
-mod reserve;
+pub(crate) mod reserve;
 pub(crate) mod scope;
 pub(crate) mod staged;
 mod states;

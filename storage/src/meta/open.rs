@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::committer::{Checkpoint, Writing};
+use super::committer::{Checkpoint, Handover, Hands, Limits, Writing};
 use super::core::Core;
 use super::engine::{Buffered, Engine, EngineError, EngineWrite, RedbEngine, Table, View};
 use super::format::{Format, Found};
@@ -19,6 +19,7 @@ use crate::disk::Disk;
 use crate::journal::{Journal, JournalError, JournalFiles, JournalOptions};
 use crate::record::{CorruptRecord, CursorRow, HoldRow, InstanceId, PathRow};
 use crate::store::{EngineKind, OpenError, Options, ReadError};
+use crate::sync::Mutex;
 use crate::types::Seq;
 
 /// Replay applies this many memtables' worth of writes at once.
@@ -31,8 +32,8 @@ pub(crate) struct Opened {
     pub pieces: Vec<InstanceId>,
 }
 
-/// Opens all but the committer's thread.
-pub(crate) fn open(disk: Arc<dyn Disk>, options: &Options) -> Result<Opened, OpenError> {
+/// Opens all but the threads.
+pub(crate) fn open(disk: Arc<dyn Disk>, options: &Options, hands: Hands) -> Result<Opened, OpenError> {
     let lock = disk.lock("LOCK").map_err(|error| match error.kind() {
         std::io::ErrorKind::WouldBlock => OpenError::Locked,
         _ => OpenError::Io(error),
@@ -69,17 +70,20 @@ pub(crate) fn open(disk: Arc<dyn Disk>, options: &Options) -> Result<Opened, Ope
     reserve.take(&*disk);
     let core = Core {
         disk,
-        engine,
+        engine: Buffered::new(engine),
         blobs: Arc::new(blobs),
         journal: files,
         published: Published::new(journal.last(), state),
         readers: Arc::new(Readers::default()),
+        reserve: Mutex::new(reserve),
         node,
         _lock: lock,
     };
-    let checkpoint_every_bytes = options.checkpoint_every_bytes;
-    let writing = Writing { core: Arc::new(core), journal, reserve, checkpoint_every_bytes, since_checkpoint: 0 };
-    Ok(Opened { writing, pieces })
+    let core = Arc::new(core);
+    let limits = Limits { writes: options.memtable_writes, checkpoint_bytes: options.checkpoint_every_bytes };
+    let reached = Checkpoint { applied: journal.last(), position: journal.position() };
+    let handover = Arc::new(Handover::new(Arc::clone(&core), limits, hands, reached));
+    Ok(Opened { writing: Writing { core, journal, handover }, pieces })
 }
 
 fn engine_exists(disk: &dyn Disk, engine: EngineKind) -> Result<bool, OpenError> {
@@ -92,11 +96,10 @@ fn engine_exists(disk: &dyn Disk, engine: EngineKind) -> Result<bool, OpenError>
 }
 
 fn open_engine(disk: &dyn Disk, options: &Options) -> Result<Box<dyn Engine>, OpenError> {
-    let (cache, gathered) = (options.cache_bytes, options.memtable_writes);
     Ok(match options.engine {
-        EngineKind::Redb => Box::new(Buffered::new(RedbEngine::open(disk, cache)?, gathered)),
+        EngineKind::Redb => Box::new(RedbEngine::open(disk, options.cache_bytes)?),
         #[cfg(feature = "sled")]
-        EngineKind::Sled => Box::new(Buffered::new(super::engine::SledEngine::open(disk, cache)?, gathered)),
+        EngineKind::Sled => Box::new(super::engine::SledEngine::open(disk, options.cache_bytes)?),
     })
 }
 

@@ -1,13 +1,11 @@
 //! What the committer shows everybody: the newest Seq, and paths and points as of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use arc_swap::ArcSwap;
 
 use super::gates::Gates;
 use super::points::Points;
 use super::totals::Counting;
+use crate::sync::{ArcSwap, AtomicU64, Ordering, fence, yield_now};
 use crate::types::Seq;
 
 /// Paths and points, as one commit left them.
@@ -67,12 +65,12 @@ impl Published {
         loop {
             let generation = self.generation.load(Ordering::Acquire);
             if generation % 2 == 1 {
-                std::thread::yield_now();
+                yield_now();
                 continue;
             }
             let state = self.state();
             let opened = open()?;
-            std::sync::atomic::fence(Ordering::Acquire);
+            fence(Ordering::Acquire);
             if self.generation.load(Ordering::Relaxed) == generation {
                 return Ok((opened, state));
             }
@@ -80,7 +78,7 @@ impl Published {
     }
 
     /// Applies a batch and shows it. Only the committer publishes.
-    pub fn publish<E>(&self, newest: Seq, state: State, apply: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    pub fn publish(&self, newest: Seq, state: State, apply: impl FnOnce()) {
         let now = self.state.load();
         let changes = now.catalogue != state.catalogue
             || now.counting != state.counting
@@ -89,16 +87,13 @@ impl Published {
         if changes {
             self.generation.fetch_add(1, Ordering::AcqRel);
         }
-        let applied = apply();
+        apply();
         if changes {
             self.state.store(Arc::new(state));
         }
-        if applied.is_ok() {
-            self.newest.store(newest.get(), Ordering::Release);
-        }
+        self.newest.store(newest.get(), Ordering::Release);
         if changes {
             self.generation.fetch_add(1, Ordering::AcqRel);
         }
-        applied
     }
 }

@@ -1,8 +1,9 @@
 //! Who is reading, since which Seq: FORMAT invariants 8 and 9.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::types::Seq;
 
 #[derive(Debug, Default)]

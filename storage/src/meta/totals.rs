@@ -120,3 +120,6 @@ pub(crate) fn known_total(
 pub(crate) fn snapshots_at(path: PathGuid, point: Seq) -> Span {
     Span::prefix(&[&path.as_bytes()[..], &point.to_bytes()].concat())
 }
+
+#[cfg(test)]
+mod tests;

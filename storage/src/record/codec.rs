@@ -31,13 +31,7 @@ pub trait Record: Serialize + DeserializeOwned {
 
     /// Overridden by a record that has had an earlier format.
     fn decode_previous(version: u8, _body: &[u8]) -> Result<Self, CorruptRecord> {
-        Err(CorruptRecord::unknown_version(Self::KIND, version))
-    }
-}
-
-impl CorruptRecord {
-    pub(super) fn unknown_version(kind: &'static str, version: u8) -> Self {
-        corrupt(kind, &format!("format version {version} is not known to this build"))
+        Err(unknown_version(Self::KIND, version))
     }
 }
 
@@ -48,6 +42,10 @@ pub(super) fn decode_body<T: DeserializeOwned>(kind: &'static str, body: &[u8]) 
         Ok((_, rest)) => Err(corrupt(kind, &format!("{} bytes left over", rest.len()))),
         Err(error) => Err(corrupt(kind, &error.to_string())),
     }
+}
+
+pub(super) fn unknown_version(kind: &'static str, version: u8) -> CorruptRecord {
+    corrupt(kind, &format!("format version {version} is not known to this build"))
 }
 
 fn corrupt(kind: &'static str, reason: &str) -> CorruptRecord {

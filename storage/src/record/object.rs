@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use super::codec::record;
+use super::codec::{CorruptRecord, Record, decode_body, unknown_version};
+use super::previous;
 use crate::types::{Body, Checksum, ContentHash, ETag, Timestamp, Version};
 
 /// One version of an object.
@@ -11,7 +12,18 @@ pub struct ObjectRow {
     pub modified: Timestamp,
     pub state: ObjectState,
 }
-record!(ObjectRow, "object", 1);
+
+impl Record for ObjectRow {
+    const KIND: &'static str = "object";
+    const VERSION: u8 = 2;
+
+    fn decode_previous(version: u8, body: &[u8]) -> Result<Self, CorruptRecord> {
+        match version {
+            1 => decode_body(Self::KIND, body).map(|row: previous::ObjectRow| row.into()),
+            other => Err(unknown_version(Self::KIND, other)),
+        }
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ObjectState {
@@ -48,6 +60,16 @@ pub struct ContentHeaders {
     pub content_language: Option<String>,
     pub expires: Option<String>,
     pub website_redirect_location: Option<String>,
+    /// What the client called its storage. A label: all is stored alike.
+    pub storage_class: StorageClass,
+}
+
+/// The storage classes that can be asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StorageClass {
+    #[default]
+    Standard,
+    ReducedRedundancy,
 }
 
 /// Where a multipart object's part list is: a blob of its own, since 10,000 parts do not fit a row.

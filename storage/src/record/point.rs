@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Total;
-use super::codec::{CorruptRecord, Record, decode_body, record};
+use super::codec::{CorruptRecord, Record, decode_body, record, unknown_version};
 use crate::types::{EpochNumber, HoldId, PathGuid, Seq, SnapshotGuid, Timestamp};
 
 /// Who made a snapshot.
@@ -70,7 +70,7 @@ impl Record for SnapshotRow {
     fn decode_previous(version: u8, body: &[u8]) -> Result<Self, CorruptRecord> {
         match version {
             1 => decode_body::<SnapshotRowV1>(Self::KIND, body).map(Self::from),
-            _ => Err(CorruptRecord::unknown_version(Self::KIND, version)),
+            _ => Err(unknown_version(Self::KIND, version)),
         }
     }
 }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Total;
-use super::codec::{CorruptRecord, Record, decode_body};
+use super::codec::{CorruptRecord, Record, decode_body, unknown_version};
 use super::point::{Digest, SnapshotMeta};
 use crate::types::{Epoch, PathGuid, SnapshotGuid, TransferGuid};
 
@@ -45,7 +45,7 @@ impl Record for TransferRow {
     fn decode_previous(version: u8, body: &[u8]) -> Result<Self, CorruptRecord> {
         match version {
             1 => decode_body::<TransferRowV1>(Self::KIND, body).map(Self::from),
-            _ => Err(CorruptRecord::unknown_version(Self::KIND, version)),
+            _ => Err(unknown_version(Self::KIND, version)),
         }
     }
 }

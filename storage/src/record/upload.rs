@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use super::codec::record;
+use super::codec::{CorruptRecord, Record, decode_body, record, unknown_version};
 use super::object::{ContentHeaders, Lock};
+use super::previous;
 use crate::types::{Body, Checksum, ChecksumAlgorithm, ObjectKey, Timestamp, UploadId};
 
 /// A multipart upload in progress: what its object will carry.
@@ -20,7 +21,18 @@ pub struct UploadRow {
     pub wrapped_key: Option<Vec<u8>>,
     pub initiator: Option<String>,
 }
-record!(UploadRow, "upload", 1);
+
+impl Record for UploadRow {
+    const KIND: &'static str = "upload";
+    const VERSION: u8 = 2;
+
+    fn decode_previous(version: u8, body: &[u8]) -> Result<Self, CorruptRecord> {
+        match version {
+            1 => decode_body(Self::KIND, body).map(|row: previous::UploadRow| row.into()),
+            other => Err(unknown_version(Self::KIND, other)),
+        }
+    }
+}
 
 impl UploadRow {
     /// Whom the upload counts against while it is in progress: its initiator, but all sessions of a role are one (`ROLEID:SESSION`), as whoever may

@@ -160,10 +160,10 @@ fn another_content_under_a_blobs_name_is_found_though_every_crc_is_right() {
     let fixture = fixture();
     let (one, two) = (blob(&fixture, &[1; 100]), blob(&fixture, &[2; 100]));
     let write = EngineWrite { table: Table::Blobs, key: one.0.as_bytes().to_vec(), value: Some(two.1.encode()) };
-    fixture.store.core().engine.apply(&[write]).unwrap();
+    fixture.store.core().engine.gather(&[write]);
     assert_eq!(damaged(&fixture).iter().map(|found| found.hash).collect::<Vec<_>>(), [one.0]);
     let write = EngineWrite { table: Table::Blobs, key: one.0.as_bytes().to_vec(), value: Some(vec![0xff]) };
-    fixture.store.core().engine.apply(&[write]).unwrap();
+    fixture.store.core().engine.gather(&[write]);
     let found: BTreeSet<_> = damaged(&fixture).into_iter().map(|found| (found.hash, found.instance)).collect();
     assert_eq!(found, BTreeSet::from([(one.0, None)]));
 }

@@ -1,14 +1,17 @@
 //! A power cut at every sync of short workloads, with the unsynced writes lost, torn, cut at a moment, or reordered: after
 //! reopening the store is what was acknowledged, or that and the one change that was on its way; and it is sound.
+//!
+//! The workload does the engine's work itself, a step at a time, so the order of syncs is the same each time. A checkpoint's steps lie among those
+//! of the workload, and so do the engine's own syncs among those of the journal: while one of them stands at a gate the workload goes on.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tandem_storage::check::{Depth, State};
-use tandem_storage::disk::{Crash, SimDisk};
+use tandem_storage::disk::{Crash, Gate, SimDisk};
 use tandem_storage::types::Timestamp;
-use tandem_storage::{EngineKind, Store};
+use tandem_storage::{EngineKind, EngineSteps, Store};
 
 use crate::content::Sizes;
 use crate::sequences::{number, seeds, step};
@@ -27,33 +30,81 @@ struct Moment {
     after: Expected,
 }
 
+/// A workload, and the disk as it was before each sync.
+struct Run {
+    disk: SimDisk,
+    world: World,
+    moments: Vec<Moment>,
+}
+
+impl Run {
+    /// Does something, and keeps the images of the disk from meanwhile.
+    fn keep(&mut self, act: impl FnOnce(&mut World) -> Result<(), Stopped>) -> Result<(), Stopped> {
+        let before = self.world.expected.clone();
+        let done = act(&mut self.world);
+        let images = self.disk.take_images().into_iter();
+        let after = &self.world.expected;
+        self.moments.extend(images.map(|image| Moment { image, before: before.clone(), after: after.clone() }));
+        done
+    }
+
+    /// A step of the engine's work. While one of its syncs stands at the gate, the workload goes on at times.
+    fn engine(&mut self, steps: &EngineSteps) -> Result<(), Stopped> {
+        let gate = self.disk.gate_syncs("meta.redb").map_err(|error| Stopped(error.to_string()))?;
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let _open = Opens(&gate);
+            let engine = scope.spawn(|| {
+                let done = steps.step();
+                over.store(true, Ordering::Release);
+                gate.look_again();
+                done
+            });
+            while gate.wait(|| over.load(Ordering::Acquire)) {
+                // One at a time: the engine's thread stands still.
+                self.keep(|_| Ok(()))?;
+                while self.world.random.one_in(2) {
+                    self.world.log.push("between syncs of the engine".into());
+                    self.keep(step)?;
+                }
+                gate.let_through();
+            }
+            let done = engine.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            done.map_err(|error| Stopped(error.to_string()))?;
+            self.keep(|_| Ok(()))
+        })
+    }
+}
+
+/// Whatever happens, nobody is left standing at the gate.
+struct Opens<'gate>(&'gate Gate);
+
+impl Drop for Opens<'_> {
+    fn drop(&mut self) {
+        self.0.open();
+    }
+}
+
 /// Runs a workload and keeps the disk as it was before each sync.
 fn moments(seed: u64, log: &mut Vec<String>) -> Result<Vec<Moment>, Stopped> {
     let disk = SimDisk::new();
     disk.record_images();
-    let mut world = World::new(Arc::new(disk.clone()), options(EngineKind::Redb), seed)?;
+    let mut world = World::in_steps(Arc::new(disk.clone()), options(EngineKind::Redb), seed)?;
     world.sizes = if (seed / 4).is_multiple_of(2) { Sizes::Pieces } else { Sizes::Usual };
-    let mut moments = Vec::new();
-    let mut keep = |before: &Expected, after: &Expected| {
-        let images = disk.take_images().into_iter();
-        moments.extend(images.map(|image| Moment { image, before: before.clone(), after: after.clone() }));
-    };
-    keep(&Expected::default(), &Expected::default());
+    let mut run = Run { disk, world, moments: Vec::new() };
+    run.keep(|_| Ok(()))?;
     for _ in 0..STEPS {
-        let before = world.expected.clone();
-        if world.random.one_in(12) {
-            world.reopen()?
-        } else {
-            step(&mut world)?
+        if let Some(steps) = run.world.engine_at_times() {
+            run.engine(&steps)?;
         }
-        keep(&before, &world.expected);
+        run.keep(|world| if world.random.one_in(12) { world.reopen() } else { step(world) })?;
     }
-    let last = world.expected.clone();
-    world.finish_readers()?;
-    world.collect(true)?;
-    keep(&last, &last);
-    log.append(&mut world.log);
-    Ok(moments)
+    run.keep(|world| {
+        world.finish_readers()?;
+        world.collect(true)
+    })?;
+    log.append(&mut run.world.log);
+    Ok(run.moments)
 }
 
 fn open(disk: &SimDisk) -> Result<Store, Stopped> {
@@ -149,4 +200,19 @@ fn a_crash_at_any_sync_loses_nothing_acknowledged() {
         first += round;
     }
     println!("{} crash states", states.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_workload_has_the_same_syncs_each_time_and_checkpoints_among_them() {
+    let mut between = 0;
+    for seed in 0..24 {
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        let moments_of = |log: &mut Vec<String>| moments(seed, log).expect("without faults nothing stops");
+        let images =
+            |moments: Vec<Moment>| -> Vec<u64> { moments.iter().map(|moment| moment.image.digest()).collect() };
+        assert_eq!(images(moments_of(&mut first)), images(moments_of(&mut second)), "seed {seed}");
+        assert_eq!(first, second, "seed {seed}");
+        between += first.iter().filter(|line| line.starts_with("between syncs")).count();
+    }
+    assert!(between > 10, "the workload goes on between two syncs of the engine: {between}");
 }

@@ -23,13 +23,21 @@ fn sizes(seed: u64) -> Sizes {
     if (seed / 4).is_multiple_of(2) { Sizes::Pieces } else { Sizes::Usual }
 }
 
+/// A step of the engine's work, at times, and one of the world.
+fn turn(world: &mut World) -> Result<(), Stopped> {
+    if let Some(steps) = world.engine_at_times() {
+        steps.step().map_err(|error| Stopped(error.to_string()))?;
+    }
+    step(world)
+}
+
 /// What is expected after each step of a run without faults.
 fn without_faults(seed: u64, options: Options) -> Vec<Expected> {
-    let mut world = World::new(Arc::new(SimDisk::new()), options, seed).expect("it opens");
+    let mut world = World::in_steps(Arc::new(SimDisk::new()), options, seed).expect("it opens");
     world.sizes = sizes(seed);
     let mut expected = vec![world.expected.clone()];
     for _ in 0..STEPS {
-        step(&mut world).expect("nothing fails");
+        turn(&mut world).expect("nothing fails");
         expected.push(world.expected.clone());
     }
     expected
@@ -37,7 +45,7 @@ fn without_faults(seed: u64, options: Options) -> Vec<Expected> {
 
 /// Runs until a step fails. How many went well.
 fn until_stopped(world: &mut World) -> Option<usize> {
-    (0..STEPS).find(|_| step(world).is_err())
+    (0..STEPS).find(|_| turn(world).is_err())
 }
 
 fn is_either(disk: &SimDisk, expected: &[Expected]) -> Result<(), String> {
@@ -65,7 +73,7 @@ fn takes_no_change(store: &Store) -> bool {
 /// One fault, then a power cut.
 fn fault(seed: u64, expected: &[Expected], arm: impl Fn(&SimDisk), must_stop: bool) -> Option<()> {
     let disk = SimDisk::new();
-    let mut world = World::new(Arc::new(disk.clone()), options(EngineKind::Redb), seed).expect("it opens");
+    let mut world = World::in_steps(Arc::new(disk.clone()), options(EngineKind::Redb), seed).expect("it opens");
     world.sizes = sizes(seed);
     arm(&disk);
     let done = until_stopped(&mut world)?;
@@ -111,7 +119,7 @@ fn is_sound(disk: &SimDisk, expected: &[Expected]) -> Result<(), String> {
 /// A failed sync, a restart without a power cut (what the sync was for is in memory, and nothing will write it), more work, and then a power cut.
 fn restarted(seed: u64, n: u64, expected: &[Expected]) -> Option<()> {
     let disk = SimDisk::new();
-    let mut world = World::new(Arc::new(disk.clone()), small_files(), seed).expect("it opens");
+    let mut world = World::in_steps(Arc::new(disk.clone()), small_files(), seed).expect("it opens");
     world.sizes = sizes(seed);
     disk.fail_sync(n);
     let done = until_stopped(&mut world)?;
@@ -135,7 +143,7 @@ fn restarted(seed: u64, n: u64, expected: &[Expected]) -> Option<()> {
         assert!(found.is_ok(), "{}: the power goes at sync {at} of opening: {found:?}", told(&world));
     }
     for _ in 0..AFTERWARDS {
-        step(&mut world).unwrap_or_else(|Stopped(why)| panic!("{}: {why}", told(&world)));
+        turn(&mut world).unwrap_or_else(|Stopped(why)| panic!("{}: {why}", told(&world)));
     }
     for crash in [Crash::LoseAll, Crash::KeepAll, Crash::Subset(seed)] {
         let crashed = disk.crash(crash);

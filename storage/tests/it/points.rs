@@ -258,6 +258,11 @@ impl World {
     }
 
     pub fn checkpoint(&mut self) -> Result<(), Stopped> {
+        if let Some(steps) = self.engine_steps() {
+            self.log.push("ask for a checkpoint".into());
+            steps.ask_checkpoint();
+            return Ok(());
+        }
         self.log.push("checkpoint".into());
         self.store().checkpoint().map_err(|error| Stopped(error.to_string()))
     }

@@ -12,7 +12,7 @@ use tandem_storage::record::Versioning;
 use tandem_storage::types::{
     Body, BucketGuid, BucketName, EpochNumber, HoldId, NodeGuid, ObjectKey, PathGuid, Seq, SnapshotGuid, Timestamp,
 };
-use tandem_storage::{Change, CommitError, EngineKind, Lane, Options, ReadError, Store};
+use tandem_storage::{Change, CommitError, EngineKind, EngineSteps, Lane, Options, ReadError, Store};
 
 use crate::content::{Content, Contents, Sizes};
 use crate::dump;
@@ -51,10 +51,21 @@ pub struct Path {
 /// How many writes are gathered in memory, by seed: none, fewer than most batches have, a few batches, all.
 const GATHERED: [usize; 4] = [0, 6, 60, 100_000];
 
+/// Who does the engine's work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Engine {
+    /// Its thread, whenever it comes to.
+    Thread,
+    /// The world, by chance.
+    World,
+}
+
 pub struct World {
     pub disk: Arc<dyn Disk>,
     pub options: Options,
-    store: Option<Store>,
+    /// With the store goes what does its engine's work.
+    store: Option<(Store, Option<Arc<EngineSteps>>)>,
+    engine: Engine,
     pub expected: Expected,
     pub path: Option<Path>,
     pub cursor: Option<HoldId>,
@@ -84,12 +95,22 @@ pub fn options(engine: EngineKind) -> Options {
 
 impl World {
     pub fn new(disk: Arc<dyn Disk>, options: Options, seed: u64) -> Result<Self, Stopped> {
+        World::with(Engine::Thread, disk, options, seed)
+    }
+
+    /// The engine's work is done in steps between the others, by chance: the order of syncs is the same each time.
+    pub fn in_steps(disk: Arc<dyn Disk>, options: Options, seed: u64) -> Result<Self, Stopped> {
+        World::with(Engine::World, disk, options, seed)
+    }
+
+    fn with(engine: Engine, disk: Arc<dyn Disk>, options: Options, seed: u64) -> Result<Self, Stopped> {
         let options = Options { memtable_writes: GATHERED[(seed + seed / 16) as usize % GATHERED.len()], ..options };
-        let store = Store::open(disk.clone(), options.clone()).map_err(|error| Stopped(error.to_string()))?;
+        let store = Some(open(engine, &disk, &options)?);
         Ok(World {
             disk,
             options,
-            store: Some(store),
+            store,
+            engine,
             expected: Expected::default(),
             path: None,
             cursor: None,
@@ -104,7 +125,25 @@ impl World {
     }
 
     pub fn store(&self) -> &Store {
-        self.store.as_ref().expect("open between reopenings")
+        &self.store.as_ref().expect("open between reopenings").0
+    }
+
+    /// Where the world does the engine's work.
+    pub fn engine_steps(&self) -> Option<Arc<EngineSteps>> {
+        self.store.as_ref().and_then(|(_, steps)| steps.clone())
+    }
+
+    /// What is to do a step of the engine's work now, at times; at times for a checkpoint that begins now.
+    pub fn engine_at_times(&mut self) -> Option<Arc<EngineSteps>> {
+        let steps = self.engine_steps()?;
+        if !self.random.one_in(3) {
+            return None;
+        }
+        if self.random.one_in(3) {
+            self.checkpoint().ok()?;
+        }
+        self.log.push("engine".into());
+        Some(steps)
     }
 
     pub fn model(&self) -> &Model {
@@ -186,13 +225,12 @@ impl World {
     /// Closes the store, properly or by dropping it, and opens it again.
     pub fn reopen(&mut self) -> Result<(), Stopped> {
         self.open.clear();
-        let store = self.store.take().expect("open between reopenings");
+        let (store, steps) = self.store.take().expect("open between reopenings");
         if self.random.one_in(2) {
             store.close().map_err(|error| Stopped(error.to_string()))?;
         }
-        drop(store);
-        let reopened = Store::open(self.disk.clone(), self.options.clone());
-        self.store = Some(reopened.map_err(|error| Stopped(error.to_string()))?);
+        drop((store, steps));
+        self.store = Some(open(self.engine, &self.disk, &self.options)?);
         Ok(())
     }
 
@@ -200,14 +238,14 @@ impl World {
     pub fn restart(&mut self, found: &[Expected]) -> Result<(), Stopped> {
         self.open.clear();
         drop(self.store.take());
-        let store = Store::open(self.disk.clone(), self.options.clone()).map_err(|error| Stopped(error.to_string()))?;
+        let (store, steps) = open(self.engine, &self.disk, &self.options)?;
         let fits = |expected: &&Expected| matches!(matches_store(&store, expected), Ok(Ok(())));
         let fitting =
             found.iter().find(fits).ok_or_else(|| Stopped("neither of the states that it may have".into()))?;
         self.expected = fitting.clone();
         self.path = store.paths().first().map(|row| Path { guid: row.guid, epoch: row.epoch.number });
         self.cursor = store.cursors()?.first().map(|cursor| cursor.id);
-        self.store = Some(store);
+        self.store = Some((store, steps));
         Ok(())
     }
 
@@ -230,6 +268,17 @@ impl World {
         matches_store(self.store(), &self.expected)
             .map(|matches| matches.unwrap_or_else(|difference| panic!("{difference}")))
     }
+}
+
+fn open(engine: Engine, disk: &Arc<dyn Disk>, options: &Options) -> Result<(Store, Option<Arc<EngineSteps>>), Stopped> {
+    let opened = match engine {
+        Engine::Thread => Store::open(disk.clone(), options.clone()).map(|store| (store, None)),
+        Engine::World => {
+            let opened = Store::open_in_steps(disk.clone(), options.clone());
+            opened.map(|(store, steps)| (store, Some(Arc::new(steps))))
+        }
+    };
+    opened.map_err(|error| Stopped(error.to_string()))
 }
 
 pub fn stopped(error: BlobError) -> Stopped {

@@ -69,7 +69,8 @@ impl Reasons {
     }
 
     /// Whether a row explains this test. `test` is a name without parameters.
-    pub fn explain(&self, test: &str) -> bool {
+    #[cfg(test)]
+    fn explain(&self, test: &str) -> bool {
         self.names.iter().any(|name| name.matches(test))
     }
 }

@@ -70,6 +70,7 @@ impl Bench {
             admin: "https://127.0.0.1:9443".into(),
             replication: "127.0.0.1:9600".into(),
             default_ownership: tandem_policy::ObjectOwnership::BucketOwnerEnforced,
+            vms_version: "5.4.6".into(),
         };
         let writes = WriteGate::new(store.clone());
         let started = clock.now();
@@ -81,7 +82,7 @@ impl Bench {
     async fn send(&self, request: Request) -> (StatusCode, axum::http::HeaderMap, Value) {
         let mut request = request;
         let from = [127, 0, 0, 1].into();
-        request.extensions_mut().insert(From(from));
+        request.extensions_mut().insert(From { address: from, place: None });
         request.extensions_mut().insert(Operator { name: "admin".into(), from });
         let (parts, body) = serve(self.face.clone(), request).await.into_parts();
         let body = axum::body::to_bytes(body, 64 << 20).await.unwrap();
@@ -268,6 +269,16 @@ async fn api_tokens_show_their_secret_once_and_can_be_revoked() {
     assert!(opens());
     let (_, listed) = bench.get("apitokens/").await;
     assert!(!listed.to_string().contains(token), "{listed}");
+    // As VMS has it: a sentence, and the time counts from when the token was made.
+    let body = json!({"name": "renamed", "expiry_date": "2d"});
+    assert_eq!(bench.patch(&format!("apitokens/{id}/"), body).await, (200, json!("API token has been modified")));
+    let (_, changed) = bench.get(&format!("apitokens/{id}/")).await;
+    let at = |name: &str| changed[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
+    assert_eq!((changed["name"].as_str(), at("expiry_date") - at("created")), (Some("renamed"), 2 * 86_400));
+    assert_eq!(bench.patch(&format!("apitokens/{id}/"), json!({})).await.0, 200);
+    assert_eq!(bench.patch(&format!("apitokens/{id}/"), json!({"expiry_date": "soon"})).await.0, 400);
+    assert_eq!(bench.patch("apitokens/absent/", json!({"name": "x"})).await.0, 404);
+    assert_eq!(bench.get(&format!("apitokens/{id}/")).await.1["name"], "renamed");
     let (status, revoked) = bench.call(Method::PATCH, &format!("apitokens/{id}/revoke"), None).await;
     assert_eq!((status, revoked["revoked"].as_bool(), revoked["state"].as_str()), (200, Some(true), Some("REVOKED")));
     assert!(!opens());

@@ -9,6 +9,7 @@ use super::*;
 use crate::identity::{NewSession, SessionOf};
 use crate::s3::access::{Circumstances, Named, Subject};
 use crate::s3::operation::Operation;
+use crate::s3::payload::Document;
 
 /// One request with everything that any has; what does not belong to its operation is not looked at.
 fn rich(service: &Service, operation: Operation, signed: Signed, principal: &Principal) -> Request {
@@ -63,10 +64,11 @@ fn rich(service: &Service, operation: Operation, signed: Signed, principal: &Pri
         source: None,
         decided_by_rows: false,
         document: match operation {
-            Operation::CreateBucket => Some(location.into()),
-            Operation::PutBucketTagging | Operation::PutObjectTagging => Some(tags.into()),
+            Operation::CreateBucket => Some(Document::new(location.into(), None)),
+            Operation::PutBucketTagging | Operation::PutObjectTagging => Some(Document::new(tags.into(), None)),
             _ => None,
         },
+        refusals: Default::default(),
     }
 }
 

@@ -118,7 +118,7 @@ impl Ask {
 }
 
 /// Stands for IAM and STS: says whether a form got through.
-struct Through;
+pub(super) struct Through;
 
 impl QueryFace for Through {
     fn answer(&self, _form: Form) -> Pin<Box<dyn Future<Output = Response<Bytes>> + Send + '_>> {

@@ -72,9 +72,12 @@ impl Pair {
 
     /// Stages what differs since the common snapshot. Returns the transfer.
     fn stage(&self, to: u8, to_seq: Seq, digest: &Digest, page: usize) -> TransferGuid {
+        self.stage_as(TransferGuid::from_bytes([to; 16]), to, to_seq, digest, page)
+    }
+
+    fn stage_as(&self, id: TransferGuid, to: u8, to_seq: Seq, digest: &Digest, page: usize) -> TransferGuid {
         let base = self.common.map(|common| (common, self.at(&self.source, common)));
         let entries = self.source.delta(&self.scope, base.map(|(_, seq)| seq), to_seq, page);
-        let id = TransferGuid::from_bytes([to; 16]);
         self.destination.commit(BeginTransfer(row(id, to, self.common)));
         let rows: Vec<_> = entries.into_iter().map(|entry| StagedRow { key: entry.key, value: entry.new }).collect();
         let mut first = 0;

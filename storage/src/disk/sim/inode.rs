@@ -6,7 +6,7 @@ use super::state::failed_sync;
 pub const SECTOR: usize = 512;
 
 /// A file's bytes: as they are read now, as they are durable, and how the one becomes the other.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct Inode {
     data: Vec<u8>,
     durable: Vec<u8>,
@@ -15,19 +15,21 @@ pub struct Inode {
 }
 
 /// Something that happened to a file since its last sync.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Pending {
     /// When, on the disk's own count.
     tick: u64,
     what: What,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 enum What {
     /// Whole sectors (the last may end with the file), as they were in the cache after the write.
     Sectors {
         offset: usize,
         image: Vec<u8>,
+        /// It made the file longer. What lies inside a length that was set before does not.
+        extends: bool,
     },
     Length(usize),
 }
@@ -55,14 +57,15 @@ impl Inode {
 
     pub fn write(&mut self, tick: u64, bytes: &[u8], offset: usize) {
         let end = offset + bytes.len();
-        if self.data.len() < end {
+        let extends = self.data.len() < end;
+        if extends {
             self.data.resize(end, 0);
         }
         self.data[offset..end].copy_from_slice(bytes);
         let first = offset - offset % SECTOR;
         let last = end.next_multiple_of(SECTOR).min(self.data.len());
         let image = self.data[first..last].to_vec();
-        self.pending.push(Pending { tick, what: What::Sectors { offset: first, image } });
+        self.pending.push(Pending { tick, what: What::Sectors { offset: first, image, extends } });
     }
 
     pub fn set_len(&mut self, tick: u64, len: usize) {
@@ -80,7 +83,7 @@ impl Inode {
         for Pending { what, .. } in pending {
             match what {
                 What::Length(len) => self.durable.resize(len, 0),
-                What::Sectors { offset, image } => place(&mut self.durable, offset, &image),
+                What::Sectors { offset, image, .. } => place(&mut self.durable, offset, &image),
             }
         }
         Ok(())
@@ -106,10 +109,14 @@ impl Inode {
             match what {
                 What::Length(len) if chance.keeps(*tick) => bytes.resize(*len, 0),
                 What::Length(_) => {}
-                What::Sectors { offset, image } => {
+                What::Sectors { offset, image, extends } => {
                     let sectors = image.len().div_ceil(SECTOR);
                     for (index, sector) in image.chunks(SECTOR).enumerate() {
                         let at = offset + index * SECTOR;
+                        if !extends && at >= bytes.len() {
+                            // Its length was lost, and so is what lies behind the end.
+                            break;
+                        }
                         if chance.keeps_sector(*tick, index, sectors) {
                             place(&mut bytes, at, sector);
                         } else if at >= self.durable.len() && chance.leaves_garbage(*tick) {

@@ -5,6 +5,7 @@
 //! sync writes it.
 
 mod crash;
+mod gate;
 mod inode;
 mod state;
 
@@ -17,6 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Disk, DiskFile, RelPath};
 pub use crash::Crash;
+pub use gate::Gate;
+use gate::Way;
 use state::{Entry, State};
 
 /// A simulated disk. Clones share it.
@@ -84,6 +87,15 @@ impl SimDisk {
         self.state().fail_sync_in = n;
     }
 
+    /// From now on every sync of the file stands at the gate until it is let through: so a test orders it among others.
+    pub fn gate_syncs(&self, path: RelPath<'_>) -> io::Result<Gate> {
+        let mut state = self.state();
+        let inode = state.file_at(path)?;
+        let way = Arc::new(Way::default());
+        state.gates.insert(inode, Arc::clone(&way));
+        Ok(Gate::of(way))
+    }
+
     /// From now on every read of the file fails with an input/output error, as bad sectors make it.
     pub fn spoil(&self, path: RelPath<'_>) -> io::Result<()> {
         let mut state = self.state();
@@ -100,6 +112,11 @@ impl SimDisk {
     /// Whether every read has to wait for the medium.
     pub fn set_cold(&self, cold: bool) {
         self.state().cold = cold;
+    }
+
+    /// A number for what is on the disk, durable and not: equal for equal disks.
+    pub fn digest(&self) -> u64 {
+        self.state().digest()
     }
 
     /// Paths of all files, in order.
@@ -245,6 +262,10 @@ impl DiskFile for SimFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        let gate = self.state().gates.get(&self.inode).cloned();
+        if let Some(gate) = gate {
+            gate.pass();
+        }
         let mut state = self.state();
         let fails = state.begin_sync()?;
         state.inode(self.inode).sync(fails)

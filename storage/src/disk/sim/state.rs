@@ -1,10 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 use std::io;
+use std::sync::Arc;
 
+use super::gate::Way;
 use super::inode::Inode;
 use super::parent;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Entry {
     Dir,
     File(u64),
@@ -62,6 +65,8 @@ pub struct State {
     pub capacity: Option<u64>,
     /// Files that cannot be read.
     pub unreadable: BTreeSet<u64>,
+    /// Where syncs of a file stand.
+    pub gates: BTreeMap<u64, Arc<Way>>,
     /// Nothing can be read at once.
     pub cold: bool,
     /// The state before each sync, while they are asked for.
@@ -100,6 +105,16 @@ impl State {
         }
         self.alive()?;
         Ok(counts_down(&mut self.fail_sync_in))
+    }
+
+    pub fn digest(&self) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        for (number, inode) in &self.inodes {
+            number.hash(&mut hasher);
+            inode.hash(&mut hasher);
+        }
+        (&self.entries, &self.durable, self.pending.len()).hash(&mut hasher);
+        hasher.finish()
     }
 
     pub fn pending_ticks(&self) -> BTreeSet<u64> {

@@ -1,5 +1,6 @@
 //! One batch, from what has queued to the answers.
 
+use super::checkpoint::Checkpoint;
 use super::job::Job;
 use super::queue::{Batch, Queue};
 use super::{Fatal, Outcome, Writing};
@@ -13,6 +14,7 @@ use crate::meta::tx::finish::Finished;
 use crate::meta::{Before, Tx};
 use crate::record::tag;
 use crate::store::Lane;
+use crate::sync::PoisonError;
 use crate::types::{Seq, Timestamp};
 
 /// A batch takes no more changes when it has this many rows, or bytes of bodies.
@@ -24,10 +26,13 @@ const BITE_ROWS: usize = 256;
 impl Writing {
     /// Carries a batch out and answers it.
     pub(super) fn commit(&mut self, batch: Batch, queue: &Queue) -> Result<(), Fatal> {
-        if let Some(reason) = self.core.blobs.failed_sync() {
-            let stopped = Outcome::Stopped(reason.to_owned());
+        // Those who wait for the batch before have their answers: only this one waits for room.
+        let failed = self.core.blobs.failed_sync().map_or(Ok(()), |reason| Err(reason.to_owned()));
+        if let Err(reason) = failed.and_then(|()| self.handover.make_room()) {
+            self.handover.stop(&reason);
+            let stopped = Outcome::Stopped(reason.clone());
             batch.client.into_iter().chain(batch.background).for_each(|job| job.answer(&stopped));
-            return Err(Fatal(reason.to_owned()));
+            return Err(Fatal(reason));
         }
         let mut jobs = Vec::with_capacity(batch.client.len() + batch.background.len());
         let seq = self.journal.last().next();
@@ -42,6 +47,8 @@ impl Writing {
                 Ok(())
             }
             Err(Fatal(reason)) => {
+                // First: whoever hears of the failure finds that nothing goes on.
+                self.handover.stop(&reason);
                 jobs.into_iter().for_each(|job| job.answer(&Outcome::Stopped(reason.clone())));
                 Err(Fatal(reason))
             }
@@ -84,14 +91,12 @@ impl Writing {
         tx.finish(&places)
     }
 
-    /// The frame, the engine, the world.
+    /// The frame, the table in memory, the world.
     fn write(&mut self, seq: Seq, now: Timestamp, finished: Finished) -> Result<Outcome, Fatal> {
         let Finished { mut writes, bodies, pieces, points, gates, counting } = finished;
         let before = self.journal.position();
         let appended = match self.journal.append(seq, now, &bodies, &writes) {
-            Err(JournalError::NoSpace) if self.reserve.give(&*self.core.disk) => {
-                self.journal.append(seq, now, &bodies, &writes)
-            }
+            Err(JournalError::NoSpace) if self.give_reserve() => self.journal.append(seq, now, &bodies, &writes),
             other => other,
         };
         match appended {
@@ -109,18 +114,21 @@ impl Writing {
             true => after.offset - before.offset,
             false => self.core.journal.len(before.file).map_or(0, |len| len.saturating_sub(before.offset)),
         };
-        self.since_checkpoint += written;
         self.core.blobs.space().wrote(written);
         writes.push(applied(seq));
-        let core = &self.core;
+        let published = &self.core.published;
         let catalogue = match writes.iter().any(is_of_catalogue) {
             true => seq,
-            false => core.published.state().catalogue,
+            false => published.state().catalogue,
         };
-        core.published
-            .publish(seq, State { gates, points, counting, catalogue }, || core.engine.apply(&writes))
-            .map_err(|error| Fatal(error.to_string()))?;
+        let reached = Checkpoint { applied: seq, position: after };
+        let state = State { gates, points, counting, catalogue };
+        published.publish(seq, state, || self.handover.gather(&writes, reached, written));
         Ok(Outcome::Durable(seq))
+    }
+
+    fn give_reserve(&self) -> bool {
+        self.core.reserve.lock().unwrap_or_else(PoisonError::into_inner).give(&*self.core.disk)
     }
 }
 

@@ -1,6 +1,5 @@
-//! Checkpoints: the engine durable, with what it has applied inside; then journal files that nobody needs any more go.
+//! Checkpoints: what the engine has durably, and which journal files nobody needs any more then.
 
-use super::{Fatal, Writing};
 use crate::journal::JournalPosition;
 use crate::meta::core::Core;
 use crate::meta::engine::{Engine, EngineError, EngineWrite, Table, View};
@@ -30,33 +29,16 @@ impl Checkpoint {
         Ok(stored.map(|value| Checkpoint::decode(&value)).transpose()?.unwrap_or_default())
     }
 
-    /// Makes the engine durable with this inside.
+    /// Makes an engine durable with this inside, after a replay.
     pub fn write(&self, engine: &dyn Engine) -> Result<(), EngineError> {
-        let row = EngineWrite { table: Table::Meta, key: meta_row::CHECKPOINT.to_vec(), value: Some(self.encode()) };
-        engine.apply(&[row, super::batch::applied(self.applied)])?;
+        engine.apply(&self.rows())?;
         engine.checkpoint()
     }
-}
 
-impl Writing {
-    pub(super) fn checkpoint_if_due(&mut self) -> Result<(), Fatal> {
-        if self.since_checkpoint < self.checkpoint_every_bytes { Ok(()) } else { self.checkpoint() }
-    }
-
-    pub(super) fn checkpoint(&mut self) -> Result<(), Fatal> {
-        let checkpoint = Checkpoint { applied: self.journal.last(), position: self.journal.position() };
-        checkpoint.write(&*self.core.engine).map_err(|error| Fatal(error.to_string()))?;
-        self.since_checkpoint = 0;
-        self.reserve.take(&*self.core.disk);
-        match retire(&self.core, checkpoint.position) {
-            Ok(()) => Ok(()),
-            // They stay for the next checkpoint.
-            Err(RetireError::Io(error)) => {
-                tracing::warn!(%error, "journal files could not be removed");
-                Ok(())
-            }
-            Err(RetireError::Engine(error)) => Err(Fatal(error.to_string())),
-        }
+    /// The rows that say so.
+    pub fn rows(&self) -> [EngineWrite; 2] {
+        let row = EngineWrite { table: Table::Meta, key: meta_row::CHECKPOINT.to_vec(), value: Some(self.encode()) };
+        [row, super::batch::applied(self.applied)]
     }
 }
 
@@ -69,7 +51,7 @@ pub(crate) enum RetireError {
 }
 
 /// Removes journal files wholly below `position` in which no body lives.
-fn retire(core: &Core, position: JournalPosition) -> Result<(), RetireError> {
+pub(super) fn retire(core: &Core, position: JournalPosition) -> Result<(), RetireError> {
     let view = core.engine.view()?;
     for file in core.journal.list()?.into_iter().filter(|file| *file < position.file) {
         let mut live = false;

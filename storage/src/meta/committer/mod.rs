@@ -4,38 +4,38 @@
 mod batch;
 mod checkpoint;
 pub(crate) use checkpoint::Checkpoint;
+mod handover;
 mod job;
 mod queue;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+pub(crate) use self::handover::{Handover, Hands, Limits};
 use self::job::{Outcome, Task};
 use self::queue::{Queue, Work};
 use super::core::Core;
-use super::reserve::Reserve;
 use crate::journal::Journal;
 use crate::store::{Change, CommitError, Lane, Pending};
+use crate::sync::{Builder, JoinHandle, Mutex, PoisonError};
 use crate::types::Timestamp;
 
-/// The committer's thread, seen from outside.
+/// The committer's thread and the engine's, seen from outside.
 pub(crate) struct Committer {
     queue: Arc<Queue>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    handover: Arc<Handover>,
+    /// The committer's goes first, and ends the other.
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// What the thread owns.
+/// What the committer's thread owns.
 pub(crate) struct Writing {
     pub core: Arc<Core>,
     pub journal: Journal,
-    pub reserve: Reserve,
-    pub checkpoint_every_bytes: u64,
-    /// Journal bytes written since the last checkpoint.
-    pub since_checkpoint: u64,
+    pub handover: Arc<Handover>,
 }
 
 /// Why the thread has to stop for good.
@@ -44,9 +44,24 @@ struct Fatal(String);
 impl Committer {
     pub fn start(writing: Writing) -> std::io::Result<Self> {
         let queue = Arc::new(Queue::default());
+        let handover = Arc::clone(&writing.handover);
         let served = Arc::clone(&queue);
-        let thread = std::thread::Builder::new().name("committer".into()).spawn(move || writing.run(&served))?;
-        Ok(Committer { queue, thread: Mutex::new(Some(thread)) })
+        let mut threads = vec![Builder::new().name("committer".into()).spawn(move || writing.run(&served))?];
+        let committer = |threads| Committer { queue, handover: Arc::clone(&handover), threads: Mutex::new(threads) };
+        if handover.hands() == Hands::Callers {
+            return Ok(committer(threads));
+        }
+        let engine = Arc::clone(&handover);
+        match Builder::new().name("engine".into()).spawn(move || engine.run()) {
+            Ok(thread) => threads.push(thread),
+            Err(error) => {
+                // Nobody would ever make a checkpoint.
+                handover.stop("the engine's thread did not start");
+                drop(committer(threads));
+                return Err(error);
+            }
+        }
+        Ok(committer(threads))
     }
 
     pub fn commit<C: Change>(&self, lane: Lane, now: Timestamp, change: C) -> Pending<C::Output> {
@@ -56,17 +71,21 @@ impl Committer {
     }
 
     pub fn checkpoint(&self) -> Result<(), CommitError> {
-        let (waiter, answer) = oneshot::channel();
-        self.queue.ask_checkpoint(waiter);
-        answer.blocking_recv().unwrap_or_else(|_| Err(CommitError::Stopped("the store is closed".into())))
+        self.handover.checkpoint().map_err(CommitError::Stopped)
     }
 
-    /// Waits for what was accepted and ends the thread, after a checkpoint. Harmless when repeated.
+    pub fn handover(&self) -> &Arc<Handover> {
+        &self.handover
+    }
+
+    /// Waits for what was accepted and ends the threads, after a checkpoint. Harmless when repeated.
     pub fn close(&self) -> Result<(), CommitError> {
         self.queue.close();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            self.queue.stop("the committer ended unexpectedly");
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                self.queue.stop("a thread of the store ended unexpectedly");
+            }
         }
         self.queue.stopped().map_or(Ok(()), |reason| Err(CommitError::Stopped(reason)))
     }
@@ -80,40 +99,42 @@ impl Drop for Committer {
 }
 
 /// Whoever waits, or comes later, gets an answer also when the thread dies of a fault in a change.
-struct StopOnPanic<'queue>(&'queue Queue);
+struct StopOnPanic<'thread> {
+    queue: &'thread Queue,
+    handover: &'thread Handover,
+}
 
 impl Drop for StopOnPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.stop("the committer failed; see the log");
+            let reason = "the committer failed; see the log";
+            self.handover.stop(reason);
+            self.queue.stop(reason);
         }
     }
 }
 
 impl Writing {
     fn run(mut self, queue: &Queue) {
-        let _stop = StopOnPanic(queue);
-        let failed = loop {
-            let step = match queue.next() {
-                Work::Batch(batch) => self.commit(batch, queue),
-                Work::Checkpoint(waiters) => self.checkpoint().inspect(|()| {
-                    for waiter in waiters {
-                        let _ = waiter.send(Ok(()));
+        let handover = Arc::clone(&self.handover);
+        let _stop = StopOnPanic { queue, handover: &handover };
+        let ended = loop {
+            match queue.next() {
+                Work::Batch(batch) => {
+                    if let Err(fatal) = self.commit(batch, queue) {
+                        break Err(fatal);
                     }
-                }),
-                Work::End => break self.checkpoint().err(),
-            };
-            if let Err(fatal) = step.and_then(|()| self.settle()).and_then(|()| self.checkpoint_if_due()) {
-                break Some(fatal);
+                }
+                Work::End => break handover.checkpoint().map_err(Fatal),
             }
         };
-        if let Some(Fatal(reason)) = failed {
-            tracing::error!(reason, "the store has stopped");
-            queue.stop(&reason);
+        match ended {
+            Ok(()) => handover.stop("the store is closed"),
+            Err(Fatal(reason)) => {
+                tracing::error!(reason, "the store has stopped");
+                handover.stop(&reason);
+                queue.stop(&reason);
+            }
         }
-    }
-
-    fn settle(&self) -> Result<(), Fatal> {
-        self.core.engine.settle().map_err(|error| Fatal(error.to_string()))
     }
 }

@@ -1,16 +1,12 @@
 //! What waits for the committer.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-
-use tokio::sync::oneshot;
 
 use super::job::{Job, Outcome};
-use crate::store::{CommitError, Lane};
+use crate::store::Lane;
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-pub(super) type CheckpointWaiter = oneshot::Sender<Result<(), CommitError>>;
-
-/// Changes in two lanes, and requests for a checkpoint.
+/// Changes in two lanes.
 #[derive(Default)]
 pub(super) struct Queue {
     state: Mutex<Waiting>,
@@ -21,7 +17,6 @@ pub(super) struct Queue {
 struct Waiting {
     client: VecDeque<Box<dyn Job>>,
     background: VecDeque<Box<dyn Job>>,
-    checkpoints: Vec<CheckpointWaiter>,
     open: Open,
 }
 
@@ -37,7 +32,6 @@ enum Open {
 /// What the committer does next.
 pub(super) enum Work {
     Batch(Batch),
-    Checkpoint(Vec<CheckpointWaiter>),
     /// Closed, and nothing is left.
     End,
 }
@@ -74,28 +68,10 @@ impl Queue {
         job.answer(&Outcome::Stopped(reason));
     }
 
-    pub fn ask_checkpoint(&self, waiter: CheckpointWaiter) {
-        let mut waiting = self.lock();
-        let reason = match &waiting.open {
-            Open::Yes => {
-                waiting.checkpoints.push(waiter);
-                drop(waiting);
-                self.wake.notify_one();
-                return;
-            }
-            Open::Closing => CLOSED.to_owned(),
-            Open::Stopped(reason) => reason.clone(),
-        };
-        let _ = waiter.send(Err(CommitError::Stopped(reason)));
-    }
-
     /// Waits for work.
     pub fn next(&self) -> Work {
         let mut waiting = self.lock();
         loop {
-            if !waiting.checkpoints.is_empty() {
-                return Work::Checkpoint(std::mem::take(&mut waiting.checkpoints));
-            }
             if !(waiting.client.is_empty() && waiting.background.is_empty()) {
                 return Work::Batch(waiting.take_batch());
             }
@@ -133,13 +109,9 @@ impl Queue {
         waiting.open = Open::Stopped(reason.to_owned());
         let jobs: Vec<_> =
             std::mem::take(&mut waiting.client).into_iter().chain(std::mem::take(&mut waiting.background)).collect();
-        let checkpoints = std::mem::take(&mut waiting.checkpoints);
         drop(waiting);
         let outcome = Outcome::Stopped(reason.to_owned());
         jobs.into_iter().for_each(|job| job.answer(&outcome));
-        for waiter in checkpoints {
-            let _ = waiter.send(Err(CommitError::Stopped(reason.to_owned())));
-        }
     }
 
     /// Why nothing is taken any more, if a failure was the reason.

@@ -1,83 +1,119 @@
-//! An engine behind a table in memory that takes batches as they come and hands them on many at once.
+//! An engine behind two tables in memory: one gathers batches while the engine is given the other.
 //!
 //! An engine pays for each batch that it applies: redb copies every page on the way to each row, and makes a new root. Most rows of
-//! a batch are the same few again (a bucket's last change, the open journal file's count, the batch's number), so of a thousand
-//! batches applied at once an engine sees less than half of the rows, in key order, for one root. Nothing depends on the engine being
-//! up to date but memory: what is durable is in the journal, and a checkpoint hands everything on first.
+//! a batch are the same few again (a bucket's last change, the open journal file's count, the batch's number). So of a thousand
+//! batches applied at once an engine sees less than half of the rows, in key order, for one root. An engine also needs time to
+//! become durable, up to a second on a slow disk. Nobody waits for either: batches are gathered meanwhile.
+//! The engine may be behind at no risk, because what is durable is in the journal.
 //!
 //! Invariants:
-//! 1. A view sees whole batches: those that were applied when it was opened, no others.
-//! 2. The engine never has a row that the table's batches have replaced and the table does not have: a batch leaves the table only
-//!    when the engine has it, and all batches leave at once.
-//! 3. A view joins a table with the engine as it was when every batch that it has and the table has not was in it, and none that came
-//!    after the view. To be sure, opening one looks whether the engine began to take something meanwhile, and starts again if so.
+//! 1. A view sees whole batches: those that were gathered when it was opened, and no others.
+//! 2. What a view sees of a row is in the table that gathers if a batch there wrote it, else in the frozen table if a batch there
+//!    wrote it, else in the engine. A frozen table is let go only when the engine has all of it.
+//! 3. A view's engine has all batches before the view's tables, and none after them; it may have those of the frozen table already,
+//!    which hides them. So a table must not be frozen between the moments at which a view takes the tables and the engine: opening
+//!    a view looks whether one was, and starts again if so.
+//! 4. One table at most is frozen. One thread at a time hands it on and makes the engine durable.
 //!
 //! ```text
-//! gathering --(settled when full; a checkpoint; a batch too large)--> handing on: the table still shown --(the engine has it)--> gathering, in a new table
-//!                                                                     a batch too large then goes to the engine itself
+//!                   freeze: a new table gathers                     the engine has it
+//! gathering ---------------------------------------> frozen: shown, -----------------> gone
+//!    ^  |                                            and applied by
+//!    +--+ a batch                                    the engine meanwhile
 //! ```
+//!
+//! [`Handover`](crate::meta::committer::Handover) says when, and by which thread.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-
-use super::memtable::{Batches, Memtable};
+use super::memtable::{Batches, Memtable, Weight};
 use super::merge::Merge;
 use super::{Cursor, Direction, Engine, EngineError, EngineWrite, KeyRange, Table, View};
-
-/// The table is handed on when it has taken so many bytes, whatever the number of writes. It may have taken a batch more by then.
-const BYTES_MAX: usize = 4 * 1024 * 1024;
+use crate::sync::{ArcSwap, Mutex, PoisonError};
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) struct Buffered<E> {
+pub(crate) struct Buffered {
     shown: ArcSwap<Shown>,
-    engine: E,
-    /// The table is handed on when it has taken so many writes, with the batch that made it so; a batch of so many goes to the engine itself.
-    writes_max: usize,
-    /// Held by whoever changes `shown`.
-    applying: Mutex<()>,
+    engine: Box<dyn Engine>,
+    /// Held by whoever changes `shown`, and never while the engine works.
+    changing: Mutex<()>,
 }
 
 /// What a view begins with.
 #[derive(Clone, Default)]
 struct Shown {
-    memtable: Arc<Memtable>,
+    gathering: Arc<Memtable>,
+    /// How many batches there have been: a view sees these of the table that gathers, and all of the frozen one.
     batches: Batches,
-    /// How often the engine has begun to take something.
-    handovers: u64,
+    frozen: Option<Arc<Memtable>>,
+    /// How many tables have been frozen so far.
+    freezes: u64,
 }
 
-impl<E: Engine> Buffered<E> {
-    pub fn new(engine: E, writes_max: usize) -> Self {
-        Buffered { shown: ArcSwap::default(), engine, writes_max, applying: Mutex::new(()) }
+impl Buffered {
+    /// `engine` has everything so far.
+    pub fn new(engine: Box<dyn Engine>) -> Self {
+        Buffered { shown: ArcSwap::default(), engine, changing: Mutex::new(()) }
     }
 
-    fn hand_on(&self) -> Result<(), EngineError> {
-        let shown = Shown::clone(&self.shown.load());
-        if shown.memtable.weight().0 == 0 {
-            return Ok(());
-        }
-        let handing = Shown { handovers: shown.handovers + 1, ..shown };
-        self.shown.store(Arc::new(handing.clone()));
-        self.engine.apply(&handing.memtable.newest())?;
-        self.shown.store(Arc::new(Shown { memtable: Arc::default(), ..handing }));
+    /// A view that stays consistent across tables: see [`Engine::view`].
+    pub fn view(&self) -> Result<Box<dyn View + '_>, EngineError> {
+        self.join(|| self.engine.view())
+    }
+
+    /// A view for a thread that may have one open already. It sees the same or a later state.
+    pub fn nested_view(&self) -> Result<Box<dyn View + '_>, EngineError> {
+        self.join(|| self.engine.nested_view())
+    }
+
+    /// Takes a batch. Later views see it.
+    pub fn gather(&self, writes: &[EngineWrite]) {
+        self.change(|shown| {
+            let batches = shown.batches.and_one();
+            shown.gathering.add(batches, writes);
+            Some(Shown { batches, ..shown })
+        });
+    }
+
+    /// What the table that gathers has taken.
+    pub fn weight(&self) -> Weight {
+        self.shown.load().gathering.weight()
+    }
+
+    /// Puts a new table in the place of the one that gathers, to hand that on. Without a batch nothing is frozen.
+    /// The table that was frozen before must have been handed on.
+    pub fn freeze(&self) {
+        self.change(|shown| {
+            assert!(shown.frozen.is_none(), "one table at most is frozen");
+            if shown.gathering.weight().writes == 0 {
+                return None;
+            }
+            let (gathering, frozen) = (Arc::default(), Some(shown.gathering));
+            Some(Shown { gathering, frozen, freezes: shown.freezes + 1, ..shown })
+        });
+    }
+
+    /// Gives the frozen table to the engine, all at once, not durably. When this fails every view is still whole.
+    pub fn hand_on(&self) -> Result<(), EngineError> {
+        let Some(frozen) = self.shown.load().frozen.clone() else { return Ok(()) };
+        self.engine.apply(&frozen.newest())?;
+        self.change(|shown| Some(Shown { frozen: None, ..shown }));
         Ok(())
     }
 
-    /// What is too much for the table. It must have been handed on.
-    fn pass(&self, writes: &[EngineWrite]) -> Result<(), EngineError> {
-        let shown = Shown::clone(&self.shown.load());
-        self.shown.store(Arc::new(Shown { handovers: shown.handovers + 1, ..shown }));
-        self.engine.apply(writes)
+    /// Makes durable what was handed on, and rows that tell of it. No table is frozen.
+    pub fn make_durable(&self, rows: &[EngineWrite]) -> Result<(), EngineError> {
+        self.engine.apply(rows)?;
+        self.engine.checkpoint()
     }
 
-    fn gather(&self, writes: &[EngineWrite]) {
-        let shown = Shown::clone(&self.shown.load());
-        let batches = shown.batches.and_one();
-        shown.memtable.add(batches, writes);
-        self.shown.store(Arc::new(Shown { batches, ..shown }));
+    fn change(&self, change: impl FnOnce(Shown) -> Option<Shown>) {
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(changed) = change(Shown::clone(&self.shown.load())) {
+            self.shown.store(Arc::new(changed));
+        }
     }
 
     fn join<'engine>(
@@ -87,42 +123,29 @@ impl<E: Engine> Buffered<E> {
         loop {
             let shown = self.shown.load_full();
             let below = open()?;
-            if self.shown.load().handovers == shown.handovers {
+            if self.shown.load().freezes == shown.freezes {
                 return Ok(Box::new(BufferedView { shown, below }));
             }
         }
     }
 }
 
-impl<E: Engine> Engine for Buffered<E> {
-    fn view(&self) -> Result<Box<dyn View + '_>, EngineError> {
-        self.join(|| self.engine.view())
+#[cfg(all(test, feature = "shuttle"))]
+impl Buffered {
+    /// A view while the engine takes its time to open its own.
+    pub fn slow_view(&self) -> Result<Box<dyn View + '_>, EngineError> {
+        self.join(|| self.open_slowly())
     }
 
-    fn nested_view(&self) -> Result<Box<dyn View + '_>, EngineError> {
-        self.join(|| self.engine.nested_view())
+    /// The same as invariant 3 forbids it: the control of the tests that try orders of threads.
+    pub fn careless_view(&self) -> Result<Box<dyn View + '_>, EngineError> {
+        let shown = self.shown.load_full();
+        Ok(Box::new(BufferedView { below: self.open_slowly()?, shown }))
     }
 
-    fn apply(&self, writes: &[EngineWrite]) -> Result<(), EngineError> {
-        let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
-        if writes.len() < self.writes_max {
-            self.gather(writes);
-            return Ok(());
-        }
-        self.hand_on()?;
-        self.pass(writes)
-    }
-
-    fn settle(&self) -> Result<(), EngineError> {
-        let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
-        let (writes, bytes) = self.shown.load().memtable.weight();
-        if writes >= self.writes_max || bytes >= BYTES_MAX { self.hand_on() } else { Ok(()) }
-    }
-
-    fn checkpoint(&self) -> Result<(), EngineError> {
-        let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
-        self.hand_on()?;
-        self.engine.checkpoint()
+    fn open_slowly(&self) -> Result<Box<dyn View + '_>, EngineError> {
+        (0..60).for_each(|_| crate::sync::yield_now());
+        self.engine.view()
     }
 }
 
@@ -131,9 +154,16 @@ struct BufferedView<'engine> {
     below: Box<dyn View + 'engine>,
 }
 
+impl BufferedView<'_> {
+    /// The tables in memory, the older first.
+    fn tables(&self) -> impl DoubleEndedIterator<Item = &Memtable> {
+        self.shown.frozen.iter().chain([&self.shown.gathering]).map(|table| &**table)
+    }
+}
+
 impl View for BufferedView<'_> {
     fn get(&self, table: Table, key: &[u8], with: &mut dyn FnMut(Option<&[u8]>)) -> Result<(), EngineError> {
-        match self.shown.memtable.get(self.shown.batches, table, key) {
+        match self.tables().rev().find_map(|memory| memory.get(self.shown.batches, table, key)) {
             Some(value) => {
                 with(value.as_deref());
                 Ok(())
@@ -148,11 +178,13 @@ impl View for BufferedView<'_> {
         range: KeyRange<'_>,
         direction: Direction,
     ) -> Result<Box<dyn Cursor + '_>, EngineError> {
-        let below = self.below.cursor(table, range, direction)?;
-        let Shown { memtable, batches, .. } = &*self.shown;
-        Ok(match memtable.first(*batches, table, range, direction) {
-            None => below,
-            Some(first) => Box::new(Merge::new(below, memtable, *batches, table, range, direction, first)),
-        })
+        let mut walk = self.below.cursor(table, range, direction)?;
+        for memory in self.tables() {
+            let first = memory.first(self.shown.batches, table, range, direction);
+            if let Some(first) = first {
+                walk = Box::new(Merge::new(walk, memory, self.shown.batches, table, range, direction, first));
+            }
+        }
+        Ok(walk)
     }
 }

@@ -15,14 +15,46 @@ fn sled(dir: &Path) -> Box<dyn Engine> {
     Box::new(SledEngine::open(&RealDisk::new(dir).unwrap(), 1 << 20).unwrap())
 }
 
-/// Gathers `WRITES` writes: few enough that the tests' batches go to the engine at times, stay in memory, and are split between both.
+/// Gathers `WRITES` writes in a table, freezes it, and hands it on before the next batch: so the tests' batches are in either table, in the
+/// engine, and in all of them.
+struct Gathering {
+    tables: Buffered,
+    writes: usize,
+}
+
+impl Engine for Gathering {
+    fn view(&self) -> Result<Box<dyn View + '_>, EngineError> {
+        self.tables.view()
+    }
+
+    fn nested_view(&self) -> Result<Box<dyn View + '_>, EngineError> {
+        self.tables.nested_view()
+    }
+
+    fn apply(&self, writes: &[EngineWrite]) -> Result<(), EngineError> {
+        self.tables.hand_on()?;
+        self.tables.gather(writes);
+        if self.tables.weight().writes >= self.writes {
+            self.tables.freeze();
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&self) -> Result<(), EngineError> {
+        self.tables.hand_on()?;
+        self.tables.freeze();
+        self.tables.hand_on()?;
+        self.tables.make_durable(&[])
+    }
+}
+
 fn buffered<const WRITES: usize>(dir: &Path) -> Box<dyn Engine> {
-    Box::new(Buffered::new(RedbEngine::open(&RealDisk::new(dir).unwrap(), 1 << 20).unwrap(), WRITES))
+    Box::new(Gathering { tables: Buffered::new(redb(dir)), writes: WRITES })
 }
 
 #[cfg(feature = "sled")]
 fn buffered_sled(dir: &Path) -> Box<dyn Engine> {
-    Box::new(Buffered::new(SledEngine::open(&RealDisk::new(dir).unwrap(), 1 << 20).unwrap(), 3))
+    Box::new(Gathering { tables: Buffered::new(sled(dir)), writes: 3 })
 }
 
 macro_rules! conformance {

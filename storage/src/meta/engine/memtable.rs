@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 
 use super::keys::is_empty;
 use super::{Direction, EngineWrite, KeyRange, Table};
+use crate::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 /// What a batch made of a key: its value, or none where it was deleted.
 pub(super) type Value = Option<Arc<[u8]>>;
@@ -18,6 +19,17 @@ impl Batches {
     pub fn and_one(self) -> Self {
         Batches(self.0 + 1)
     }
+}
+
+/// What a write takes beside its key and value: the tree's node, counters, the allocator's own.
+const WRITE_BYTES: usize = 160;
+
+/// What a table has taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Weight {
+    pub writes: usize,
+    /// In memory, about.
+    pub bytes: usize,
 }
 
 /// Rows of all tables, shared by the one thread that adds batches and the views. The lock is held for a look-up, a batch's insertion or the copy for the
@@ -50,7 +62,7 @@ impl Memtable {
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         for EngineWrite { table, key, value } in writes {
             rows.writes += 1;
-            rows.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+            rows.bytes += WRITE_BYTES + key.len() + value.as_ref().map_or(0, Vec::len);
             let value: Value = value.as_deref().map(Arc::from);
             let table = &mut rows.tables[place(*table)];
             match table.get_mut(&key[..]) {
@@ -60,10 +72,9 @@ impl Memtable {
         }
     }
 
-    /// How many writes it has taken, and their bytes.
-    pub fn weight(&self) -> (usize, usize) {
+    pub fn weight(&self) -> Weight {
         let rows = self.read();
-        (rows.writes, rows.bytes)
+        Weight { writes: rows.writes, bytes: rows.bytes }
     }
 
     /// What the batches in sight made of the key; none when they left it alone.

@@ -1,5 +1,5 @@
-//! What the store asks of a key-value engine. Two implementations: redb (default) and sled (feature `sled`), each behind a table in
-//! memory ([`Buffered`]).
+//! What the store asks of a key-value engine. Two implementations: redb (default) and sled (feature `sled`). Tables in memory
+//! stand in front of either ([`Buffered`]).
 
 mod buffered;
 #[cfg(test)]
@@ -14,6 +14,7 @@ mod sled;
 use std::ops::{Bound, ControlFlow};
 
 pub(crate) use buffered::Buffered;
+pub(crate) use memtable::Weight;
 pub(crate) use redb::{FILE as REDB_FILE, RedbEngine};
 #[cfg(feature = "sled")]
 pub(crate) use sled::{DIR as SLED_DIR, SledEngine};
@@ -96,19 +97,16 @@ pub type KeyRange<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
 pub type Entry<'a> = (&'a [u8], &'a [u8]);
 
 pub trait Engine: Send + Sync + 'static {
-    /// A view that stays consistent across tables for as long as it lives: a page's time, not a walk's. The thread that
-    /// applies must have dropped its own.
+    /// A view that stays consistent across tables for as long as it lives: a page's time, not a walk's. While a thread has one
+    /// it must not wait for a batch to be applied.
     fn view(&self) -> Result<Box<dyn View + '_>, EngineError>;
     /// A view for a thread that may have one open already. It sees the same or a later state.
     fn nested_view(&self) -> Result<Box<dyn View + '_>, EngineError> {
         self.view()
     }
-    /// Applies all writes or none; later views see them. Not durable until a checkpoint.
+    /// Applies all writes or none; later views see them. Not durable until a checkpoint. One thread at a time applies and
+    /// makes checkpoints.
     fn apply(&self, writes: &[EngineWrite]) -> Result<(), EngineError>;
-    /// Does what applying has put off. To be called when those who wait for the last batch have their answers.
-    fn settle(&self) -> Result<(), EngineError> {
-        Ok(())
-    }
     /// Everything applied so far is durable when this returns.
     fn checkpoint(&self) -> Result<(), EngineError>;
 }

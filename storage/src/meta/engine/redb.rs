@@ -37,7 +37,7 @@ impl RedbEngine {
     pub fn open(disk: &dyn Disk, cache_bytes: usize) -> Result<Self, EngineError> {
         let (file, fresh) = match disk.open(FILE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => (Self::create(disk).map_err(failed)?, true),
-            other => (other.map_err(failed)?, false),
+            other => (other.and_then(with_length).map_err(failed)?, false),
         };
         let backend = DiskBackend { file: Arc::clone(&file) };
         let mut db = Database::builder().set_cache_size(cache_bytes).create_with_backend(backend).map_err(failed)?;
@@ -61,6 +61,14 @@ impl RedbEngine {
         self.rows.store(Arc::new(newest(&self.db)?));
         Ok(())
     }
+}
+
+/// After a failed sync the file's length may be in memory only, and no later sync would write it. So it is set again, and synced
+/// before anything is written: redb takes the length for one that it has set.
+fn with_length(file: Arc<dyn DiskFile>) -> io::Result<Arc<dyn DiskFile>> {
+    file.set_len(file.len()?)?;
+    file.sync_data()?;
+    Ok(file)
 }
 
 fn newest(db: &Database) -> Result<Rows, EngineError> {

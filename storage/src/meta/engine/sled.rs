@@ -22,6 +22,8 @@ pub(crate) struct SledEngine {
 impl SledEngine {
     pub fn open(disk: &dyn Disk, cache_bytes: usize) -> Result<Self, EngineError> {
         let host = disk.host_path().ok_or_else(|| EngineError("sled needs a directory of the host".into()))?;
+        // By us, so that it is for its owner alone whatever the umask is.
+        disk.create_dir_all(DIR).map_err(|error| EngineError(error.to_string()))?;
         let config = sled::Config::new()
             .path(host.join(DIR))
             .cache_capacity(u64::try_from(cache_bytes).unwrap_or(u64::MAX))

@@ -232,6 +232,42 @@ fn a_transfer_that_was_given_up_lets_the_path_be_promoted_once_it_is_undone() {
     }
 }
 
+/// Cut after any number of its rows, a delta or a seed that is given up leaves not a row behind: neither inside the path nor of a bucket that the
+/// path's name pointed to for a while.
+#[test]
+fn a_transfer_that_is_given_up_after_any_of_its_rows_leaves_nothing_behind() {
+    let rows_of = |fixture: &Fixture| {
+        let rows = fixture.table(Table::Current).into_iter().map(|(key, stored)| (key, stored[8..].to_vec()));
+        (rows.collect::<Vec<_>>(), fixture.table(Table::Totals))
+    };
+    for (scope, seed) in [Scope::Endpoint, Scope::Bucket(name("one")), Scope::Bucket(name("two"))]
+        .into_iter()
+        .flat_map(|scope| [(scope.clone(), false), (scope, true)])
+    {
+        let (mut pair, to, seq, _) = pair(&scope);
+        let digest = pair.source.store.digest(&scope, seq).expect("a digest");
+        let shown = rows_of(&pair.destination);
+        let common = pair.common;
+        for applied in (0..).step_by(3) {
+            pair.common = common.filter(|_| !seed);
+            let transfer = pair.stage_as(TransferGuid::from_bytes([100 + applied as u8; 16]), to, seq, &digest, 20);
+            let left = match applied {
+                0 => 1,
+                _ => pair.destination.commit(ApplyStaged { transfer, limit: applied }).1,
+            };
+            pair.destination.paths(vec![PathOp::AbandonTransfer { id: transfer }]);
+            rewind(&pair.destination, pair.visible(), 1 + applied % 7, None);
+            pair.destination.paths(vec![PathOp::DropTransfer { id: transfer }]);
+            assert!(rows_of(&pair.destination) == shown, "{scope}, seed {seed}, {applied} rows applied");
+            if left == 0 {
+                break;
+            }
+        }
+        pair.destination.check(State::Idle);
+        mend(pair, to, seq);
+    }
+}
+
 #[test]
 fn only_a_complete_transfer_is_given_up() {
     let (pair, to, ..) = pair(&Scope::Endpoint);
@@ -240,6 +276,23 @@ fn only_a_complete_transfer_is_given_up() {
     assert_eq!(pair.destination.refused(abandon()), Refusal::Unknown);
     pair.destination.commit(BeginTransfer(row(id, to, pair.common)));
     assert_eq!(pair.destination.refused(abandon()), Refusal::Stale);
+}
+
+/// The point is the end of the batch: what comes behind the flip in its batch is in what is shown, and was not compared with anything.
+#[test]
+fn a_flip_with_another_change_behind_it_in_its_batch_is_not_proved() {
+    for behind in [0, 1] {
+        let (pair, to, seq, base) = pair(&Scope::Endpoint);
+        let entries = walk(&pair.source, &pair.scope, base, seq, None);
+        let declared = total_at(&pair.source, &pair.scope, seq);
+        let transfer = stage_walked(&pair, to, &entries, declared);
+        pair.apply(transfer, 100);
+        let rows = (0..behind).map(|_| tagged_object(1, "behind", Body::Empty, 0)).collect();
+        pair.destination.together(rows, flip_ops(&pair, transfer, to).0);
+        let landed = pair.destination.store.snapshot(snapshot_guid(to)).expect("read").expect("it landed");
+        assert_eq!((landed.proved, landed.total == Some(declared)), (behind == 0, behind == 0));
+        pair.destination.check(State::Idle);
+    }
 }
 
 /// Loses the newest rows of the feed.

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -26,7 +26,9 @@ enum Step {
     /// A view to look at again after everything else.
     Keep,
     Look(Asked),
-    Checkpoint,
+    Freeze,
+    HandOn,
+    Durable,
 }
 
 fn key() -> impl Strategy<Value = Vec<u8>> {
@@ -58,12 +60,14 @@ fn step() -> impl Strategy<Value = Step> {
         4 => vec(write(), 1..9).prop_map(Step::Apply),
         1 => Just(Step::Keep),
         4 => asked().prop_map(Step::Look),
-        1 => Just(Step::Checkpoint),
+        2 => Just(Step::Freeze),
+        2 => Just(Step::HandOn),
+        1 => Just(Step::Durable),
     ]
 }
 
-fn engine(writes_max: usize) -> Buffered<RedbEngine> {
-    Buffered::new(RedbEngine::open(&SimDisk::new(), 1 << 20).unwrap(), writes_max)
+fn engine() -> Buffered {
+    Buffered::new(Box::new(RedbEngine::open(&SimDisk::new(), 1 << 20).unwrap()))
 }
 
 fn look(view: &dyn View, model: &Model, Asked { table, from, until }: &Asked) {
@@ -105,19 +109,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_view_sees_the_batches_before_it_whether_they_were_handed_on_or_not(
-        writes_max in 0usize..24,
+    fn every_view_sees_the_batches_before_it_wherever_they_are(
         steps in vec(step(), 1..40),
         last in vec(asked(), 1..4),
     ) {
-        let engine = engine(writes_max);
+        let engine = engine();
         let mut model = Model::new();
         let mut kept = Vec::new();
         for step in steps {
             match step {
                 Step::Apply(writes) => {
-                    engine.apply(&writes).unwrap();
-                    engine.settle().unwrap();
+                    engine.gather(&writes);
                     for EngineWrite { table, key, value } in writes {
                         match value {
                             Some(value) => drop(model.insert((table.number(), key), value)),
@@ -127,7 +129,12 @@ proptest! {
                 }
                 Step::Keep => kept.push((engine.view().unwrap(), model.clone())),
                 Step::Look(asked) => look(&*engine.view().unwrap(), &model, &asked),
-                Step::Checkpoint => engine.checkpoint().unwrap(),
+                Step::Freeze => {
+                    engine.hand_on().unwrap();
+                    engine.freeze();
+                }
+                Step::HandOn => engine.hand_on().unwrap(),
+                Step::Durable => engine.make_durable(&[]).unwrap(),
             }
         }
         for (view, model) in &kept {
@@ -139,9 +146,9 @@ proptest! {
 /// Every batch writes its number to one key of two tables, and to one key out of ten in a third, where the key of the number before
 /// goes.
 #[test]
-fn views_opened_while_batches_are_applied_see_whole_batches_and_never_go_back() {
+fn views_opened_while_batches_are_gathered_and_handed_on_see_whole_batches_and_never_go_back() {
     const BATCHES: u32 = 4000;
-    let engine = Arc::new(engine(23));
+    let engine = Arc::new(engine());
     let over = Arc::new(AtomicBool::new(false));
     let readers = [(); 2].map(|()| {
         let (engine, over) = (Arc::clone(&engine), Arc::clone(&over));
@@ -153,23 +160,32 @@ fn views_opened_while_batches_are_applied_see_whole_batches_and_never_go_back() 
             whole(&*engine.view().unwrap(), seen)
         })
     });
+    let (given, done) = (Arc::clone(&engine), Arc::clone(&over));
+    let giver = std::thread::spawn(move || {
+        for round in 0u32.. {
+            given.freeze();
+            given.hand_on().unwrap();
+            if round % 20 == 0 {
+                given.make_durable(&[]).unwrap();
+            }
+            if done.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+    });
     for batch in 1..=BATCHES {
         let row =
             |table, key: &[u8]| EngineWrite { table, key: key.to_vec(), value: Some(batch.to_be_bytes().to_vec()) };
         let gone = EngineWrite { table: Table::Staged, key: vec![((batch + 9) % 10) as u8], value: None };
-        let mut writes =
-            vec![row(Table::Current, b"k"), row(Table::Meta, b"k"), gone, row(Table::Staged, &[(batch % 10) as u8])];
-        if batch % 50 == 0 {
-            // Too much for the table.
-            writes.extend((0..30).map(|key| row(Table::Claims, &[key])));
-        }
-        engine.apply(&writes).unwrap();
-        engine.settle().unwrap();
-        if batch % 300 == 0 {
-            engine.checkpoint().unwrap();
-        }
+        engine.gather(&[
+            row(Table::Current, b"k"),
+            row(Table::Meta, b"k"),
+            gone,
+            row(Table::Staged, &[(batch % 10) as u8]),
+        ]);
     }
     over.store(true, Ordering::Relaxed);
+    giver.join().unwrap();
     for reader in readers {
         assert_eq!(reader.join().unwrap(), BATCHES);
     }
@@ -195,18 +211,19 @@ fn whole(view: &dyn View, at_least: u32) -> u32 {
 struct Disturbed {
     sound: RedbEngine,
     /// What stands in front of it.
-    front: OnceLock<Weak<Buffered<Disturbed>>>,
-    /// Applied, and handed on, before the next view is there.
-    meanwhile: Mutex<Option<Vec<EngineWrite>>>,
+    front: OnceLock<Weak<Buffered>>,
+    /// Done before the next view is there.
+    meanwhile: Mutex<Option<fn(&Buffered)>>,
+    views: AtomicU64,
     fails: AtomicBool,
 }
 
-impl Engine for Disturbed {
+impl Engine for Arc<Disturbed> {
     fn view(&self) -> Result<Box<dyn View + '_>, EngineError> {
-        let writes = self.meanwhile.lock().unwrap().take();
-        if let (Some(writes), Some(front)) = (writes, self.front.get().and_then(Weak::upgrade)) {
-            front.apply(&writes)?;
-            front.settle()?;
+        self.views.fetch_add(1, Ordering::Relaxed);
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let (Some(meanwhile), Some(front)) = (meanwhile, self.front.get().and_then(Weak::upgrade)) {
+            meanwhile(&front);
         }
         self.sound.view()
     }
@@ -223,12 +240,17 @@ impl Engine for Disturbed {
     }
 }
 
-fn disturbed(writes_max: usize) -> Arc<Buffered<Disturbed>> {
-    let sound = RedbEngine::open(&SimDisk::new(), 1 << 20).unwrap();
-    let (front, meanwhile, fails) = (OnceLock::new(), Mutex::new(None), AtomicBool::new(false));
-    let front = Arc::new(Buffered::new(Disturbed { sound, front, meanwhile, fails }, writes_max));
-    front.engine.front.set(Arc::downgrade(&front)).unwrap();
-    front
+fn disturbed() -> (Arc<Buffered>, Arc<Disturbed>) {
+    let engine = Arc::new(Disturbed {
+        sound: RedbEngine::open(&SimDisk::new(), 1 << 20).unwrap(),
+        front: OnceLock::new(),
+        meanwhile: Mutex::new(None),
+        views: AtomicU64::new(0),
+        fails: AtomicBool::new(false),
+    });
+    let front = Arc::new(Buffered::new(Box::new(Arc::clone(&engine))));
+    engine.front.set(Arc::downgrade(&front)).unwrap();
+    (front, engine)
 }
 
 fn put(key: &[u8], value: u8) -> EngineWrite {
@@ -239,26 +261,50 @@ fn both(view: &dyn View) -> [Option<Vec<u8>>; 2] {
     [b"k", b"l"].map(|key| view.value(Table::Current, key).unwrap())
 }
 
+/// What a view shows whose opening this disturbs, over a table with one row; and how often the engine was asked for a view.
+fn opened_while(before: fn(&Buffered), meanwhile: fn(&Buffered)) -> ([Option<Vec<u8>>; 2], u64) {
+    let (front, engine) = disturbed();
+    front.gather(&[put(b"k", 1)]);
+    before(&front);
+    *engine.meanwhile.lock().unwrap() = Some(meanwhile);
+    let shown = both(&*front.view().unwrap());
+    assert!(engine.meanwhile.lock().unwrap().is_none());
+    (shown, engine.views.load(Ordering::Relaxed))
+}
+
 #[test]
-fn a_view_that_is_opened_while_the_table_is_handed_on_is_opened_anew() {
-    let engine = disturbed(3);
-    engine.apply(&[put(b"k", 1)]).unwrap();
-    // Of these the table that the view began with hides one, and not the other.
-    *engine.engine.meanwhile.lock().unwrap() = Some(vec![put(b"k", 2), put(b"l", 2)]);
-    assert_eq!(both(&*engine.view().unwrap()), [Some(vec![2]), Some(vec![2])]);
-    assert!(engine.engine.meanwhile.lock().unwrap().is_none());
+fn a_view_that_is_opened_while_its_table_is_frozen_and_handed_on_is_opened_anew() {
+    // Of the two rows the table that the view began with hides one, and not the other.
+    let meanwhile = |front: &Buffered| {
+        front.gather(&[put(b"k", 2), put(b"l", 2)]);
+        front.freeze();
+        front.hand_on().unwrap();
+    };
+    assert_eq!(opened_while(|_| (), meanwhile), ([Some(vec![2]), Some(vec![2])], 2));
+}
+
+#[test]
+fn a_view_that_is_opened_while_the_frozen_table_is_handed_on_is_as_good_as_one_before() {
+    assert_eq!(opened_while(Buffered::freeze, |front| front.hand_on().unwrap()), ([Some(vec![1]), None], 1));
+}
+
+#[test]
+fn a_batch_that_is_gathered_while_a_view_is_opened_is_not_in_it() {
+    assert_eq!(opened_while(|_| (), |front| front.gather(&[put(b"l", 2)])), ([Some(vec![1]), None], 1));
 }
 
 #[test]
 fn an_engine_that_fails_to_take_the_table_leaves_every_view_whole() {
-    let engine = disturbed(2);
-    engine.apply(&[put(b"k", 1)]).unwrap();
-    let before = engine.view().unwrap();
-    engine.apply(&[put(b"l", 2)]).unwrap();
-    engine.engine.fails.store(true, Ordering::Relaxed);
-    assert!(engine.settle().is_err());
+    let (front, engine) = disturbed();
+    front.gather(&[put(b"k", 1)]);
+    let before = front.view().unwrap();
+    front.gather(&[put(b"l", 2)]);
+    front.freeze();
+    engine.fails.store(true, Ordering::Relaxed);
+    assert!(front.hand_on().is_err());
     assert_eq!(both(&*before), [Some(vec![1]), None]);
-    assert_eq!(both(&*engine.view().unwrap()), [Some(vec![1]), Some(vec![2])]);
-    assert!(engine.apply(&[put(b"k", 3), put(b"l", 3)]).is_err());
-    assert_eq!(both(&*engine.view().unwrap()), [Some(vec![1]), Some(vec![2])]);
+    assert_eq!(both(&*front.view().unwrap()), [Some(vec![1]), Some(vec![2])]);
+    front.gather(&[put(b"k", 3)]);
+    assert!(front.hand_on().is_err());
+    assert_eq!(both(&*front.view().unwrap()), [Some(vec![3]), Some(vec![2])]);
 }

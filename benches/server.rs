@@ -90,11 +90,7 @@ impl Server {
 
     /// A line of the process's status, in MiB: VmRSS is what is resident now, VmHWM the most since [`forget_peak`](Self::forget_peak).
     pub fn memory(&self, line: &str) -> Result<f64, Failed> {
-        let path = format!("/proc/{}/status", self.process.id());
-        let text = std::fs::read_to_string(&path).map_err(|error| Failed(format!("{path}: {error}")))?;
-        let found =
-            text.lines().find_map(|found| found.strip_prefix(line)?.split_whitespace().nth(1)?.parse::<f64>().ok());
-        found.map(|kibibytes| kibibytes / 1024.0).ok_or_else(|| Failed(format!("{path} has no {line}")))
+        memory_of(self.process.id(), line)
     }
 
     pub fn forget_peak(&self) -> Result<(), Failed> {
@@ -122,7 +118,16 @@ impl Drop for Server {
     }
 }
 
-fn release_binary() -> PathBuf {
+/// A line of a process's status, in MiB.
+pub fn memory_of(process: u32, line: &str) -> Result<f64, Failed> {
+    let path = format!("/proc/{process}/status");
+    let text = std::fs::read_to_string(&path).map_err(|error| Failed(format!("{path}: {error}")))?;
+    let found = text.lines().find_map(|found| found.strip_prefix(line)?.split_whitespace().nth(1)?.parse::<f64>().ok());
+    found.map(|kibibytes| kibibytes / 1024.0).ok_or_else(|| Failed(format!("{path} has no {line}")))
+}
+
+/// Where `cargo build --release` puts the server.
+pub fn release_binary() -> PathBuf {
     target_dir().join("release").join("tandem")
 }
 

@@ -125,7 +125,7 @@ pub fn bench(dir: &Path) -> Result<(), Failed> {
 /// The key pair of a user whom policies let in, made with two buckets by boto3.
 fn reader(tandem: &Server) -> Result<(String, String), Failed> {
     let python = python::environment("clients", "tests/clients/requirements.txt")?;
-    let script = root().join("xtask").join("src").join("bench").join("access.py");
+    let script = root().join("benches").join("access.py");
     let mut command = tandem.client(python);
     command.arg(script).args([tandem.endpoint(), POLICED, VERSIONED]);
     let done = command.output().map_err(|error| Failed(format!("python: {error}")))?;

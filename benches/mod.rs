@@ -2,7 +2,9 @@
 
 mod gateway;
 mod memory;
+mod nodes;
 mod server;
+mod steady;
 
 use std::path::PathBuf;
 
@@ -14,8 +16,10 @@ pub enum Measurement {
     Gateway,
     /// Resident memory: idle, and while 5 GiB go in and come out
     Memory,
-    /// Resident memory with a million objects; takes minutes
+    /// Resident memory with a million objects, of a node alone and of a destination; takes minutes
     Million,
+    /// Latency of 2,000 PUT a second of 4 KiB, with checkpoints and a replication each second; a minute and a half
+    Steady,
     /// Objects a second when 100,000 of 4 KiB are seeded to a peer on loopback
     Seed,
 }
@@ -27,7 +31,11 @@ pub fn bench(wanted: &[Measurement]) -> Result<(), Failed> {
         match measurement {
             Measurement::Gateway => gateway::bench(&prepared()?)?,
             Measurement::Memory => memory::large_objects(&prepared()?)?,
-            Measurement::Million => memory::million(&prepared()?)?,
+            Measurement::Million => {
+                memory::million(&prepared()?)?;
+                memory::million_received(&prepared()?)?;
+            }
+            Measurement::Steady => steady::bench(&prepared()?)?,
             // Two nodes in the process of a test that runs for nobody else.
             Measurement::Seed => {
                 run(&mut cargo(&["test", "--release", "--test", "it", "seed_rate", "--", "--ignored", "--nocapture"]))?;

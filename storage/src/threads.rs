@@ -1,0 +1,210 @@
+//! The store with its real threads (committer, engine, readers, snapshots), in orders that a scheduler chooses: `cargo xtask campaign threads`.
+//!
+//! Every commit raises one number in two rows. Whoever looks must find both rows equal, no less than what was acknowledged before, and at a held point
+//! the same forever. The power may go at any moment: what was acknowledged is there afterwards.
+//!
+//! Careless readers are the controls: each leaves one look out, and must be caught.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use shuttle::rand::Rng;
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
+use shuttle::{Config, Runner};
+
+use crate::change::{At, PathOp, Refusal, UpdatePaths};
+use crate::disk::{Crash, SimDisk};
+use crate::fixture::{bucket, guid, hold_id};
+use crate::meta::Tx;
+use crate::meta::at;
+use crate::meta::core::Core;
+use crate::meta::engine::{EngineError, View};
+use crate::meta::published::State;
+use crate::record::{HoldReason, RowKey};
+use crate::store::{Change, EngineKind, Lane, Options, Store};
+use crate::types::{HoldId, NodeGuid, Seq, Timestamp};
+
+/// How a reader opens its view and the state that belongs to it.
+type Open = for<'core> fn(&'core Core) -> Result<(Box<dyn View + 'core>, Arc<State>), EngineError>;
+
+const NOW: Timestamp = Timestamp::from_secs(1);
+const WRITERS: u8 = 2;
+const COMMITS: u8 = 5;
+const LOOKS: usize = 6;
+
+fn options() -> Options {
+    Options {
+        engine: EngineKind::Redb,
+        node: NodeGuid::from_bytes([7; 16]),
+        low_watermark_bytes: 0,
+        reserve_bytes: 0,
+        // Both come several times in a run.
+        checkpoint_every_bytes: 900,
+        memtable_writes: 12,
+        cache_bytes: 1 << 20,
+        journal_file_bytes: 1500,
+    }
+}
+
+fn row(name: &str) -> RowKey {
+    RowKey::Setting(guid(1), name.into())
+}
+
+fn number(value: Option<Vec<u8>>) -> u64 {
+    value.map_or(0, |value| value.try_into().map_or(0, u64::from_be_bytes))
+}
+
+/// Raises the number in both rows; with `hold` it holds the point, too. Gives the number.
+struct Raise {
+    hold: Option<HoldId>,
+}
+
+impl Change for Raise {
+    type Output = u64;
+
+    fn carry_out(self, tx: &mut Tx<'_>) -> Result<u64, Refusal> {
+        if let Some(id) = self.hold {
+            UpdatePaths(vec![PathOp::Hold { id, at: At::ThisCommit, reason: HoldReason::Transfer }]).carry_out(tx)?;
+        }
+        let raised = number(tx.row(&row("one"))?) + 1;
+        tx.put_row(&row("one"), raised.to_be_bytes().to_vec())?;
+        tx.put_row(&row("two"), raised.to_be_bytes().to_vec())?;
+        Ok(raised)
+    }
+}
+
+struct MakeBucket;
+
+impl Change for MakeBucket {
+    type Output = ();
+
+    fn carry_out(self, tx: &mut Tx<'_>) -> Result<(), Refusal> {
+        match bucket(1, "one") {
+            (key, Some(value)) => tx.put_row(&key, value),
+            (key, None) => tx.delete_row(&key),
+        }
+    }
+}
+
+fn commit<C: Change>(store: &Store, change: C) -> C::Output {
+    shuttle::future::block_on(store.commit(Lane::Client, NOW, change)).expect("nothing fails").into_inner()
+}
+
+/// What all threads of a run share; the scheduler need not know of it.
+#[derive(Default)]
+struct Known {
+    /// The highest number that was acknowledged.
+    acknowledged: AtomicU64,
+    /// The number at each held point that somebody has looked at.
+    points: std::sync::Mutex<BTreeMap<Seq, u64>>,
+}
+
+/// Looks at everything in one view. What it finds of the present.
+fn look(core: &Core, known: &Known, open: Open, at_least: u64) -> u64 {
+    let acknowledged = known.acknowledged.load(Ordering::SeqCst).max(at_least);
+    let (view, state) = open(core).expect("it opens");
+    let (one, two) = (row("one").encode(), row("two").encode());
+    let entry = at::current(&*view, &one).expect("it reads");
+    let from = entry.as_ref().map(|(from, _)| *from);
+    let present = number(entry.map(|(_, value)| value));
+    assert_eq!(present, number(at::current(&*view, &two).expect("it reads").map(|(_, value)| value)), "a torn batch");
+    assert!(present >= acknowledged, "{present} is shown, {acknowledged} was acknowledged or seen before");
+    // Every raise changes a setting: the state's mark is that of the row.
+    assert!(from.is_none_or(|from| state.catalogue == from), "{:?} is not of {from:?}", state.catalogue);
+    for hold in state.points.holds() {
+        let at = |key: &[u8]| number(at::value_at(&*view, key, hold.seq).expect("it reads"));
+        let (held, same) = (at(&one), at(&two));
+        assert_eq!(held, same, "a torn point");
+        let first = *known.points.lock().expect("no panic").entry(hold.seq).or_insert(held);
+        assert_eq!(held, first, "the point {} has changed", hold.seq);
+    }
+    present
+}
+
+/// One order of threads.
+fn run(open: Open) {
+    let disk = SimDisk::new();
+    let store = Store::open(Arc::new(disk.clone()), options()).expect("it opens");
+    let known = Arc::new(Known::default());
+    commit(&store, MakeBucket);
+    let mut threads = Vec::new();
+    for writer in 0..WRITERS {
+        let (store, known) = (store.clone(), Arc::clone(&known));
+        threads.push(shuttle::thread::spawn(move || {
+            for n in 0..COMMITS {
+                let hold = (n % 2 == 0).then(|| hold_id(1 + writer * COMMITS + n));
+                let raised = commit(&store, Raise { hold });
+                known.acknowledged.fetch_max(raised, Ordering::SeqCst);
+            }
+        }));
+    }
+    let reader = (store.clone(), Arc::clone(&known));
+    threads.push(shuttle::thread::spawn(move || {
+        let (store, known) = reader;
+        (0..LOOKS).fold(0, |seen, _| look(store.core(), &known, open, seen));
+    }));
+    let checkpointer = store.clone();
+    threads.push(shuttle::thread::spawn(move || checkpointer.checkpoint().expect("it is made")));
+    let (left, told) = (disk.clone(), Arc::clone(&known));
+    let power = shuttle::thread::spawn(move || {
+        (0..shuttle::rand::thread_rng().gen_range(0..60)).for_each(|_| shuttle::thread::yield_now());
+        (told.acknowledged.load(Ordering::SeqCst), left.crash(Crash::LoseAll))
+    });
+    threads.into_iter().for_each(|thread| thread.join().expect("it ends well"));
+    let (acknowledged, lost) = power.join().expect("it ends well");
+    look(store.core(), &known, open, u64::from(WRITERS * COMMITS));
+    store.close().expect("it closes");
+    drop(store);
+    for (disk, at_least) in [(lost, acknowledged), (disk.crash(Crash::LoseAll), u64::from(WRITERS * COMMITS))] {
+        let store = Store::open(Arc::new(disk), options()).expect("it opens again");
+        look(store.core(), &Known::default(), Core::view, at_least);
+    }
+}
+
+/// How many of a schedule's steps take the turn from the thread that has it, where threads have priorities.
+const CHANGES: usize = 3;
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config.stack_size = 1 << 20;
+    config
+}
+
+/// Runs so many orders, from a seed: half of them with a random turn at each step, half with few changes of turn.
+fn orders(count: usize, seed: u64, open: Open) {
+    Runner::new(RandomScheduler::new_from_seed(seed, count.div_ceil(2)), config()).run(move || run(open));
+    Runner::new(PctScheduler::new_from_seed(seed, CHANGES, count / 2), config()).run(move || run(open));
+}
+
+fn from_environment(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn in_any_order_of_threads_views_are_whole_points_stay_and_nothing_acknowledged_is_lost() {
+    let (count, seed) = (from_environment("TANDEM_THREADS", 300), from_environment("TANDEM_THREADS_SEED", 0));
+    let count = usize::try_from(count).expect("a number of orders");
+    orders(count.div_ceil(2), seed, Core::view);
+    orders(count / 2, seed, |core| core.published.consistently(|| core.engine.slow_view()));
+}
+
+/// Whether a careless reader is caught.
+fn is_caught(open: Open) -> bool {
+    let rounds = (0..20).map(|seed| catch_unwind(AssertUnwindSafe(|| orders(100, seed, open))));
+    rounds.into_iter().any(|round| round.is_err())
+}
+
+#[test]
+fn a_reader_that_takes_state_and_view_one_after_the_other_is_caught() {
+    assert!(is_caught(|core| {
+        let state = core.published.state();
+        Ok((core.engine.view()?, state))
+    }));
+}
+
+#[test]
+fn a_reader_that_does_not_look_whether_its_table_was_frozen_is_caught() {
+    assert!(is_caught(|core| core.published.consistently(|| core.engine.careless_view())));
+}
