@@ -93,8 +93,9 @@ impl HeadScanner {
 
     /// Looks at bytes as they come in.
     ///
-    /// # Errors A violation, and how many of `bytes` may pass: those before the head that has it, or before the byte of
-    /// a body's framing.
+    /// # Errors
+    /// A violation, and how many of `bytes` may pass: those before the head that has it, or before the byte of a body's
+    /// framing.
     pub fn observe(&mut self, bytes: &[u8]) -> Result<(), (usize, Violation)> {
         let mut at = 0;
         while at < bytes.len() {
