@@ -1,7 +1,8 @@
 //! For load balancers and monitors: whether the node serves, and for which role.
 //!
-//! Without a login the answer is about the node as a whole and gives no reason: names of paths and buckets are for those who have one.
-//! A `?path=` without a login has no effect, so that nothing tells a path that is there from one that is not.
+//! Without a login the answer is about the node as a whole and gives no reason: names of paths and buckets are for
+//! those who have one. A `?path=` without a login has no effect, so that nothing tells a path that is there from one
+//! that is not.
 
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};

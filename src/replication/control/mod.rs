@@ -106,7 +106,8 @@ impl Control {
         Ok(self.hub.pairing.issue(None).to_text())
     }
 
-    /// The same for a peer that is known and was made anew: the token is for that node alone, and gives it the peer's place.
+    /// The same for a peer that is known and was made anew: the token is for that node alone, and gives it the peer's
+    /// place.
     ///
     /// # Errors
     /// As [`pairing_token`](Self::pairing_token); `NotFound` without such a peer.

@@ -338,8 +338,8 @@ async fn pair<H: Handler>(
     server.handler.pair(caller, &message).await.ok_or(StatusCode::BAD_REQUEST)
 }
 
-/// Reads, answers and sends in bounded memory: what a peer sends and does not finish, or asks for and does not read, takes its own
-/// room alone.
+/// Reads, answers and sends in bounded memory: what a peer sends and does not finish, or asks for and does not read,
+/// takes its own room alone.
 async fn call<H: Handler>(server: &Server<H>, peer: NodeGuid, request: Request<Incoming>) -> Result<Bytes, StatusCode> {
     let places = server.places_of(peer);
     let room = async || server.room(&places).await;

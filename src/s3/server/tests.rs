@@ -371,7 +371,8 @@ async fn a_whole_request_is_answered_before_what_is_malformed_after_it() {
     server.end().await;
 }
 
-/// The fault: one reader saw the end of the body at a bare line feed, and the other did not. No limit held from there on.
+/// The fault: one reader saw the end of the body at a bare line feed, and the other did not. No limit held from there
+/// on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_trailer_makes_a_connection_that_is_held_for_ever() {
     let short = Duration::from_millis(200);
