@@ -171,14 +171,13 @@ impl Node {
         let (router, drain) = (admin::router(state), config.shutdown_timeout());
         let admin = admin::serve(listeners.admin, admin_tls, router, stops.faces.subscribe(), drain);
 
-        let faces = Faces::new(identities.clone(), clock.clone(), audit.clone());
         let service = Service {
+            query: Some(Arc::new(Faces::new(identities.clone(), clock.clone(), audit.clone()))),
             store: store.clone(),
             gate: write_gate(&store, &replication),
             clock,
             settings: Arc::new(s3_settings(&config, Shares::of(limit()).s3)),
             identities: identities.register(),
-            query: Some(Arc::new(faces)),
             metrics,
             audit: audit.clone(),
             buckets: Buckets::default(),
