@@ -106,55 +106,55 @@ operations! {
     CreateBucketMetadataConfiguration "s3:CreateBucketMetadataTableConfiguration" Bucket Write (Document(CONFIG)) absent;
     CreateBucketMetadataTableConfiguration "s3:CreateBucketMetadataTableConfiguration" Bucket Write (Document(CONFIG)) absent;
     CreateSession "s3express:CreateSession" Bucket Read (Nothing) absent;
-    DeleteBucketAnalyticsConfiguration "s3:PutAnalyticsConfiguration" Bucket Write (Nothing) absent;
-    DeleteBucketCors "s3:PutBucketCORS" Bucket Write (Nothing) absent;
-    DeleteBucketEncryption "s3:PutEncryptionConfiguration" Bucket Write (Nothing) absent;
-    DeleteBucketIntelligentTieringConfiguration "s3:PutIntelligentTieringConfiguration" Bucket Write (Nothing) absent;
-    DeleteBucketInventoryConfiguration "s3:PutInventoryConfiguration" Bucket Write (Nothing) absent;
-    DeleteBucketLifecycle "s3:PutLifecycleConfiguration" Bucket Write (Nothing) absent;
-    DeleteBucketMetadataConfiguration "s3:DeleteBucketMetadataTableConfiguration" Bucket Write (Nothing) absent;
-    DeleteBucketMetadataTableConfiguration "s3:DeleteBucketMetadataTableConfiguration" Bucket Write (Nothing) absent;
-    DeleteBucketMetricsConfiguration "s3:PutMetricsConfiguration" Bucket Write (Nothing) absent;
+    DeleteBucketAnalyticsConfiguration "s3:PutAnalyticsConfiguration" Bucket Write (Nothing) handler;
+    DeleteBucketCors "s3:PutBucketCORS" Bucket Write (Nothing) handler;
+    DeleteBucketEncryption "s3:PutEncryptionConfiguration" Bucket Write (Nothing) handler;
+    DeleteBucketIntelligentTieringConfiguration "s3:PutIntelligentTieringConfiguration" Bucket Write (Nothing) handler;
+    DeleteBucketInventoryConfiguration "s3:PutInventoryConfiguration" Bucket Write (Nothing) handler;
+    DeleteBucketLifecycle "s3:PutLifecycleConfiguration" Bucket Write (Nothing) handler;
+    DeleteBucketMetadataConfiguration "s3:DeleteBucketMetadataTableConfiguration" Bucket Write (Nothing) handler;
+    DeleteBucketMetadataTableConfiguration "s3:DeleteBucketMetadataTableConfiguration" Bucket Write (Nothing) handler;
+    DeleteBucketMetricsConfiguration "s3:PutMetricsConfiguration" Bucket Write (Nothing) handler;
     DeleteBucketOwnershipControls "s3:PutBucketOwnershipControls" Bucket Write (Nothing) handler;
     DeleteBucketPolicy "s3:DeleteBucketPolicy" Bucket Write (Nothing) handler;
-    DeleteBucketReplication "s3:PutReplicationConfiguration" Bucket Write (Nothing) absent;
+    DeleteBucketReplication "s3:PutReplicationConfiguration" Bucket Write (Nothing) handler;
     DeleteBucketTagging "s3:PutBucketTagging" Bucket Write (Nothing) handler;
-    DeleteBucketWebsite "s3:DeleteBucketWebsite" Bucket Write (Nothing) absent;
+    DeleteBucketWebsite "s3:DeleteBucketWebsite" Bucket Write (Nothing) handler;
     DeleteObjectTagging "s3:DeleteObjectTagging" Object Write (Nothing) handler;
     DeletePublicAccessBlock "s3:PutBucketPublicAccessBlock" Bucket Write (Nothing) handler;
-    GetBucketAbac "s3:GetBucketAbac" Bucket Read (Nothing) absent;
-    GetBucketAccelerateConfiguration "s3:GetAccelerateConfiguration" Bucket Read (Nothing) absent;
+    GetBucketAbac "s3:GetBucketAbac" Bucket Read (Nothing) handler;
+    GetBucketAccelerateConfiguration "s3:GetAccelerateConfiguration" Bucket Read (Nothing) handler;
     GetBucketAcl "s3:GetBucketAcl" Bucket Read (Nothing) handler;
-    GetBucketAnalyticsConfiguration "s3:GetAnalyticsConfiguration" Bucket Read (Nothing) absent;
-    GetBucketCors "s3:GetBucketCORS" Bucket Read (Nothing) absent;
-    GetBucketEncryption "s3:GetEncryptionConfiguration" Bucket Read (Nothing) absent;
-    GetBucketIntelligentTieringConfiguration "s3:GetIntelligentTieringConfiguration" Bucket Read (Nothing) absent;
-    GetBucketInventoryConfiguration "s3:GetInventoryConfiguration" Bucket Read (Nothing) absent;
-    GetBucketLifecycleConfiguration "s3:GetLifecycleConfiguration" Bucket Read (Nothing) absent;
-    GetBucketLogging "s3:GetBucketLogging" Bucket Read (Nothing) absent;
-    GetBucketMetadataConfiguration "s3:GetBucketMetadataTableConfiguration" Bucket Read (Nothing) absent;
-    GetBucketMetadataTableConfiguration "s3:GetBucketMetadataTableConfiguration" Bucket Read (Nothing) absent;
-    GetBucketMetricsConfiguration "s3:GetMetricsConfiguration" Bucket Read (Nothing) absent;
-    GetBucketNotificationConfiguration "s3:GetBucketNotification" Bucket Read (Nothing) absent;
+    GetBucketAnalyticsConfiguration "s3:GetAnalyticsConfiguration" Bucket Read (Nothing) handler;
+    GetBucketCors "s3:GetBucketCORS" Bucket Read (Nothing) handler;
+    GetBucketEncryption "s3:GetEncryptionConfiguration" Bucket Read (Nothing) handler;
+    GetBucketIntelligentTieringConfiguration "s3:GetIntelligentTieringConfiguration" Bucket Read (Nothing) handler;
+    GetBucketInventoryConfiguration "s3:GetInventoryConfiguration" Bucket Read (Nothing) handler;
+    GetBucketLifecycleConfiguration "s3:GetLifecycleConfiguration" Bucket Read (Nothing) handler;
+    GetBucketLogging "s3:GetBucketLogging" Bucket Read (Nothing) handler;
+    GetBucketMetadataConfiguration "s3:GetBucketMetadataTableConfiguration" Bucket Read (Nothing) handler;
+    GetBucketMetadataTableConfiguration "s3:GetBucketMetadataTableConfiguration" Bucket Read (Nothing) handler;
+    GetBucketMetricsConfiguration "s3:GetMetricsConfiguration" Bucket Read (Nothing) handler;
+    GetBucketNotificationConfiguration "s3:GetBucketNotification" Bucket Read (Nothing) handler;
     GetBucketOwnershipControls "s3:GetBucketOwnershipControls" Bucket Read (Nothing) handler;
     GetBucketPolicy "s3:GetBucketPolicy" Bucket Read (Nothing) handler;
     GetBucketPolicyStatus "s3:GetBucketPolicyStatus" Bucket Read (Nothing) handler;
-    GetBucketReplication "s3:GetReplicationConfiguration" Bucket Read (Nothing) absent;
-    GetBucketRequestPayment "s3:GetBucketRequestPayment" Bucket Read (Nothing) absent;
+    GetBucketReplication "s3:GetReplicationConfiguration" Bucket Read (Nothing) handler;
+    GetBucketRequestPayment "s3:GetBucketRequestPayment" Bucket Read (Nothing) handler;
     GetBucketTagging "s3:GetBucketTagging" Bucket Read (Nothing) handler;
-    GetBucketWebsite "s3:GetBucketWebsite" Bucket Read (Nothing) absent;
+    GetBucketWebsite "s3:GetBucketWebsite" Bucket Read (Nothing) handler;
     GetObjectAcl "s3:GetObjectAcl" Object Read (Nothing) handler;
     GetObjectAttributes "s3:GetObjectAttributes" Object Read (Nothing) handler;
-    GetObjectLegalHold "s3:GetObjectLegalHold" Object Read (Nothing) absent;
-    GetObjectLockConfiguration "s3:GetBucketObjectLockConfiguration" Bucket Read (Nothing) absent;
-    GetObjectRetention "s3:GetObjectRetention" Object Read (Nothing) absent;
+    GetObjectLegalHold "s3:GetObjectLegalHold" Object Read (Nothing) handler;
+    GetObjectLockConfiguration "s3:GetBucketObjectLockConfiguration" Bucket Read (Nothing) handler;
+    GetObjectRetention "s3:GetObjectRetention" Object Read (Nothing) handler;
     GetObjectTagging "s3:GetObjectTagging" Object Read (Nothing) handler;
     GetObjectTorrent "s3:GetObjectTorrent" Object Read (Nothing) absent;
     GetPublicAccessBlock "s3:GetBucketPublicAccessBlock" Bucket Read (Nothing) handler;
-    ListBucketAnalyticsConfigurations "s3:GetAnalyticsConfiguration" Bucket Read (Nothing) absent;
-    ListBucketIntelligentTieringConfigurations "s3:GetIntelligentTieringConfiguration" Bucket Read (Nothing) absent;
-    ListBucketInventoryConfigurations "s3:GetInventoryConfiguration" Bucket Read (Nothing) absent;
-    ListBucketMetricsConfigurations "s3:GetMetricsConfiguration" Bucket Read (Nothing) absent;
+    ListBucketAnalyticsConfigurations "s3:GetAnalyticsConfiguration" Bucket Read (Nothing) handler;
+    ListBucketIntelligentTieringConfigurations "s3:GetIntelligentTieringConfiguration" Bucket Read (Nothing) handler;
+    ListBucketInventoryConfigurations "s3:GetInventoryConfiguration" Bucket Read (Nothing) handler;
+    ListBucketMetricsConfigurations "s3:GetMetricsConfiguration" Bucket Read (Nothing) handler;
     ListDirectoryBuckets "s3express:ListAllMyDirectoryBuckets" Service Read (Nothing) absent;
     ListObjectVersions "s3:ListBucketVersions" Bucket Read (Nothing) handler;
     PostObject "s3:PutObject" Bucket Write (Nothing) absent;
@@ -219,4 +219,14 @@ markers! {
     DeleteBucketTagging
     PutBucketPolicy GetBucketPolicy DeleteBucketPolicy GetBucketPolicyStatus PutPublicAccessBlock GetPublicAccessBlock DeletePublicAccessBlock
     PutBucketOwnershipControls GetBucketOwnershipControls DeleteBucketOwnershipControls GetBucketAcl PutBucketAcl GetObjectAcl PutObjectAcl
+    DeleteBucketCors DeleteBucketEncryption DeleteBucketLifecycle DeleteBucketReplication DeleteBucketWebsite
+    GetBucketCors GetBucketEncryption GetBucketLifecycleConfiguration GetBucketReplication GetBucketWebsite
+    GetBucketAbac GetBucketAccelerateConfiguration GetBucketLogging GetBucketNotificationConfiguration
+    GetBucketRequestPayment GetObjectLockConfiguration GetObjectLegalHold GetObjectRetention
+    ListBucketAnalyticsConfigurations ListBucketIntelligentTieringConfigurations ListBucketInventoryConfigurations
+    ListBucketMetricsConfigurations GetBucketAnalyticsConfiguration GetBucketIntelligentTieringConfiguration
+    GetBucketInventoryConfiguration GetBucketMetricsConfiguration DeleteBucketAnalyticsConfiguration
+    DeleteBucketIntelligentTieringConfiguration DeleteBucketInventoryConfiguration DeleteBucketMetricsConfiguration
+    GetBucketMetadataConfiguration GetBucketMetadataTableConfiguration DeleteBucketMetadataConfiguration
+    DeleteBucketMetadataTableConfiguration
 }

@@ -1,7 +1,7 @@
 //! ACLs as headers and documents carry them, and what a write makes of them under its bucket's ownership.
 
 use http::HeaderMap;
-use tandem_policy::{Acl, CannedAcl, Grant, Grantee, Owner, Permission};
+use tandem_policy::{Acl, Caller, CannedAcl, Grant, Grantee, Owner, Permission};
 
 use super::argument::invalid;
 use super::attributes;
@@ -59,9 +59,14 @@ impl Wanted {
         }
     }
 
-    /// Whether it says no more than what holds where ACLs do not count: in these words only, as with AWS.
-    fn asks_nothing(&self) -> bool {
-        matches!(self, Wanted::Canned(CannedAcl::BucketOwnerFullControl))
+    /// Whether it says no more than what holds where ACLs do not count: there all objects are the bucket owner's, and its alone.
+    /// `private` says so when the bucket's own account writes.
+    fn asks_nothing(&self, by_bucket_owner: bool) -> bool {
+        matches!(self, Wanted::Canned(CannedAcl::BucketOwnerFullControl)) || (by_bucket_owner && self.is_private())
+    }
+
+    pub(super) fn is_private(&self) -> bool {
+        matches!(self, Wanted::Canned(CannedAcl::Private))
     }
 
     /// Whether it gives nothing to anybody but the owner of a new bucket.
@@ -93,14 +98,15 @@ pub(super) fn of_new_object(
 ) -> Result<Option<Vec<u8>>, S3Error> {
     let owners = Owners::of(service);
     let wanted = Wanted::of(&request.headers, &owners)?;
+    let caller = request.principal.credential().map(|credential| credential.caller());
     if !bucket.ownership.acls_count() {
-        return match wanted.is_none_or(|wanted| wanted.asks_nothing()) {
+        let own = caller.and_then(Caller::account).is_some_and(|account| account.id == bucket.account());
+        return match wanted.is_none_or(|wanted| wanted.asks_nothing(own)) {
             true => Ok(None),
             false => Err(ErrorCode::AccessControlListNotSupported.into()),
         };
     }
     let wanted = wanted.unwrap_or(Wanted::Canned(CannedAcl::Private));
-    let caller = request.principal.credential().map(|credential| credential.caller());
     let account = match bucket.ownership.bucket_owner_owns(wanted.canned()) {
         true => bucket.account(),
         false => owners.of_caller(caller, bucket),
@@ -139,15 +145,9 @@ pub(super) fn replacement(
 }
 
 /// # Errors
-/// `AccessControlListNotSupported`, when ACLs do not count and this one is not what holds anyhow. `private` by name never is, as with AWS.
-pub(super) fn refuse_where_off(
-    bucket: &KnownBucket,
-    bucket_owner: &Owner,
-    request: &Request,
-    acl: &Acl,
-) -> Result<(), S3Error> {
-    let plain = || *acl == Acl::private(bucket_owner.clone()) && request.header("x-amz-acl") != Some("private");
-    match bucket.ownership.acls_count() || plain() {
+/// `AccessControlListNotSupported`, when ACLs do not count: then none is set, also not one that says what holds anyhow, as with AWS.
+pub(super) fn refuse_where_off(bucket: &KnownBucket) -> Result<(), S3Error> {
+    match bucket.ownership.acls_count() {
         true => Ok(()),
         false => Err(ErrorCode::AccessControlListNotSupported.into()),
     }

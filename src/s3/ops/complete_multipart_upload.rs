@@ -30,13 +30,14 @@ pub async fn handle(service: &Service, request: Authorized<CompleteMultipartUplo
     let permit = access::permit(service, name)?;
     let id = argument::upload_id(&request)?;
     let precondition = condition::of_write(&request.headers)?;
-    let asked = completion::parse(&payload.collect(DOCUMENT_BYTES_MAX).await?)?;
+    let document = payload.collect(DOCUMENT_BYTES_MAX).await?;
+    let asked = completion::parse(&document)?;
     let found = match find(service, &request, id)? {
         Found::Open(found) => found,
         Found::Completed(made) => return Ok(made.respond(&request)),
     };
     let plan = Plan::of(&request, *found, &asked)?;
-    let change = plan.change(service, permit, &request, precondition).await?;
+    let change = plan.change(service, permit, &request, precondition.clone()).await?;
     match service.store.commit(Lane::Client, service.clock.now(), change).await {
         Ok(durable) => Ok(Made::of(durable.into_inner().row).respond(&request)),
         // The same request, sent twice at once: the other one won.
@@ -44,7 +45,7 @@ pub async fn handle(service: &Service, request: Authorized<CompleteMultipartUplo
             Found::Completed(made) => Ok(made.respond(&request)),
             Found::Open(_) => Err(upload::no_such(id)),
         },
-        Err(error) => Err(access::refused(service, name, error)),
+        Err(error) => Err(condition::named(access::refused(service, name, error), &precondition)),
     }
 }
 

@@ -134,6 +134,19 @@ pub(super) fn of_write(headers: &HeaderMap) -> Result<Precondition, S3Error> {
     }
 }
 
+/// The error of a conditional write or delete: a condition that did not hold is named, as a read names it.
+pub(super) fn named(error: S3Error, asked: &Precondition) -> S3Error {
+    let name = match asked {
+        Precondition::None => return error,
+        Precondition::IfMatch(_) | Precondition::IfExists => "If-Match",
+        Precondition::IfNoneMatch(_) | Precondition::IfAbsent => "If-None-Match",
+    };
+    match error.code {
+        ErrorCode::PreconditionFailed => error.detail("Condition", name),
+        _ => error,
+    }
+}
+
 /// The condition of a delete: `If-Match` only.
 pub(super) fn of_delete(headers: &HeaderMap) -> Result<Precondition, S3Error> {
     let others = ["if-none-match", "if-unmodified-since", "x-amz-if-match-last-modified-time", "x-amz-if-match-size"];
@@ -219,6 +232,21 @@ mod tests {
         for other in ["\"e2\"", "W/\"e1\"", BEFORE, "", "*"] {
             assert!(!counts(other), "{other}");
         }
+    }
+
+    /// s3fs tells by it that another client has made the file.
+    #[test]
+    fn f04_a_failed_condition_of_a_write_is_named() {
+        let condition = |asked: Precondition| named(S3Error::of(ErrorCode::PreconditionFailed), &asked).details;
+        let named_as = |name: &str| vec![("Condition", name.to_owned())];
+        for asked in [Precondition::IfAbsent, Precondition::IfNoneMatch(vec!["e".into()])] {
+            assert_eq!(condition(asked), named_as("If-None-Match"));
+        }
+        for asked in [Precondition::IfExists, Precondition::IfMatch(vec!["e".into()])] {
+            assert_eq!(condition(asked), named_as("If-Match"));
+        }
+        assert_eq!(condition(Precondition::None), []);
+        assert_eq!(named(S3Error::of(ErrorCode::NoSuchKey), &Precondition::IfExists).details, []);
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub async fn handle(service: &Service, request: Authorized<CopyObject>) -> Resul
         match service.store.commit(Lane::Client, service.clock.now(), change).await {
             Ok(durable) => return Ok(respond(&source, &durable)),
             Err(CommitError::Refused(Refusal::BytesGone)) if !last_try => {}
-            Err(error) => return Err(access::refused(service, name, error)),
+            Err(error) => return Err(condition::named(access::refused(service, name, error), &precondition)),
         }
     }
     Err(Refusal::BytesGone.into())
@@ -147,10 +147,14 @@ impl Plan {
         }
     }
 
-    /// The redirect is of the place and not of the content: it is never copied.
+    /// The redirect and the storage class are of the place and not of the content: they are never copied.
     fn copied_headers(&self, content: &Content) -> ContentHeaders {
-        let website_redirect_location = self.attributes.headers.website_redirect_location.clone();
-        ContentHeaders { website_redirect_location, ..content.headers.clone() }
+        let asked = &self.attributes.headers;
+        ContentHeaders {
+            website_redirect_location: asked.website_redirect_location.clone(),
+            storage_class: asked.storage_class,
+            ..content.headers.clone()
+        }
     }
 
     /// The source's, unless another algorithm is asked for: that one needs the bytes read.

@@ -8,7 +8,7 @@ use tandem_storage::{CommitError, Lane};
 use super::{access, acl, answer, attributes};
 use crate::clock::random_guid;
 use crate::identity::{AccountId, account_row};
-use crate::s3::access::{DEFAULT_ACCOUNT, Owners, StoredAcl, setting};
+use crate::s3::access::{DEFAULT_ACCOUNT, KnownBucket, Owners, StoredAcl, setting};
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::operation::CreateBucket;
 use crate::s3::request::{Authorized, Request};
@@ -24,12 +24,14 @@ pub async fn handle(service: &Service, request: Authorized<CreateBucket>) -> Res
     let name = request.bucket_name()?;
     let permit = access::permit(service, name)?;
     let account = account(&request);
-    let settings = settings(service, &request, account)?;
-    let object_lock = object_lock(&request)?;
+    let asked = Asked::of(service, &request)?;
+    let settings = asked.settings(service, account)?;
+    let object_lock = asked.object_lock;
     let document = payload.collect(DOCUMENT_BYTES_MAX).await?;
     let location = parse(&document)?
         .map(|location| check_location(location, &service.settings.region, &service.settings.accept_regions))
         .transpose()?;
+    let again = location.clone();
     let row = BucketRow {
         guid: BucketGuid::from_bytes(random_guid(&*service.clock)),
         name: name.clone(),
@@ -45,7 +47,7 @@ pub async fn handle(service: &Service, request: Authorized<CreateBucket>) -> Res
     let change = change::OnlyIf { still, change: change::CreateBucket { permit, row, settings } };
     match service.store.commit(Lane::Client, service.clock.now(), change).await {
         Ok(_) => {}
-        Err(CommitError::Refused(Refusal::BucketExists)) => return Err(exists(service, &request)?),
+        Err(CommitError::Refused(Refusal::BucketExists)) => exists(service, &request, &asked, again.as_deref())?,
         Err(error) => return Err(access::refused(service, name, error)),
     }
     let mut response = answer::empty(StatusCode::OK);
@@ -65,34 +67,80 @@ fn account(request: &Request) -> &str {
     caller.map_or(DEFAULT_ACCOUNT, |account| account.id.as_str())
 }
 
+/// The region in which AWS lets a bucket be made again by who has it.
+const TAKES_REPEATS: &str = "us-east-1";
+
 /// Whose a bucket is tells which of the two errors its second maker gets. Of a local user's bucket other users of the account are others.
-fn exists(service: &Service, request: &Request) -> Result<S3Error, S3Error> {
+/// In one region the second request succeeds if it asks for nothing that the bucket is not.
+fn exists(service: &Service, request: &Request, asked: &Asked, location: Option<&str>) -> Result<(), S3Error> {
     let name = request.bucket_name()?;
     let known = service.buckets.find(&service.store.read()?, name)?;
     let caller = request.principal.credential().map(|credential| credential.caller());
     let local = matches!(caller, Some(Caller::User(user)) if user.kind != UserKind::Iam);
-    let own = known.is_some_and(|known| {
+    let own = known.filter(|known| {
         let creator = known.row.creator.as_deref();
         known.account() == account(request) && (!local || creator == caller.map(Caller::user_id))
     });
-    let code = if own { ErrorCode::BucketAlreadyOwnedByYou } else { ErrorCode::BucketAlreadyExists };
-    Ok(S3Error::of(code).detail("BucketName", name.as_str()))
+    let region = &service.settings.region;
+    let code = match own {
+        Some(known) if region == TAKES_REPEATS && asked.is(service, &known, location) => return Ok(()),
+        Some(_) => ErrorCode::BucketAlreadyOwnedByYou,
+        None => ErrorCode::BucketAlreadyExists,
+    };
+    Err(S3Error::of(code).detail("BucketName", name.as_str()))
 }
 
-/// Ownership is always written down: a bucket stays as it was made when the node's default changes.
-fn settings(service: &Service, request: &Request, account: &str) -> Result<Vec<(Box<str>, Vec<u8>)>, S3Error> {
-    let ownership = ownership(request)?.unwrap_or(service.settings.default_ownership);
-    let mut settings = vec![(Box::from(setting::OWNERSHIP), setting::encode_ownership(ownership))];
-    let owners = Owners::of(service);
-    let Some(wanted) = acl::Wanted::of(&request.headers, &owners)? else { return Ok(settings) };
-    if ownership.acls_count() {
-        let acl = wanted.into_acl(owners.account(account), None)?;
-        let stored = StoredAcl { account: account.to_owned(), acl };
-        settings.push((Box::from(setting::ACL), stored.encode()));
-    } else if !wanted.gives_nothing() {
-        return Err(ErrorCode::InvalidBucketAclWithObjectOwnership.into());
+/// What the headers ask the bucket to be.
+struct Asked {
+    /// Absent: as the node has it.
+    ownership: Option<ObjectOwnership>,
+    acl: Option<acl::Wanted>,
+    object_lock: bool,
+    /// What a new bucket gets.
+    granted: ObjectOwnership,
+}
+
+impl Asked {
+    /// `private` without an ownership has ACLs count, as with AWS (versitygw#1869): who writes the ACL at the bucket writes it at each object.
+    fn of(service: &Service, request: &Request) -> Result<Self, S3Error> {
+        let ownership = ownership(request)?;
+        let acl = acl::Wanted::of(&request.headers, &Owners::of(service))?;
+        let granted = match (ownership, service.settings.default_ownership) {
+            (Some(asked), _) => asked,
+            (None, ObjectOwnership::BucketOwnerEnforced) if acl.as_ref().is_some_and(acl::Wanted::is_private) => {
+                ObjectOwnership::BucketOwnerPreferred
+            }
+            (None, default) => default,
+        };
+        if !granted.acls_count() && acl.as_ref().is_some_and(|acl| !acl.gives_nothing()) {
+            return Err(ErrorCode::InvalidBucketAclWithObjectOwnership.into());
+        }
+        Ok(Asked { ownership, acl, object_lock: object_lock(request)?, granted })
     }
-    Ok(settings)
+
+    /// Ownership is always written down: a bucket stays as it was made when the node's default changes.
+    fn settings(&self, service: &Service, account: &str) -> Result<Vec<(Box<str>, Vec<u8>)>, S3Error> {
+        let mut settings = vec![(Box::from(setting::OWNERSHIP), setting::encode_ownership(self.granted))];
+        if let Some(wanted) = self.acl.clone().filter(|_| self.granted.acls_count()) {
+            let acl = wanted.into_acl(Owners::of(service).account(account), None)?;
+            let stored = StoredAcl { account: account.to_owned(), acl };
+            settings.push((Box::from(setting::ACL), stored.encode()));
+        }
+        Ok(settings)
+    }
+
+    /// Whether a bucket is just what is asked for. AWS would set its ACL anew; here a bucket's ACL is changed by PutBucketAcl alone.
+    fn is(&self, service: &Service, known: &KnownBucket, location: Option<&str>) -> bool {
+        let elsewhere =
+            |location: Option<&str>| location.filter(|name| *name != service.settings.region).map(str::to_owned);
+        let acl = self.acl.clone().is_none_or(|wanted| match &known.acl {
+            None => wanted.gives_nothing(),
+            Some(stored) => wanted.into_acl(stored.acl.owner.clone(), None).is_ok_and(|wanted| wanted == stored.acl),
+        });
+        acl && self.ownership.is_none_or(|asked| asked == known.ownership)
+            && (!self.object_lock || known.row.object_lock)
+            && elsewhere(location) == elsewhere(known.row.location.as_deref())
+    }
 }
 
 pub(super) fn parse(document: &[u8]) -> Result<Option<String>, S3Error> {

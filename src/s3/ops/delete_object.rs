@@ -19,7 +19,8 @@ pub async fn handle(service: &Service, request: Authorized<DeleteObject>) -> Res
         let (bucket, key, precondition) = (known.row.guid, key.clone(), precondition.clone());
         Ok((change::DeleteObject { permit, bucket, key, version, precondition, random }, Vec::new()))
     });
-    let deleted = committed.await?.map_err(|error| access::refused(service, name, error))?;
+    let refused = |error| condition::named(access::refused(service, name, error), &precondition);
+    let deleted = committed.await?.map_err(refused)?;
     let mut response = answer::empty(StatusCode::NO_CONTENT);
     tell(response.headers_mut(), deleted, request.query.get("versionId"));
     Ok(response)

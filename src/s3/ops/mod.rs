@@ -45,6 +45,7 @@ pub mod put_object;
 pub mod put_object_acl;
 pub mod put_object_tagging;
 pub mod put_public_access_block;
+pub mod unset;
 pub mod upload_part;
 pub mod upload_part_copy;
 

@@ -16,8 +16,8 @@ pub async fn handle(service: &Service, request: Authorized<PutBucketAcl>) -> Res
     let owners = Owners::of(service);
     access::set(service, &request, setting::ACL, acl::LOOKS_AT, |bucket| {
         let owner = owners.of_bucket(bucket);
-        let acl = acl::replacement(&owners, &request, &document, owner.clone(), None)?;
-        acl::refuse_where_off(bucket, &owner, &request, &acl)?;
+        let acl = acl::replacement(&owners, &request, &document, owner, None)?;
+        acl::refuse_where_off(bucket)?;
         acl::refuse_public(bucket, &acl)?;
         Ok(StoredAcl { account: bucket.account().to_owned(), acl }.encode())
     })

@@ -29,7 +29,7 @@ pub async fn handle(service: &Service, request: Authorized<PutObject>) -> Result
         permit,
         bucket: bucket.row.guid,
         key: key.clone(),
-        precondition,
+        precondition: precondition.clone(),
         body,
         object: NewObject {
             etag: ETag::Md5(verified.md5),
@@ -44,7 +44,8 @@ pub async fn handle(service: &Service, request: Authorized<PutObject>) -> Result
         },
         random: random_u64(&*service.clock),
     };
-    let outcome = access::commit(service, name, change).await?;
+    let outcome = access::commit(service, name, change).await;
+    let outcome = outcome.map_err(|error| condition::named(error, &precondition))?;
     let mut response = answer::empty(StatusCode::OK);
     let headers = response.headers_mut();
     answer::set_etag(headers, &ETag::Md5(verified.md5));

@@ -19,17 +19,16 @@ pub async fn handle(service: &Service, request: Authorized<PutObjectAcl>) -> Res
     let version = slots::replace(service, &request, |reader, bucket| {
         let row = version::find(reader, bucket, &request, asked)?;
         let content = version::content(&row, bucket, &request, asked)?;
-        let held = content.acl.as_deref().filter(|_| bucket.ownership.acls_count());
-        let held = held.map(StoredAcl::decode).transpose()?;
+        let held = content.acl.as_deref().map(StoredAcl::decode).transpose()?;
         let bucket_owner = owners.of_bucket(bucket);
         let (account, owner) = match held {
             Some(stored) => (stored.account, stored.acl.owner),
             None => (bucket.account().to_owned(), bucket_owner.clone()),
         };
         let acl = acl::replacement(&owners, &request, &document, owner, Some(&bucket_owner))?;
-        acl::refuse_where_off(bucket, &bucket_owner, &request, &acl)?;
+        acl::refuse_where_off(bucket)?;
         acl::refuse_public(bucket, &acl)?;
-        let slot = bucket.ownership.acls_count().then(|| StoredAcl { account, acl }.encode());
+        let slot = Some(StoredAcl { account, acl }.encode());
         let still = access::seen_settings(reader, bucket, acl::LOOKS_AT)?;
         Ok((Slots::Acl { held: content.acl.clone(), acl: slot }, still))
     })

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::argument::{digits, invalid};
-use crate::s3::error::{ErrorCode, S3Error};
+use crate::s3::error::S3Error;
 
 /// What a `Range` header asks of a content of some size.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,8 @@ pub(super) fn select(header: Option<&str>, size: u64) -> Selection {
     match header.and_then(parse) {
         None => Selection::Whole,
         Some(Spec::Suffix(0)) => Selection::Unsatisfiable,
-        Some(Spec::Suffix(_)) if size == 0 => Selection::Unsatisfiable,
+        // The last bytes of nothing are all of it, as with AWS.
+        Some(Spec::Suffix(_)) if size == 0 => Selection::Whole,
         Some(Spec::Suffix(length)) => Selection::Part(size.saturating_sub(length)..size),
         Some(Spec::From { first, .. }) if first >= size => Selection::Unsatisfiable,
         Some(Spec::From { first, last }) => {
@@ -61,7 +62,7 @@ pub(super) fn copy_range(header: &str, size: u64) -> Result<Range<u64>, S3Error>
     })?;
     if last >= size {
         let message = format!("Range specified is not valid for source object of size: {size}");
-        return Err(S3Error::new(ErrorCode::InvalidRange, message).detail("ActualObjectSize", size.to_string()));
+        return Err(invalid("x-amz-copy-source-range", header, message));
     }
     Ok(first..last + 1)
 }
@@ -69,6 +70,7 @@ pub(super) fn copy_range(header: &str, size: u64) -> Result<Range<u64>, S3Error>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::s3::error::ErrorCode;
 
     #[test]
     fn ranges_of_reads() {
@@ -84,7 +86,7 @@ mod tests {
             ("bytes=10-12", 10, Selection::Unsatisfiable),
             ("bytes=-0", 10, Selection::Unsatisfiable),
             ("bytes=0-", 0, Selection::Unsatisfiable),
-            ("bytes=-1", 0, Selection::Unsatisfiable),
+            ("bytes=-0", 0, Selection::Unsatisfiable),
             ("bytes=4-2", 10, Selection::Whole),
             ("bytes=0-1,3-4", 10, Selection::Whole),
             ("bytes=", 10, Selection::Whole),
@@ -101,6 +103,23 @@ mod tests {
         assert_eq!(select(None, 10), Selection::Whole);
     }
 
+    /// Measured on AWS.
+    #[test]
+    fn f06_the_last_bytes_of_an_empty_object_are_all_of_it() {
+        for header in ["bytes=-1", "bytes=-5", "bytes=-18446744073709551615"] {
+            assert_eq!(select(Some(header), 0), Selection::Whole, "{header}");
+        }
+    }
+
+    /// Measured on AWS: versitygw#610.
+    #[test]
+    fn f07_a_copied_range_beyond_its_source_is_an_invalid_argument() {
+        let error = copy_range("bytes=0-999", 12).unwrap_err();
+        assert_eq!(error.code, ErrorCode::InvalidArgument);
+        assert_eq!(error.message, "Range specified is not valid for source object of size: 12");
+        assert_eq!(copy_range("bytes=12-12", 12).unwrap_err().message, error.message);
+    }
+
     #[test]
     fn ranges_of_copies_are_strict() {
         assert_eq!(copy_range("bytes=0-9", 10).unwrap(), 0..10);
@@ -109,6 +128,6 @@ mod tests {
         {
             assert_eq!(copy_range(bad, 10).unwrap_err().code, ErrorCode::InvalidArgument, "{bad}");
         }
-        assert_eq!(copy_range("bytes=0-10", 10).unwrap_err().code, ErrorCode::InvalidRange);
+        assert_eq!(copy_range("bytes=0-10", 10).unwrap_err().code, ErrorCode::InvalidArgument);
     }
 }

@@ -1,11 +1,10 @@
 //! Tags: S3's rules for them, and their two forms, the `x-amz-tagging` header (a query string) and the `Tagging` document.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
-use percent_encoding::percent_decode_str;
 
+use super::argument::invalid;
 use crate::s3::error::{ErrorCode, S3Error};
+use crate::s3::route::{Plus, decode};
 use crate::s3::xml::{MalformedXml, XmlReader, XmlWriter, set_once};
 
 /// The setting that holds a bucket's tags, as a `Tagging` document.
@@ -51,13 +50,26 @@ impl Holder {
     }
 }
 
+/// What is no query string of tags, each named once, is an invalid argument; a tag that breaks S3's rules is an invalid tag. A lone `=`, as `=v`, is
+/// the first, as with AWS.
 pub(in crate::s3) fn parse_header(text: &str) -> Result<Tags, S3Error> {
-    let mut tags = Vec::new();
+    let mut tags: Tags = Vec::new();
     for pair in text.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        tags.push((decode(key)?, decode(value)?));
+        let decoded = |text| decode(text, Plus::IsSpace).map_err(|_| not_encoded(text));
+        let (key, value) = (decoded(key)?, decoded(value)?);
+        if key.is_empty() || tags.iter().any(|(known, _)| *known == key) {
+            return Err(not_encoded(text));
+        }
+        tags.push((key, value));
     }
     checked(tags, Holder::Object)
+}
+
+fn not_encoded(text: &str) -> S3Error {
+    let message = "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name \
+                   duplicates.";
+    invalid("x-amz-tagging", text, message)
 }
 
 pub(super) fn parse_document(document: &[u8], holder: Holder) -> Result<Tags, S3Error> {
@@ -135,16 +147,6 @@ fn is_wide_space(character: char) -> bool {
     !character.is_ascii() && character.is_whitespace()
 }
 
-fn decode(text: &str) -> Result<String, S3Error> {
-    let spaced: Cow<'_, str> = if text.contains('+') { text.replace('+', " ").into() } else { text.into() };
-    let decoded = percent_decode_str(&spaced).decode_utf8();
-    decoded.map(Cow::into_owned).map_err(|_| {
-        let message = "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without \
-                       tag name duplicates.";
-        S3Error::new(ErrorCode::InvalidArgument, message)
-    })
-}
-
 fn refused(message: &str) -> S3Error {
     S3Error::new(ErrorCode::InvalidTag, message)
 }
@@ -165,20 +167,30 @@ mod tests {
         let many = (0..11).map(|n| format!("k{n}=v")).collect::<Vec<_>>().join("&");
         let cases = [
             (many, ErrorCode::BadRequest),
-            ("a=1&a=2".to_owned(), ErrorCode::InvalidTag),
-            ("=1".to_owned(), ErrorCode::InvalidTag),
             (format!("{}=1", "k".repeat(129)), ErrorCode::InvalidTag),
             (format!("k={}", "v".repeat(257)), ErrorCode::InvalidTag),
             ("aws:x=1".to_owned(), ErrorCode::InvalidTag),
             ("a=%00".to_owned(), ErrorCode::InvalidTag),
             ("a=%0d%0a".to_owned(), ErrorCode::InvalidTag),
-            ("a=%ff".to_owned(), ErrorCode::InvalidArgument),
         ];
         for (text, code) in cases {
             assert_eq!(parse_header(&text).unwrap_err().code, code, "{text}");
         }
         let most = format!("{}={}", "k".repeat(128), "v".repeat(256));
         assert_eq!(parse_header(&most).unwrap().len(), 1);
+    }
+
+    /// Measured on AWS: versitygw#1215. Names without a value, and empty pairs, are taken: versitygw#1216.
+    #[test]
+    fn f08_a_tagging_header_that_is_no_query_of_distinct_names_is_an_invalid_argument() {
+        for text in ["=", "=v", "a=1&=", "a=1&a=2", "a&a", "a=%zz", "a=%", "%f=1", "a=%ff"] {
+            let error = parse_header(text).unwrap_err();
+            assert_eq!(error.code, ErrorCode::InvalidArgument, "{text}");
+            assert!(error.message.starts_with("The header 'x-amz-tagging' shall be encoded as UTF-8"), "{text}");
+        }
+        for text in ["key", "key=", "&", "&&", "a&b", "a=1&b"] {
+            assert!(parse_header(text).is_ok(), "{text}");
+        }
     }
 
     #[test]
