@@ -170,18 +170,18 @@ impl Node {
         let (router, drain) = (admin::router(state), config.shutdown_timeout());
         let admin = admin::serve(listeners.admin, admin_tls, router, stops.faces.subscribe(), drain);
 
-        let faces = Faces::new(identities.clone(), clock.clone(), audit.clone());
         let service = Service {
+            query: Some(Arc::new(Faces::new(identities.clone(), clock.clone(), audit.clone()))),
             store: store.clone(),
             gate: write_gate(&store, &replication),
             clock,
             settings: Arc::new(s3_settings(&config)),
             identities: identities.register(),
-            query: Some(Arc::new(faces)),
             metrics,
             audit: audit.clone(),
             buckets: Buckets::default(),
             signing_keys: SigningKeys::default(),
+            documents: Default::default(),
         };
         let s3 = tokio::spawn(server::serve(listeners.s3, s3_tls, Arc::new(service), stops.faces.subscribe()));
         tracing::info!(node = ready.node, s3 = ready.s3, admin = ready.admin, replication = ready.replication, "ready");

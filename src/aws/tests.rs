@@ -17,6 +17,7 @@ use crate::clock::SystemClock;
 use crate::identity::{
     AccountId, Administrator, Credential, Holder, Identities, IdentityDocument, KeyOwner, Local, NewAccount, NewUser,
 };
+use crate::s3::payload::Document;
 use crate::s3::query::{Form, QueryFace as _};
 use crate::s3::request::RequestId;
 
@@ -136,7 +137,7 @@ impl Bench {
         let form = Form {
             service: "iam".into(),
             caller: Arc::clone(caller),
-            body: body.into(),
+            body: Document::new(body.into(), None),
             id: RequestId("00".into()),
             received: Timestamp::from_secs(1_800_000_000),
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -11,7 +11,7 @@ use tandem_storage::types::Timestamp;
 
 use super::auth::{self, Judge};
 use super::error::{ErrorCode, S3Error};
-use super::payload::Source;
+use super::payload::{Document, Holder, Source};
 use super::request::RequestId;
 use super::service::Service;
 use crate::identity::Credential;
@@ -24,7 +24,7 @@ pub struct Form {
     /// Of which service the signature is: `iam` or `sts`.
     pub service: String,
     pub caller: Arc<Credential>,
-    pub body: Bytes,
+    pub body: Document,
     pub id: RequestId,
     pub received: Timestamp,
     pub client: IpAddr,
@@ -106,26 +106,36 @@ async fn prove(service: &Service, posted: Posted<'_>, claimed: &mut Claimant) ->
         claim.ok_or_else(|| S3Error::new(ErrorCode::AccessDenied, "Request is missing Authentication Token"))?;
     claim.service().clone_into(&mut claimed.service);
     claim.access_key().clone_into(&mut claimed.access_key);
+    // So that nobody in particular takes the room of those who have a key.
+    let source = match claim.is_known() {
+        true => source.kept_for(&service.documents, Holder::Claimed(claim.access_key().to_owned())),
+        false => source.kept_for(&service.documents, Holder::at(client)),
+    };
     let body = read(headers, source).await?;
     let caller = auth::prove_form(claim, &body, judge)?;
     let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
     Ok(Form { service: claimed.service.clone(), caller, body, id, received, client, secure, user_agent })
 }
 
-async fn read(headers: &HeaderMap, mut source: Source) -> Result<Bytes, S3Error> {
+/// Read before its sender is proved, because the signature covers it.
+async fn read(headers: &HeaderMap, mut source: Source) -> Result<Document, S3Error> {
     let too_long = || S3Error::of(ErrorCode::MaxMessageLengthExceeded).closing();
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     if declared.is_some_and(|length: u64| length > FORM_BYTES_MAX as u64) {
         return Err(too_long());
     }
+    let mut place = source.place();
     let mut whole = BytesMut::new();
     while let Some(bytes) = source.next().await? {
-        if whole.len() + bytes.len() > FORM_BYTES_MAX {
+        let length = whole.len() + bytes.len();
+        if length > FORM_BYTES_MAX {
             return Err(too_long());
         }
+        let room = if length > whole.capacity() { length.max(2 * whole.capacity()) } else { whole.capacity() };
+        place.as_mut().map_or(Ok(()), |place| place.hold(room))?;
         whole.extend_from_slice(&bytes);
     }
-    Ok(whole.freeze())
+    Ok(Document::new(whole.freeze(), place))
 }
 
 #[cfg(test)]

@@ -4,21 +4,20 @@ use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::HeaderMap;
 use tandem_storage::types::{BucketName, ObjectKey, Timestamp};
 
 use super::access::{Granted, KnownBucket};
 use super::error::{ErrorCode, S3Error};
 use super::operation::Operation;
-use super::payload::Payload;
+use super::payload::{Document, Payload};
 use crate::identity::Credential;
 
 /// `x-amz-request-id`: 16 upper-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(pub String);
 
-/// Decoded query parameters, in order; a name without `=` has an empty value. Names are unique (duplicates were refused).
+/// Decoded query parameters, in order; a name without `=` has an empty value. Names that are read are unique (duplicates were refused).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query(pub Vec<(String, String)>);
 
@@ -29,6 +28,11 @@ impl Query {
 
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
+    }
+
+    /// The value of a header that stands in the query. Names of headers have no case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 
@@ -57,7 +61,7 @@ pub struct Request {
     /// Rows had a say in the decision: who reads the object later, by a view of its own, has to ask again.
     pub decided_by_rows: bool,
     /// The document, where policies speak of what is in it.
-    pub document: Option<Bytes>,
+    pub document: Option<Document>,
 }
 
 /// How a request was signed, and when.

@@ -24,6 +24,8 @@ pub struct Service {
     pub buckets: super::access::Buckets,
     /// `SigningKeys::default()`
     pub signing_keys: super::auth::SigningKeys,
+    /// Memory for what is read as a whole. `Default::default()`
+    pub documents: Arc<super::payload::Documents>,
 }
 
 /// Settings of the S3 face.

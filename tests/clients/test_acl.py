@@ -80,10 +80,6 @@ def test_a_bucket_has_no_acls_unless_it_is_asked_for(listed, root, owner):
     assert grants(root.get_bucket_acl(Bucket=name)) == [(owner["ID"], "FULL_CONTROL")]
     root.put_object(Bucket=name, Key="k", Body=b"x", ACL="bucket-owner-full-control")
     assert code(root.put_object, Bucket=name, Key="k", ACL="public-read") == "AccessControlListNotSupported"
-    for acl in ("public-read", "private"):
-        assert code(root.put_bucket_acl, Bucket=name, ACL=acl) == "AccessControlListNotSupported"
-        assert code(root.put_object, Bucket=name, Key="k", ACL=acl) == "AccessControlListNotSupported"
-    assert code(root.put_object_acl, Bucket=name, Key="k", ACL="public-read") == "AccessControlListNotSupported"
     refused = code(root.create_bucket, Bucket=unique("open"), ACL="public-read")
     assert refused == "InvalidBucketAclWithObjectOwnership"
     root.delete_bucket_ownership_controls(Bucket=name)

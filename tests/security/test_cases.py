@@ -40,7 +40,10 @@ def attacked(tmp_path_factory):
 
 
 def test_the_table_has_every_row():
-    ids = [case["id"] for case in CASES]
+    # Section L is numbered by the attacks that were tried, of which most held.
+    attacks = [case["id"] for case in CASES if case["id"].startswith("L")]
+    assert len(set(attacks)) == len(attacks)
+    ids = [case["id"] for case in CASES if not case["id"].startswith("L")]
     assert sorted(ids) == sorted(f"{letter}{n}" for letter, count in SECTIONS.items() for n in range(1, count + 1))
     for case in CASES:
         assert case.get("inputs") or case.get("waits_for") or case.get("shown_by"), f"{case['id']} proves nothing"
@@ -100,7 +103,7 @@ def test_every_probe_is_waited_for_and_can_turn(attacked):
     node, _, target = attacked
     assert sorted(waits.PROBES) == sorted({case["waits_for"] for case in CASES if "waits_for" in case})
     for there in ["acl", "policy", "publicAccessBlock", "tagging", "versioning"]:
-        assert not waits.answers_not_implemented(target, path="/{bucket}", query=there), there
-    assert waits.answers_not_implemented(target, path="/{bucket}", query="website")
+        assert not waits.answers_not_implemented(target, method="PUT", path="/{bucket}", query=there), there
+    assert waits.answers_not_implemented(target, method="PUT", path="/{bucket}", query="website")
     assert waits.admin_answer(node, "/api/users/") == (200, "application/json")
     assert waits.admin_answer(node, "/nothing-is-here/") is None

@@ -38,11 +38,12 @@ FORM = "Content-Type", "multipart/form-data; boundary=b"
 PROBES = {
     "POST object form": lambda node, target: not answers_not_implemented(
         target, method="POST", path="/{bucket}", headers=[FORM], body="--b--\r\n"),
-    "object lock": lambda node, target: not answers_not_implemented(target, path="/{bucket}", query="object-lock"),
-    "bucket CORS": lambda node, target: not answers_not_implemented(target, path="/{bucket}", query="cors"),
-    "bucket replication": lambda node, target: not answers_not_implemented(target, path="/{bucket}", query="replication"),
+    "object lock": lambda node, target: not answers_not_implemented(target, method="PUT", path="/{bucket}", query="object-lock"),
+    "bucket CORS": lambda node, target: not answers_not_implemented(target, method="PUT", path="/{bucket}", query="cors"),
+    "bucket replication": lambda node, target: not answers_not_implemented(
+        target, method="PUT", path="/{bucket}", query="replication"),
     "console": lambda node, target: admin_has_page(node, "/"),
-    "encryption": lambda node, target: not answers_not_implemented(target, path="/{bucket}", query="encryption"),
+    "encryption": lambda node, target: not answers_not_implemented(target, method="PUT", path="/{bucket}", query="encryption"),
 }
 
 

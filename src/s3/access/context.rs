@@ -10,6 +10,7 @@ use super::subject::Subject;
 use crate::s3::operation::Operation;
 use crate::s3::ops::documents;
 use crate::s3::request::{Request, Signed};
+use crate::s3::route::takes;
 use crate::s3::service::Service;
 
 /// A request's facts, about one subject of it.
@@ -54,8 +55,9 @@ impl<'a> Circumstances<'a> {
         Values::from_option(self.request.header(name))
     }
 
+    /// A parameter, of operations for which it means something.
     fn parameter(&self, name: &str) -> Values<'_> {
-        Values::from_option(self.request.query.get(name))
+        Values::from_option(self.request.query.get(name).filter(|_| takes(self.request.operation, name)))
     }
 
     fn tags(&self) -> &Tags {
@@ -159,6 +161,7 @@ impl Context for Circumstances<'_> {
             "s3:requestobjecttagkeys" => self.tag_keys(false),
             "aws:tagkeys" => self.tag_keys(true),
             "s3:versionid" => Values::from_option(self.subject.version_id()),
+            "s3:prefix" if self.subject.prefix().is_some() => Values::from_option(self.subject.prefix()),
             "s3:prefix" | "s3:delimiter" | "s3:max-keys" => self.parameter(&key["s3:".len()..]),
             "s3:x-amz-copy-source" => self.copy_source(),
             "s3:x-amz-content-sha256"

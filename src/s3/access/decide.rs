@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use tandem_policy::{Action, Caller, Policies, Resource, evaluate};
+use tandem_policy::{Action, Caller, Policies, Resource, evaluate, is_possible};
 use tandem_storage::Reader;
 use tandem_storage::change::{Seen, VersionSelector};
 use tandem_storage::types::{BucketName, ObjectKey};
@@ -38,14 +38,37 @@ pub fn reads_document(operation: Operation) -> bool {
     matches!(operation, Operation::CreateBucket | Operation::PutObjectTagging | Operation::PutBucketTagging)
 }
 
+/// Refuses a request before its document is read, if its caller could not be allowed whatever the document says: memory is for those who may
+/// get something.
+///
+/// # Errors
+/// As [`authorize`].
+pub fn foresee(service: &Service, request: &Request) -> Result<(), S3Error> {
+    let rows = Later::of(&service.store);
+    let known = match &request.bucket {
+        Some(name) if request.operation != Operation::CreateBucket => Some(find(service, &rows, name)?),
+        _ => None,
+    };
+    let asker = Asker { known: known.as_ref(), ..Asker::of(service, &rows, request) };
+    for need in needs(request.operation) {
+        if asker.applies(need.when)? {
+            let subject = asker.subject(need.on)?;
+            if !asker.is_possible(need.action, &subject) {
+                return Err(asker.refuse(need.action, &subject, "nothing allows it, whatever the document says"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Decides whether the request may be carried out, and remembers in it the bucket that this was decided for.
 ///
 /// # Errors
-/// `AccessDenied`; `NoSuchBucket`, which anonymous requests do not get to hear.
+/// `AccessDenied`; `NoSuchBucket`.
 pub fn authorize(service: &Service, request: &mut Request) -> Result<Granted, S3Error> {
     let rows = Later::of(&service.store);
     request.known = match &request.bucket {
-        Some(name) if request.operation != Operation::CreateBucket => Some(find(service, &rows, request, name)?),
+        Some(name) if request.operation != Operation::CreateBucket => Some(find(service, &rows, name)?),
         _ => None,
     };
     let asker = Asker::of(service, &rows, request);
@@ -137,29 +160,39 @@ pub fn may_delete(
     Ok(subject.seen())
 }
 
-/// The error as the caller may hear it: that a key is not there is told only to who may list its bucket.
+/// The error as the caller may hear it: that a key is not there is told only to who may list its bucket, as far as a list by that key as its prefix.
 pub fn veil(service: &Service, request: &Request, error: S3Error) -> S3Error {
+    veil_key(service, request, request.key.as_ref().map(ObjectKey::as_str), error)
+}
+
+/// The same for one key of several.
+pub fn veil_key(service: &Service, request: &Request, key: Option<&str>, error: S3Error) -> S3Error {
     let action = match error.code {
         ErrorCode::NoSuchKey => "s3:ListBucket",
         ErrorCode::NoSuchVersion => "s3:ListBucketVersions",
         _ => return error,
     };
-    match may_hear(service, request, action) {
+    match may_hear(service, request, action, key) {
         Ok(Ok(())) => error,
         Ok(Err(denied)) => denied,
         Err(inner) => inner,
     }
 }
 
-fn may_hear(service: &Service, request: &Request, action: &'static str) -> Result<Result<(), S3Error>, S3Error> {
+fn may_hear(
+    service: &Service,
+    request: &Request,
+    action: &'static str,
+    key: Option<&str>,
+) -> Result<Result<(), S3Error>, S3Error> {
     let rows = Later::of(&service.store);
     let asker = Asker::of(service, &rows, request);
-    let mut buckets = vec![Arc::clone(asker.known_arc()?)];
-    if let Some((_, source)) = asker.source()? {
-        buckets.push(Arc::clone(source));
+    let mut listed = vec![(Arc::clone(asker.known_arc()?), key)];
+    if let Some((source, known)) = asker.source()? {
+        listed.push((Arc::clone(known), Some(source.key.as_str())));
     }
-    for bucket in &buckets {
-        let subject = Subject::bucket(bucket);
+    for (bucket, key) in &listed {
+        let subject = Subject::bucket(bucket).listed_for(*key);
         if let Err(denied) = asker.decide(action, &subject)? {
             audit::denied(service, request, action, subject.arn(), &denied.why);
             return Ok(Err(ErrorCode::AccessDenied.into()));
@@ -168,19 +201,12 @@ fn may_hear(service: &Service, request: &Request, action: &'static str) -> Resul
     Ok(Ok(()))
 }
 
-fn find(service: &Service, rows: &dyn Rows, request: &Request, name: &BucketName) -> Result<Arc<KnownBucket>, S3Error> {
+fn find(service: &Service, rows: &dyn Rows, name: &BucketName) -> Result<Arc<KnownBucket>, S3Error> {
     if let Some(known) = service.buckets.recall(&service.store, name) {
         return Ok(known);
     }
-    match (service.buckets.find(rows.reader()?, name)?, &request.principal) {
-        (Some(known), _) => Ok(known),
-        (None, Principal::Anonymous) => {
-            let arn = format!("arn:aws:s3:::{name}");
-            audit::denied(service, request, request.operation.action(), &arn, "no such bucket");
-            Err(ErrorCode::AccessDenied.into())
-        }
-        (None, Principal::Known(_)) => Err(S3Error::of(ErrorCode::NoSuchBucket).detail("BucketName", name.as_str())),
-    }
+    let known = service.buckets.find(rows.reader()?, name)?;
+    known.ok_or_else(|| S3Error::of(ErrorCode::NoSuchBucket).detail("BucketName", name.as_str()))
 }
 
 /// A decision that does not allow.
@@ -232,7 +258,7 @@ impl<'a> Asker<'a> {
             return Ok(found.as_ref());
         }
         let source = documents::copy_source(self.request)?;
-        let known = find(self.service, self.rows, self.request, &source.bucket)?;
+        let known = find(self.service, self.rows, &source.bucket)?;
         Ok(self.source.get_or_init(|| Some((source, known))).as_ref())
     }
 
@@ -334,7 +360,32 @@ impl<'a> Asker<'a> {
             let why = self.require(need, &self.subject(need.on)?)?;
             allowed_by = allowed_by.or(why);
         }
+        self.require_a_key()?;
         Ok(allowed_by)
+    }
+
+    /// Of a request whose keys are decided one by one: that there may be one for which it is allowed. Its list is read only then.
+    fn require_a_key(&self) -> Result<(), S3Error> {
+        let each =
+            |when: When| needs(self.request.operation).iter().find(|need| need.on == On::EachKey && need.when == when);
+        let (Some(newest), Some(version)) = (each(When::Newest), each(When::Version)) else { return Ok(()) };
+        let subject = self.subject(On::EachKey)?;
+        match [newest, version].iter().any(|need| self.is_possible(need.action, &subject)) {
+            true => Ok(()),
+            false => Err(self.refuse(newest.action, &subject, "nothing allows it for any key")),
+        }
+    }
+
+    /// Whether the action may come to be allowed on something within the subject.
+    fn is_possible(&self, action: &'static str, subject: &Subject<'_>) -> bool {
+        let resource = subject.whole();
+        let unreadable = subject.known().is_some_and(|known| matches!(known.policy, BucketPolicy::Unreadable));
+        unreadable || is_possible(&policies(&self.request.principal, resource), self.caller(), &Action::of(action))
+    }
+
+    fn refuse(&self, action: &'static str, subject: &Subject<'_>, why: &str) -> S3Error {
+        audit::denied(self.service, self.request, action, subject.arn(), why);
+        ErrorCode::AccessDenied.into()
     }
 
     fn require(&self, need: &Need, subject: &Subject<'_>) -> Result<Option<String>, S3Error> {
@@ -344,10 +395,7 @@ impl<'a> Asker<'a> {
                 Err(S3Error::of(ErrorCode::NoSuchKey).detail("Key", subject.key().unwrap_or_default()))
             }
             Err(denied) if !denied.explicit && self.may_as_initiator(need.action, subject)? => Ok(None),
-            Err(denied) => {
-                audit::denied(self.service, self.request, need.action, subject.arn(), &denied.why);
-                Err(ErrorCode::AccessDenied.into())
-            }
+            Err(denied) => Err(self.refuse(need.action, subject, &denied.why)),
         }
     }
 
@@ -382,7 +430,7 @@ impl<'a> Asker<'a> {
         let Some(known) = subject.known().filter(|_| action.starts_with("s3:GetObject") && subject.is_absent()) else {
             return Ok(false);
         };
-        Ok(self.decide("s3:ListBucket", &Subject::bucket(known))?.is_ok())
+        Ok(self.decide("s3:ListBucket", &Subject::bucket(known).listed_for(subject.key()))?.is_ok())
     }
 }
 

@@ -11,7 +11,9 @@ mod subject;
 pub mod table;
 
 pub use audit::{changed, unauthenticated};
-pub use decide::{Granted, authorize, confirm, is_outdated, may, may_delete, may_list, reads_document, veil};
+pub use decide::{
+    Granted, authorize, confirm, foresee, is_outdated, may, may_delete, may_list, reads_document, veil, veil_key,
+};
 pub use known::{Buckets, KnownBucket};
 pub use owner::{DEFAULT_ACCOUNT, ObjectOwners, Owners};
 pub use setting::StoredAcl;

@@ -65,6 +65,7 @@ pub struct Subject<'a> {
     whose: Whose<'a>,
     named: Option<Named<'a>>,
     version_id: Option<String>,
+    listed_for: Option<String>,
     rows: Option<&'a dyn Rows>,
     found: OnceCell<Found>,
 }
@@ -122,7 +123,18 @@ impl<'a> Subject<'a> {
     }
 
     fn new(arn: String, whose: Whose<'a>) -> Self {
-        Subject { arn, whose, named: None, version_id: None, rows: None, found: OnceCell::new() }
+        Subject { arn, whose, named: None, version_id: None, listed_for: None, rows: None, found: OnceCell::new() }
+    }
+
+    /// A bucket of which it is asked whether the key that is not there would have been in a list: then `s3:prefix` is that key, as with AWS.
+    #[must_use]
+    pub fn listed_for(self, key: Option<&str>) -> Self {
+        Subject { listed_for: key.map(str::to_owned), ..self }
+    }
+
+    /// The prefix of the list that is asked about, if the request does not say it itself.
+    pub fn prefix(&self) -> Option<&str> {
+        self.listed_for.as_deref()
     }
 
     pub fn arn(&self) -> &str {
@@ -178,6 +190,14 @@ impl<'a> Subject<'a> {
         })
     }
 
+    /// What hangs on it but for the object itself, whose row is not read.
+    pub fn whole(&self) -> Resource<'_> {
+        match self.whose {
+            Whose::Known(known) => Resource::Bucket(self.of_bucket(known)),
+            _ => self.resource(),
+        }
+    }
+
     /// As policies are asked about it. The object's row is read only where ACLs count.
     pub fn resource(&self) -> Resource<'_> {
         match self.whose {
@@ -195,14 +215,22 @@ impl<'a> Subject<'a> {
         let acl = found.and_then(|found| found.acl.as_ref());
         let owner = acl.map_or_else(|| known.account(), |acl| acl.account.as_str());
         Bucket {
+            object_owner: found.and_then(|found| found.row.as_ref()).map(|_| owner),
+            object_acl: acl.map(|stored| &stored.acl),
+            ..self.of_bucket(known)
+        }
+    }
+
+    fn of_bucket<'s>(&'s self, known: &'s KnownBucket) -> Bucket<'s> {
+        Bucket {
             account: known.account(),
             creator: known.view.row.creator.as_deref(),
             policy: known.document(),
             ownership: known.ownership,
             public_access: known.public_access,
             acl: known.acl.as_ref().map(|stored| &stored.acl),
-            object_owner: found.and_then(|found| found.row.as_ref()).map(|_| owner),
-            object_acl: acl.map(|stored| &stored.acl),
+            object_owner: None,
+            object_acl: None,
         }
     }
 

@@ -186,7 +186,7 @@ fn by_presigned<'a>(
     check_life(at, lifetime(expires)?, now)?;
     let payload = match headers.get("x-amz-content-sha256") {
         Some(value) => value.to_str().map_err(|_| argument("x-amz-content-sha256 is not text"))?,
-        None => query.get("X-Amz-Content-Sha256").unwrap_or("UNSIGNED-PAYLOAD"),
+        None => query.header("x-amz-content-sha256").unwrap_or("UNSIGNED-PAYLOAD"),
     };
     Ok(Claim { mechanism, credential, signed_headers, signature, timestamp: date.to_owned(), payload })
 }
@@ -195,8 +195,8 @@ fn lifetime(expires: &str) -> Result<i64, S3Error> {
     let malformed = |message: &str| Mechanism::Query.malformed(message);
     let seconds: i64 = expires.parse().map_err(|_| malformed("X-Amz-Expires should be a number"))?;
     match seconds {
-        ..=0 => Err(malformed("X-Amz-Expires must be positive")),
-        1..=EXPIRES_MAX => Ok(seconds),
+        ..=-1 => Err(malformed("X-Amz-Expires must be non-negative")),
+        0..=EXPIRES_MAX => Ok(seconds),
         _ => Err(malformed(
             "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds",
         )),
@@ -210,7 +210,8 @@ fn check_life(at: Timestamp, seconds: i64, now: Timestamp) -> Result<(), S3Error
             .detail("ServerTime", format_iso(now))
     };
     let end = at.plus_micros(seconds * 1_000_000);
-    if now.as_secs() > end.as_secs() {
+    // A URL that lives for no time at all has expired in the second in which it was made, as with AWS.
+    if now.as_secs() > end.as_secs() || seconds == 0 {
         Err(denied("Request has expired").detail("Expires", format_iso(end)))
     } else if at.as_secs() - now.as_secs() > SKEW_SECONDS {
         Err(denied("Request is not valid yet"))

@@ -28,6 +28,11 @@ impl Claimed<'_> {
         self.claim.credential.service
     }
 
+    /// Whether there is such a key.
+    pub fn is_known(&self) -> bool {
+        self.found.is_ok()
+    }
+
     pub fn access_key(&self) -> &str {
         self.claim.credential.access_key
     }

@@ -54,6 +54,13 @@ impl Authenticated {
         self.signed
     }
 
+    /// Says in `headers` what a presigned URL says of its body, so that policies ask of it as of any other request.
+    pub fn tell_payload(&self, headers: &mut HeaderMap) {
+        if let (How::Query(_), Some(text)) = (self.signed, self.hash.text()) {
+            headers.insert("x-amz-content-sha256", text);
+        }
+    }
+
     /// The body, with everything that its headers promise to be proved while it is read.
     ///
     /// # Errors

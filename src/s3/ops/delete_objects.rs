@@ -8,7 +8,7 @@ use super::argument::parse_version;
 use super::condition::bare_etag;
 use super::{access, answer};
 use crate::clock::random_u64;
-use crate::s3::access::{KnownBucket, may_delete, veil};
+use crate::s3::access::{KnownBucket, may_delete, veil_key};
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::operation::DeleteObjects;
 use crate::s3::request::{Authorized, Request};
@@ -28,7 +28,8 @@ pub async fn handle(service: &Service, request: Authorized<DeleteObjects>) -> Re
     let name = request.bucket_name()?;
     let permit = access::permit(service, name)?;
     access::bucket(&service.store.read()?, &request)?;
-    let asked = parse(&payload.collect(DOCUMENT_BYTES_MAX).await?)?;
+    let document = payload.collect(DOCUMENT_BYTES_MAX).await?;
+    let asked = parse(&document)?;
     // All are handed over before the first is waited for, so that they share syncs.
     let target = Target { service, request: &request, permit };
     let mut pending = Vec::with_capacity(asked.objects.len());
@@ -41,15 +42,15 @@ pub async fn handle(service: &Service, request: Authorized<DeleteObjects>) -> Re
         }
         tokio::task::yield_now().await;
     }
-    let mut document = XmlWriter::document("DeleteResult");
+    let mut result = XmlWriter::document("DeleteResult");
     for (object, pending) in asked.objects.iter().zip(pending) {
         match target.outcome(object, pending).await {
-            Ok(deleted) if !asked.quiet => write_deleted(&mut document, object, deleted),
+            Ok(deleted) if !asked.quiet => write_deleted(&mut result, object, deleted),
             Ok(_) => {}
-            Err(error) => write_error(&mut document, object, &error),
+            Err(error) => write_error(&mut result, object, &error),
         }
     }
-    Ok(answer::xml(document.finish()))
+    Ok(answer::xml(result.finish()))
 }
 
 struct Asked {
@@ -125,7 +126,9 @@ impl Target<'_> {
             InvalidName::KeyTooLong => S3Error::of(ErrorCode::KeyTooLongError),
             _ => S3Error::of(ErrorCode::InvalidArgument),
         })?;
-        let version = object.version.as_deref().map_or(Ok(VersionSelector::Latest), parse_version)?;
+        // What is no version's id names a version that is not there, as with AWS: in a list it is not the request's argument.
+        let version = object.version.as_deref().map_or(Ok(VersionSelector::Latest), parse_version);
+        let version = version.map_err(|_| S3Error::of(ErrorCode::NoSuchVersion))?;
         // Each key is decided alone.
         let seen = may_delete(self.service, reader, self.request, known, &key, version, object.etag.is_some())?;
         let precondition = match object.etag.as_deref().map(bare_etag) {
@@ -157,7 +160,7 @@ impl Target<'_> {
                 Err(CommitError::Refused(Refusal::Stale)) => {}
                 Err(error) => {
                     let error = access::refused(self.service, self.request.bucket_name()?, error);
-                    return Err(veil(self.service, self.request, error));
+                    return Err(veil_key(self.service, self.request, Some(&object.key), error));
                 }
             }
             pending = self.delete_by_now(object);

@@ -7,6 +7,7 @@ mod chain;
 mod chunked;
 mod digest;
 mod plan;
+mod room;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use chunked::ChunkDecoder;
 use digest::{Digests, Sums};
 pub use plan::{CONTENT_MAX, PayloadHash, Plan};
 use plan::{Framing, Promised, decode_checksum, too_long};
+pub use room::{Document, Documents, Holder, Place};
 pub use source::Source;
 
 use super::checksum;
@@ -145,25 +147,35 @@ impl Payload {
         self.verified.ok_or_else(|| S3Error::of(ErrorCode::IncompleteBody))
     }
 
-    /// The whole body of a small document, at most `limit` bytes (else MaxMessageLengthExceeded, unread).
-    pub async fn collect(mut self, limit: usize) -> Result<Bytes, S3Error> {
+    /// The whole body of a document, at most `limit` bytes. It takes its room in memory as it comes in.
+    ///
+    /// # Errors
+    /// `MaxMessageLengthExceeded`, if it can be without reading; `SlowDown`: documents of other requests have the room.
+    pub async fn collect(mut self, limit: usize) -> Result<Document, S3Error> {
         if self.plan.length.is_some_and(|length| length > limit as u64) {
             return Err(too_long(limit));
         }
-        let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
+        let mut place = self.source.place();
+        let mut hold = |bytes: usize| place.as_mut().map_or(Ok(()), |place| place.hold(bytes));
+        let Some(first) = self.next().await? else { return Ok(Document::default()) };
         if first.len() > limit {
             return Err(too_long(limit));
         }
-        let Some(mut more) = self.next().await? else { return Ok(first) };
+        hold(first.len())?;
+        let Some(mut more) = self.next().await? else { return Ok(Document::new(first, place)) };
         let mut whole = BytesMut::from(first);
         loop {
             if whole.len() + more.len() > limit {
                 return Err(too_long(limit));
             }
+            // Before it is allocated: what grows is at most doubled.
+            let room =
+                if whole.len() + more.len() > whole.capacity() { 2 * whole.capacity() } else { whole.capacity() };
+            hold(room.max(whole.len() + more.len()))?;
             whole.extend_from_slice(&more);
             match self.next().await? {
                 Some(next) => more = next,
-                None => return Ok(whole.freeze()),
+                None => return Ok(Document::new(whole.freeze(), place)),
             }
         }
     }

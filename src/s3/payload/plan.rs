@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use tandem_storage::types::{Checksum, ChecksumAlgorithm, ChecksumKind};
 
 use super::trailer::TrailerPlan;
@@ -45,6 +45,15 @@ impl PayloadHash {
                     .detail("ArgumentName", "x-amz-content-sha256")),
                 }
             }
+        }
+    }
+
+    /// As a header says it; absent for bodies that are sent in chunks.
+    pub fn text(self) -> Option<HeaderValue> {
+        match self {
+            PayloadHash::Unsigned => Some(HeaderValue::from_static("UNSIGNED-PAYLOAD")),
+            PayloadHash::Sha256(sum) => HeaderValue::from_str(&hex::encode(sum)).ok(),
+            _ => None,
         }
     }
 
@@ -162,7 +171,10 @@ fn content_framing(
     hash: PayloadHash,
     wire_length: Option<u64>,
 ) -> Result<(Framing, u64), S3Error> {
-    let missing = || S3Error::of(ErrorCode::MissingContentLength).closing();
+    let missing = || match headers.contains_key(TRANSFER_ENCODING) {
+        true => S3Error::of(ErrorCode::NotImplemented).detail("Header", "Transfer-Encoding").closing(),
+        false => S3Error::of(ErrorCode::MissingContentLength).closing(),
+    };
     if !hash.is_streaming() {
         return wire_length.map(|length| (Framing::Plain, length)).ok_or_else(missing);
     }

@@ -13,6 +13,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
+use super::room::{Documents, Holder, Place};
 use crate::s3::activity::Activity;
 use crate::s3::error::{ErrorCode, S3Error};
 
@@ -28,6 +29,8 @@ enum Origin {
 pub struct Source {
     origin: Origin,
     interval: Duration,
+    /// Where a document that comes of it has its room; absent in tests of handlers.
+    room: Option<(Arc<Documents>, Holder)>,
     /// Told when the body has been read to its end.
     activity: Option<Arc<Activity>>,
     /// Made only when a body lets one wait; it ends an interval, and the bytes of that interval are judged.
@@ -40,12 +43,23 @@ impl Source {
         Source { activity: Some(activity), ..Source::new(Origin::Wire(body), interval) }
     }
 
+    /// The same, where it is kept as a document for `holder`.
+    #[must_use]
+    pub fn kept_for(self, documents: &Arc<Documents>, holder: Holder) -> Self {
+        Source { room: Some((Arc::clone(documents), holder)), ..self }
+    }
+
+    /// A place for the document that comes of it.
+    pub fn place(&self) -> Option<Place> {
+        self.room.as_ref().map(|(documents, holder)| documents.place(holder.clone()))
+    }
+
     pub fn memory(parts: impl IntoIterator<Item = Bytes>) -> Self {
         Source::new(Origin::Memory(parts.into_iter().collect()), Duration::from_secs(1))
     }
 
     fn new(origin: Origin, interval: Duration) -> Self {
-        Source { origin, interval, activity: None, interval_end: None, interval_bytes: 0 }
+        Source { origin, interval, room: None, activity: None, interval_end: None, interval_bytes: 0 }
     }
 
     /// The next bytes as sent; none at the end.

@@ -223,6 +223,13 @@ fn promises_of_a_plain_body_are_kept_or_refused() {
     ] {
         assert!(read_plain(&pairs, hash).is_ok(), "{pairs:?}");
     }
+    // F15: AWS takes no body without a length, and says which header asks for that.
+    let plan = Plan::of(Operation::PutObject, &headers(&[("transfer-encoding", "chunked")]), unsigned);
+    let refused = plan.expect_err("no length");
+    assert_eq!(
+        (refused.code, &refused.details[..]),
+        (ErrorCode::NotImplemented, &[("Header", "Transfer-Encoding".to_owned())][..])
+    );
     let wrong = PayloadHash::Sha256([0; 32]);
     for (pairs, hash, expected) in [
         (vec![], unsigned, ErrorCode::MissingContentLength),

@@ -8,12 +8,16 @@ mod tests;
 use http::Method;
 
 pub use percent::{Plus, decode, encode_into, unreserved};
+use table::FOREIGN;
 use table::Row;
 pub use table::{Level, ROWS, Verb};
 
 use super::error::{ErrorCode, S3Error};
 use super::operation::Operation;
 use super::request::Query;
+
+/// The header, or the parameter, that makes a PUT a copy.
+pub const COPY_SOURCE: &str = "x-amz-copy-source";
 
 /// What the client sent, as the server's connection has it.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +29,7 @@ pub struct Target<'a> {
     pub query: Option<&'a str>,
     /// The Host header without its port.
     pub host: &'a str,
-    /// `x-amz-copy-source` is there.
+    /// The header `x-amz-copy-source` is there.
     pub copies: bool,
 }
 
@@ -62,7 +66,8 @@ pub fn route(target: Target<'_>, domains: &[String]) -> Result<Routed, S3Error> 
     };
     let row = select(level, verb, &query)?;
     check_parameters(row, &query)?;
-    Ok(Routed { operation: with_copy_source(row.operation, target.copies), path, bucket, key, query })
+    let copies = target.copies || query.header(COPY_SOURCE).is_some();
+    Ok(Routed { operation: with_copy_source(row.operation, copies), path, bucket, key, query })
 }
 
 fn verb(method: &Method) -> Result<Verb, S3Error> {
@@ -72,9 +77,6 @@ fn verb(method: &Method) -> Result<Verb, S3Error> {
         Method::PUT => Ok(Verb::Put),
         Method::POST => Ok(Verb::Post),
         Method::DELETE => Ok(Verb::Delete),
-        Method::OPTIONS => {
-            Err(S3Error::new(ErrorCode::AccessForbidden, "CORSResponse: CORS is not enabled for this bucket."))
-        }
         _ => Err(not_allowed(Verb::ALL.into_iter())),
     }
 }
@@ -87,8 +89,9 @@ fn not_allowed(verbs: impl Iterator<Item = Verb>) -> S3Error {
 }
 
 /// The bucket of virtual-host style: the labels before one of the node's domains, the longest that fits. A domain itself, also one below another,
-/// names no bucket.
+/// names no bucket. A dot at the end of a host says that the name is complete, and changes nothing.
 pub(in crate::s3) fn virtual_bucket<'a>(host: &'a str, domains: &[String]) -> Option<&'a str> {
+    let host = host.strip_suffix('.').unwrap_or(host);
     if domains.iter().any(|domain| domain.eq_ignore_ascii_case(host)) {
         return None;
     }
@@ -116,14 +119,16 @@ fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The decoded parameters. A name that comes twice is refused: nobody may guess which one counts.
+/// The decoded parameters. A name that somebody reads and that comes twice is refused: nobody may guess which one counts. Names of
+/// headers have no case.
 fn parse_query(query: &str) -> Result<Query, S3Error> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     for part in query.split('&').filter(|part| !part.is_empty()) {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         let decoded = |text| decode(text, Plus::IsSpace).map_err(|_| S3Error::of(ErrorCode::InvalidURI));
         let (name, value) = (decoded(name)?, decoded(value)?);
-        if pairs.iter().any(|(known, _)| *known == name) {
+        let same = |known: &str| *known == name || (is_amz(&name) && known.eq_ignore_ascii_case(&name));
+        if pairs.iter().any(|(known, _)| same(known)) && is_read(&name) {
             return Err(argument(format!("The query parameter '{name}' is given more than once."), &name, &value));
         }
         if name.starts_with("response-") && value.chars().any(char::is_control) {
@@ -134,23 +139,35 @@ fn parse_query(query: &str) -> Result<Query, S3Error> {
     Ok(Query(pairs))
 }
 
-/// Parameters that clients may add to any request: signatures, `x-id` and what they like to find in their logs. Those of
-/// version 2 signatures too, so that it is authentication that refuses them, by name.
-fn ignored(name: &str) -> bool {
-    matches!(name, "AWSAccessKeyId" | "Signature" | "Expires")
-        || name.as_bytes().get(..2).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"x-"))
+/// Parameters of signatures, and headers that a signer moved into the query.
+pub(in crate::s3) fn is_amz(name: &str) -> bool {
+    name.as_bytes().get(..6).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"x-amz-"))
 }
 
-fn is_subresource(name: &str) -> bool {
-    ROWS.iter().any(|row| row.subresource == name)
+/// Whether any operation, or authentication, looks at the parameter. All others are signed and otherwise ignored, as with AWS.
+fn is_read(name: &str) -> bool {
+    let known = |row: &Row| row.subresource == name || row.needs == name || row.takes.contains(&name);
+    let signs = is_amz(name) || matches!(name, "AWSAccessKeyId" | "Signature" | "Expires");
+    signs || (!name.is_empty() && ROWS.iter().any(known))
+}
+
+/// Whether requests of `operation` may carry the parameter, which then has a meaning.
+pub(in crate::s3) fn takes(operation: Operation, name: &str) -> bool {
+    ROWS.iter().any(|row| row.operation == operation && row.takes.contains(&name))
+}
+
+/// Whether the parameter says what of a bucket or object is meant. `list-type` does so only where there is a list.
+fn is_subresource(name: &str, level: Level, verb: Verb) -> bool {
+    match name {
+        "" => false,
+        "list-type" => (level, verb) == (Level::Bucket, Verb::Get),
+        name => FOREIGN.contains(&name) || ROWS.iter().any(|row| row.subresource == name),
+    }
 }
 
 fn select(level: Level, verb: Verb, query: &Query) -> Result<&'static Row, S3Error> {
     let mut subresource = "";
-    for (name, value) in query.0.iter().filter(|(name, _)| !ignored(name)) {
-        if !is_subresource(name) {
-            continue;
-        }
+    for (name, value) in query.0.iter().filter(|(name, _)| is_subresource(name, level, verb)) {
         if !subresource.is_empty() {
             return Err(argument("Conflicting query string parameters".to_owned(), name, value));
         }
@@ -159,7 +176,8 @@ fn select(level: Level, verb: Verb, query: &Query) -> Result<&'static Row, S3Err
     }
     let rows = || ROWS.iter().filter(|row| row.level == level && row.subresource == subresource);
     if rows().next().is_none() {
-        return Err(ErrorCode::NotImplemented.into());
+        let message = format!("The query parameter '{subresource}' is not implemented here.");
+        return Err(S3Error::new(ErrorCode::NotImplemented, message).detail("ResourceType", subresource));
     }
     let mut verbs = rows().filter(|row| row.verb == verb).peekable();
     let missing = verbs.peek().ok_or_else(|| not_allowed(rows().map(|row| row.verb)))?.needs;
@@ -178,22 +196,14 @@ fn check_value(name: &str, value: &str) -> Result<(), S3Error> {
     if good { Ok(()) } else { Err(argument(format!("The value of '{name}' is not valid."), name, value)) }
 }
 
+/// Parameters that say which bytes a request is about are never ignored.
 fn check_parameters(row: &Row, query: &Query) -> Result<(), S3Error> {
-    for (name, value) in &query.0 {
-        let taken = name == row.subresource || name == row.needs || row.takes.contains(&name.as_str());
-        if taken || ignored(name) {
-            continue;
+    for name in ["versionId", "partNumber"] {
+        let taken = name == row.needs || row.takes.contains(&name);
+        if let Some(value) = query.get(name).filter(|_| !taken) {
+            let message = format!("{} does not take the query parameter '{name}'.", row.operation.name());
+            return Err(argument(message, name, value));
         }
-        let known = ROWS.iter().any(|row| row.needs == name || row.takes.contains(&name.as_str()));
-        return Err(match known {
-            true => {
-                argument(format!("{} does not take the query parameter '{name}'.", row.operation.name()), name, value)
-            }
-            false => {
-                S3Error::new(ErrorCode::NotImplemented, format!("The query parameter '{name}' is not implemented."))
-                    .detail("ResourceType", name.as_str())
-            }
-        });
     }
     Ok(())
 }

@@ -60,6 +60,10 @@ const READ: &[&str] = &[
 const VERSION: &[&str] = &["versionId"];
 const NAMED: &[&str] = &["continuation-token"];
 
+/// Subresources that have no row: AWS's that are not here, and Ceph's `append`. To ignore them would be to write or delete the object or
+/// bucket that they hang on.
+pub const FOREIGN: &[&str] = &["annotation", "append", "metadataAnnotationTable"];
+
 macro_rules! rows {
     ($($level:ident $verb:ident $subresource:literal $needs:literal $takes:expr => $operation:ident;)*) => {
         pub const ROWS: &[Row] = &[$(Row {

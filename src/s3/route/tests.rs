@@ -67,8 +67,10 @@ fn nothing_unknown_falls_through() {
         ("POST", "/b/k", MethodNotAllowed),
         ("DELETE", "/", MethodNotAllowed),
         ("HEAD", "/b/k?uploadId=u", MethodNotAllowed),
-        ("GET", "/b/k?foo", NotImplemented),
-        ("PUT", "/b/k?foo=1", NotImplemented),
+        ("PUT", "/b/k?annotation&annotationName=a", NotImplemented),
+        ("DELETE", "/b/k?annotation", NotImplemented),
+        ("PUT", "/b/k?append&position=0", NotImplemented),
+        ("PUT", "/b?metadataAnnotationTable", NotImplemented),
         ("DELETE", "/b/k?cors", NotImplemented),
         ("DELETE", "/b?acl", MethodNotAllowed),
         ("PUT", "/b/k?versionId=1", InvalidArgument),
@@ -86,9 +88,41 @@ fn nothing_unknown_falls_through() {
         ("GET", "/b/%zz", InvalidURI),
         ("GET", "/b/%ff", InvalidURI),
         ("GET", "/b?prefix=%", InvalidURI),
-        ("OPTIONS", "/b/k", AccessForbidden),
+        ("GET", "/b/k?v=1&x-amz-acl=private&X-Amz-Acl=private", InvalidArgument),
+        ("GET", "/b?versionId=1", InvalidArgument),
+        ("DELETE", "/b?versionId=1", InvalidArgument),
+        ("DELETE", "/b/k?partNumber=1", InvalidArgument),
     ] {
         assert_eq!(operation(method, target), Err(expected), "{method} {target}");
+    }
+}
+
+/// Measured on AWS: localstack#4133.
+#[test]
+fn f02_parameters_that_nobody_reads_are_ignored() {
+    use Operation::*;
+    for (method, target, expected) in [
+        ("GET", "/b/app.js?v=3", GetObject),
+        ("GET", "/b/k?prefix=a", GetObject),
+        ("HEAD", "/b/k?list-type=2&max-keys=1", HeadObject),
+        ("PUT", "/b/k?foo=1&response-content-type=x", PutObject),
+        ("DELETE", "/b/k?foo", DeleteObject),
+        ("GET", "/b?v=1&v=2&id=7", ListObjects),
+        ("GET", "/b?list-type=2&foo", ListObjectsV2),
+        ("GET", "/?foo", ListBuckets),
+        ("HEAD", "/b?prefix=a", HeadBucket),
+        ("POST", "/b/k?uploads&foo", CreateMultipartUpload),
+    ] {
+        assert_eq!(operation(method, target), Ok(expected), "{method} {target}");
+    }
+}
+
+#[test]
+fn f01_a_copy_source_in_the_query_makes_a_copy() {
+    for name in ["x-amz-copy-source", "X-Amz-Copy-Source"] {
+        assert_eq!(operation("PUT", &format!("/b/k?{name}=%2Fb%2Fs")), Ok(Operation::CopyObject));
+        let part = format!("/b/k?partNumber=1&uploadId=u&{name}=%2Fb%2Fs");
+        assert_eq!(operation("PUT", &part), Ok(Operation::UploadPartCopy));
     }
 }
 
@@ -127,6 +161,15 @@ fn virtual_hosts_name_the_bucket() {
     assert_eq!(routed("/k", "evils3.example.com").bucket.as_deref(), Some("k"));
     assert_eq!(routed("/", "other.example.org").operation, Operation::ListBuckets);
     assert_eq!(routed("/k", "Bucket.s3.example.com").bucket.as_deref(), Some("bucket"));
+}
+
+#[test]
+fn f18_a_host_may_end_in_a_dot() {
+    let bucket = |host| at("GET", "/k", host).expect("routed").bucket;
+    assert_eq!(bucket("b.s3.example.com.").as_deref(), Some("b"));
+    assert_eq!(bucket("s3.example.com.").as_deref(), Some("k"));
+    assert_eq!(bucket("b.s3.example.com..").as_deref(), Some("k"));
+    assert_eq!(bucket(".").as_deref(), Some("k"));
 }
 
 #[test]

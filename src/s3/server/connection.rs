@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use super::case::NameCase;
 use super::document::raw_answer;
 use super::exchange::{Connection, RequestIds, answer};
 use super::guarded::{Guarded, Limits};
@@ -35,6 +36,7 @@ const LINGER_BYTES: u64 = 64 << 20;
 pub struct Shared {
     pub service: Arc<Service>,
     pub ids: Arc<RequestIds>,
+    pub case: NameCase,
     pub tls: Option<TlsAcceptor>,
     pub stop: watch::Receiver<bool>,
 }
@@ -63,7 +65,7 @@ async fn exchange_requests<T>(shared: Shared, stream: T, client: IpAddr, tls: Op
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Shared { service, ids, mut stop, .. } = shared;
+    let Shared { service, ids, case, mut stop, .. } = shared;
     let settings = &service.settings;
     let activity = Arc::new(Activity::default());
     let limits =
@@ -72,6 +74,7 @@ where
     let context = Arc::new(Connection {
         service: Arc::clone(&service),
         ids: Arc::clone(&ids),
+        case,
         activity: Arc::clone(&activity),
         client: client.to_canonical(),
         secure: tls.is_some(),

@@ -77,7 +77,7 @@ pub fn raw_answer(code: ErrorCode, reason: Option<&str>, request_id: &str, now: 
     let status = code.status();
     let date = Date::from_second(now.as_secs()).unwrap_or_default().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     format!(
-        "HTTP/1.1 {} {}\r\nx-amz-request-id: {request_id}\r\nserver: Tandem\r\ndate: {date}\r\ncontent-type: application/xml\r\nx-content-type-options: nosniff\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{document}",
+        "HTTP/1.1 {} {}\r\nx-amz-request-id: {request_id}\r\nServer: Tandem\r\nDate: {date}\r\nContent-Type: application/xml\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{document}",
         status.as_u16(),
         status.canonical_reason().unwrap_or("Error"),
         document.len(),
@@ -116,6 +116,6 @@ mod tests {
         let answer = raw_answer(ErrorCode::SlowDown, None, "1", Timestamp::from_secs(1_369_353_600));
         let answer = String::from_utf8(answer).expect("text");
         assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
-        assert!(answer.contains("\r\ndate: Fri, 24 May 2013 00:00:00 GMT\r\n"), "{answer}");
+        assert!(answer.contains("\r\nDate: Fri, 24 May 2013 00:00:00 GMT\r\n"), "{answer}");
     }
 }

@@ -14,21 +14,25 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use tandem_policy::Caller;
 use tandem_storage::types::{BucketName, InvalidName, ObjectKey};
 
 use super::answer::{Answer, Count, WHOLE_MAX, read_whole};
+use super::case::NameCase;
 use super::document::error_response;
 use crate::s3::access;
 use crate::s3::activity::Activity;
 use crate::s3::auth::{self, Authenticated, Judge};
+use crate::s3::cors;
 use crate::s3::dispatch::dispatch;
 use crate::s3::error::{ErrorCode, S3Error};
+use crate::s3::hoisted;
 use crate::s3::operation::{BodyKind, Operation};
-use crate::s3::payload::{Payload, Source};
+use crate::s3::payload::{Holder, Payload, Source};
 use crate::s3::query::{self, Posted};
 use crate::s3::request::{Request, RequestId};
 use crate::s3::response::ResponseBody;
-use crate::s3::route::{Target, route, virtual_bucket};
+use crate::s3::route::{COPY_SOURCE, Target, route, virtual_bucket};
 use crate::s3::service::Service;
 
 /// Numbers requests so that ids differ, also across restarts: from a random start.
@@ -52,6 +56,8 @@ impl RequestIds {
 pub struct Connection {
     pub service: Arc<Service>,
     pub ids: Arc<RequestIds>,
+    /// How names of headers are written.
+    pub case: NameCase,
     pub activity: Arc<Activity>,
     /// The socket's other end; an IPv4 address mapped into IPv6 is itself.
     pub client: IpAddr,
@@ -76,6 +82,7 @@ pub async fn answer(connection: Arc<Connection>, request: http::Request<Incoming
     let result = caught(handled).await.unwrap_or_else(|panic| Err(panicked(panic.as_ref(), &id)));
     let mut response = finish(result, count, &resource, &id.0, is_head);
 
+    connection.case.apply(&mut response);
     let headers = response.headers_mut();
     headers.insert("x-amz-request-id", HeaderValue::from_str(&id.0).expect("hexadecimal digits"));
     headers.insert(header::SERVER, HeaderValue::from_static("Tandem"));
@@ -101,7 +108,7 @@ async fn handle(
 ) -> Result<crate::s3::response::Response, S3Error> {
     let service = &*connection.service;
     let Asked { parts, body, id, resource } = asked;
-    let Parts { method, uri, headers, .. } = parts;
+    let Parts { method, uri, mut headers, .. } = parts;
     if let Some(face) = &service.query
         && query::is_form(&method, &uri, &headers)
         && virtual_bucket(host(&uri, &headers)?, &service.settings.domains).is_none()
@@ -111,12 +118,15 @@ async fn handle(
         let posted = Posted { headers: &headers, source, id, client: connection.client, secure: connection.secure };
         return Ok(query::handle(service, &**face, posted).await.map(ResponseBody::Bytes));
     }
+    if method == Method::OPTIONS {
+        return Err(cors::preflight(&headers));
+    }
     let target = Target {
         method: &method,
         path: uri.path(),
         query: uri.query(),
         host: host(&uri, &headers)?,
-        copies: headers.contains_key("x-amz-copy-source"),
+        copies: headers.contains_key(COPY_SOURCE),
     };
     let routed = route(target, &service.settings.domains)?;
     *operation = routed.operation.name();
@@ -134,6 +144,8 @@ async fn handle(
     let authenticated = auth::authenticate(&method, &routed, &headers, judge).inspect_err(|error| {
         access::unauthenticated(service, error, routed.operation, &id, connection.client);
     })?;
+    hoisted::add(&mut headers, &routed.query)?;
+    authenticated.tell_payload(&mut headers);
     let request = Request {
         id,
         operation: routed.operation,
@@ -154,7 +166,19 @@ async fn handle(
         document: None,
     };
     let source = Source::wire(body, service.settings.body_idle_timeout, Arc::clone(&connection.activity));
+    let source = kept(service, &request, source);
     carry_out(service, request, authenticated, source).await
+}
+
+/// The body, and for whom it is kept if it is a document.
+fn kept(service: &Service, request: &Request, source: Source) -> Source {
+    if matches!(request.operation.body(), BodyKind::Nothing | BodyKind::Content) {
+        return source;
+    }
+    let caller = request.principal.credential().map(|credential| credential.caller());
+    let account = caller.and_then(Caller::account);
+    let holder = account.map_or_else(|| Holder::at(request.client), |account| Holder::Account(account.id.clone()));
+    source.kept_for(&service.documents, holder)
 }
 
 /// Authorizes, asks the role gate, and runs the handler.
@@ -167,9 +191,11 @@ async fn carry_out(
     let operation = request.operation;
     let (granted, payload) = match operation.body() {
         BodyKind::Document(limit) if access::reads_document(operation) => {
+            access::foresee(service, &request)?;
             let document = authenticated.into_payload(operation, &request.headers, source)?.1.collect(limit).await?;
-            request.document = Some(document.clone());
-            (access::authorize(service, &mut request)?, Payload::in_memory(document))
+            let payload = Payload::in_memory(document.bytes().clone());
+            request.document = Some(document);
+            (access::authorize(service, &mut request)?, payload)
         }
         _ => {
             let granted = access::authorize(service, &mut request)?;
@@ -179,7 +205,6 @@ async fn carry_out(
     if let (true, Some(bucket)) = (auth::writes(operation) && operation.has_handler(), &request.bucket) {
         service.gate.permit(bucket)?;
     }
-    forget_transfer_coding(&mut request.headers);
     let request = Arc::new(request);
     match dispatch(service, Arc::clone(&request), &granted, payload).await {
         Ok(response) => {
@@ -230,20 +255,6 @@ fn object_key(key: Option<&str>) -> Result<Option<ObjectKey>, S3Error> {
             .detail("MaxSizeAllowed", ObjectKey::MAX_BYTES.to_string()),
         InvalidName::KeyEmpty | InvalidName::Bucket => ErrorCode::InvalidURI.into(),
     })
-}
-
-/// `aws-chunked` was for the way here: it is not the object's encoding.
-fn forget_transfer_coding(headers: &mut HeaderMap) {
-    let Some(value) = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()) else { return };
-    if !value.contains("aws-chunked") {
-        return;
-    }
-    let rest: Vec<&str> =
-        value.split(',').map(str::trim).filter(|coding| *coding != "aws-chunked" && !coding.is_empty()).collect();
-    match HeaderValue::from_str(&rest.join(",")) {
-        Ok(rest) if !rest.is_empty() => headers.insert(header::CONTENT_ENCODING, rest),
-        _ => headers.remove(header::CONTENT_ENCODING),
-    };
 }
 
 /// Runs a future to its end, or to its panic.

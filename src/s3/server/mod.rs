@@ -1,6 +1,7 @@
 //! Sockets to requests: connections bounded, watched and closed in order.
 
 mod answer;
+mod case;
 mod connection;
 mod document;
 mod exchange;
@@ -20,6 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use case::NameCase;
 use connection::{Shared, refuse, serve_connection};
 use exchange::RequestIds;
 use places::Places;
@@ -41,7 +43,8 @@ pub async fn serve(
 ) {
     let settings = Arc::clone(&service.settings);
     let ids = Arc::new(RequestIds::from_random(random_u64(&*service.clock)));
-    let shared = Shared { service, ids, tls: tls.map(TlsAcceptor::from), stop: shutdown.clone() };
+    let case = NameCase::learn().await;
+    let shared = Shared { service, ids, case, tls: tls.map(TlsAcceptor::from), stop: shutdown.clone() };
     let places = Places::new(settings.connections_max, settings.connections_per_address_max);
     let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     let mut connections = JoinSet::new();

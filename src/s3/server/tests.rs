@@ -21,6 +21,7 @@ use crate::clock::{Clock as _, SharedClock, SystemClock};
 use crate::identity::Register;
 use crate::role::gate::WriteGate;
 use crate::s3::auth::SigningKeys;
+use crate::s3::payload::Documents;
 use crate::s3::query::QueryFace;
 use crate::s3::service::{Service, Settings};
 use crate::telemetry::Metrics;
@@ -35,15 +36,30 @@ struct Running {
     store: Store,
     metrics: Arc<Metrics>,
     identities: Arc<Register>,
+    documents: Arc<Documents>,
     _dir: tempfile::TempDir,
 }
 
 impl Running {
     async fn start(settings: Settings) -> Self {
-        Running::start_by(settings, Arc::new(SystemClock::new()), None).await
+        Running::start_with(settings, Documents::default()).await
+    }
+
+    async fn start_with(settings: Settings, documents: Documents) -> Self {
+        Running::build(settings, Arc::new(SystemClock::new()), None, documents).await
     }
 
     async fn start_by(settings: Settings, clock: SharedClock, query: Option<Arc<dyn QueryFace>>) -> Self {
+        Running::build(settings, clock, query, Documents::default()).await
+    }
+
+    async fn build(
+        settings: Settings,
+        clock: SharedClock,
+        query: Option<Arc<dyn QueryFace>>,
+        documents: Documents,
+    ) -> Self {
+        let documents = Arc::new(documents);
         let dir = tempfile::tempdir().expect("a directory");
         let options = Options {
             engine: EngineKind::Redb,
@@ -70,12 +86,13 @@ impl Running {
             audit: crate::audit::Audit::off(),
             buckets: Default::default(),
             signing_keys: SigningKeys::default(),
+            documents: Arc::clone(&documents),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
         let address = listener.local_addr().expect("an address");
         let stop = watch::Sender::new(false);
         let task = tokio::spawn(serve(listener, None, Arc::new(service), stop.subscribe()));
-        Running { address, stop, task, store, metrics, identities, _dir: dir }
+        Running { address, stop, task, store, metrics, identities, documents, _dir: dir }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -118,7 +135,7 @@ async fn read_answer(stream: &mut TcpStream, is_head: bool) -> (String, Vec<u8>)
         let head_end = answer.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4);
         if let Some(end) = head_end {
             let head = String::from_utf8(answer[..end].to_vec()).expect("text");
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
             let length: usize = length.map_or(0, |digits| digits.parse().expect("a number"));
             if is_head || answer.len() == end + length {
                 return (head, answer[end..].to_vec());
@@ -176,19 +193,101 @@ async fn objects_go_in_and_come_out() {
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head} {}", String::from_utf8_lossy(&body));
         let (head, body) = server.ask("GET", "/bucket/key", b"").await;
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
-        assert!(head.contains("\r\nserver: Tandem\r\n") && head.contains("\r\nx-amz-request-id: "), "{head}");
+        assert!(head.contains("\r\nServer: Tandem\r\n") && head.contains("\r\nx-amz-request-id: "), "{head}");
         assert_eq!(body.len(), content.len());
         assert!(body == content, "{size} bytes");
         let (head, _) = server.ask("HEAD", "/bucket/key", b"").await;
-        assert!(head.contains(&format!("\r\ncontent-length: {size}\r\n")), "{head}");
+        assert!(head.contains(&format!("\r\nContent-Length: {size}\r\n")), "{head}");
     }
     let (head, body) = server.ask("GET", "/bucket/%3Cabsent%3E", b"").await;
     let body = String::from_utf8(body).expect("text");
-    assert!(head.starts_with("HTTP/1.1 404 ") && head.contains("x-content-type-options: nosniff"), "{head}");
+    assert!(head.starts_with("HTTP/1.1 404 ") && head.contains("X-Content-Type-Options: nosniff"), "{head}");
     assert!(body.contains("<Code>NoSuchKey</Code>") && !body.contains("<absent>"), "{body}");
     let (head, body) = server.ask("HEAD", "/bucket/absent", b"").await;
     assert!(head.starts_with("HTTP/1.1 404 ") && body.is_empty(), "{head}");
     server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f31_names_of_headers_are_written_as_scripts_look_for_them() {
+    let server = Running::start(Settings::default()).await;
+    server.ask("PUT", "/bucket", b"").await;
+    server.ask("PUT", "/bucket/key", b"x").await;
+    let (head, _) = server.ask("GET", "/bucket/key", b"").await;
+    for name in ["Content-Length", "Content-Type", "Last-Modified", "ETag", "Accept-Ranges", "Date", "Server"] {
+        assert!(head.contains(&format!("\r\n{name}: ")), "{name} in {head}");
+    }
+    // boto3 names user metadata as it finds it.
+    assert!(head.contains("\r\nx-amz-request-id: "), "{head}");
+    for refused in ["nonsense\r\n\r\n", "GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"] {
+        let answer = server.raw(refused).await;
+        let head = answer.split("\r\n\r\n").next().expect("a head");
+        let lower =
+            |line: &str| line.starts_with(|first: char| first.is_ascii_lowercase()) && !line.starts_with("x-amz-");
+        assert!(!head.lines().any(lower) && head.contains("\r\nContent-Length: "), "{head}");
+    }
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l9_documents_of_all_requests_together_have_a_bound() {
+    const LENGTH: usize = 200_000;
+    // One account may hold half of it: two such lists at most, and one at least, as memory is taken in doubling steps.
+    let server = Running::start_with(Settings::default(), Documents::of(2 * (3 * LENGTH - 1))).await;
+    server.ask("PUT", "/bucket", b"").await;
+    let mut waiting = Vec::new();
+    let mut refused = loop {
+        let mut stream = server.connect().await;
+        let before = server.documents.in_use();
+        stream.write_all(deletion(LENGTH).as_bytes()).await.expect("sent");
+        // The answer may come before all is sent.
+        let _ = stream.write_all(&vec![b' '; LENGTH - 1]).await;
+        if !is_held(&server, &stream, before + LENGTH - 1).await {
+            break stream;
+        }
+        waiting.push(stream);
+        assert!(waiting.len() < 3, "there is no bound");
+    };
+    let (head, body) = read_answer(&mut refused, false).await;
+    assert!(head.starts_with("HTTP/1.1 503 ") && code(&String::from_utf8_lossy(&body)) == "SlowDown", "{head}");
+    assert!(!waiting.is_empty() && server.documents.in_use() < 3 * LENGTH);
+    let (head, _) = server.ask("GET", "/bucket", b"").await;
+    assert!(head.starts_with("HTTP/1.1 200 "), "what needs no document is served: {head}");
+    for mut stream in waiting {
+        stream.write_all(b" ").await.expect("sent");
+        let (head, _) = read_answer(&mut stream, false).await;
+        assert!(head.starts_with("HTTP/1.1 400 "), "what was held is judged: {head}");
+    }
+    let mut stream = server.connect().await;
+    stream.write_all(deletion(LENGTH).as_bytes()).await.expect("sent");
+    stream.write_all(&vec![b' '; LENGTH]).await.expect("sent");
+    let (head, _) = read_answer(&mut stream, false).await;
+    assert!(head.starts_with("HTTP/1.1 400 "), "there is room again: {head}");
+    assert_eq!(server.documents.in_use(), 0, "nothing is held for nobody");
+    server.end().await;
+}
+
+/// Whether so many bytes come to be held, and no answer comes instead.
+async fn is_held(server: &Running, stream: &TcpStream, bytes: usize) -> bool {
+    let held = async {
+        loop {
+            if server.documents.in_use() >= bytes {
+                return true;
+            }
+            let mut first = [0];
+            if matches!(tokio::time::timeout(Duration::ZERO, stream.peek(&mut first)).await, Ok(Ok(_))) {
+                return false;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), held).await.expect("in time")
+}
+
+/// The head of a DeleteObjects whose digest is wrong.
+fn deletion(length: usize) -> String {
+    let head = signed("POST", "/bucket?delete=", length);
+    head.replacen("\r\n", "\r\nContent-MD5: AAAAAAAAAAAAAAAAAAAAAA==\r\n", 1)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -198,12 +297,12 @@ async fn requests_share_a_connection_until_one_leaves_its_body() {
     for _ in 0..3 {
         stream.write_all(signed("GET", "/", 0).as_bytes()).await.expect("sent");
         let (head, _) = read_answer(&mut stream, false).await;
-        assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && !head.contains("connection: close"), "{head}");
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && !head.contains("Connection: close"), "{head}");
     }
     stream.write_all(signed("PUT", "/nowhere/key", 9_000_000).as_bytes()).await.expect("sent");
     stream.write_all(&vec![b'x'; 200_000]).await.expect("sent");
     let (head, body) = read_answer(&mut stream, false).await;
-    assert!(head.starts_with("HTTP/1.1 404 ") && head.contains("\r\nconnection: close\r\n"), "{head}");
+    assert!(head.starts_with("HTTP/1.1 404 ") && head.contains("\r\nConnection: close\r\n"), "{head}");
     assert_eq!(code(&String::from_utf8_lossy(&body)), "NoSuchBucket");
     server.end().await;
 }
@@ -213,11 +312,13 @@ async fn what_breaks_the_rules_is_answered_and_closed() {
     let server = Running::start(Settings::default()).await;
     let bare = "Host: localhost\r\nContent-Length: 0\r\n";
     for (request, status, expected) in [
-        (format!("GET /bucket/key HTTP/1.1\r\n{bare}Connection: close\r\n\r\n"), "403", "AccessDenied"),
+        (format!("GET /bucket/key HTTP/1.1\r\n{bare}Connection: close\r\n\r\n"), "404", "NoSuchBucket"),
+        (format!("GET / HTTP/1.1\r\n{bare}Connection: close\r\n\r\n"), "403", "AccessDenied"),
         (format!("TRACE / HTTP/1.1\r\n{bare}Connection: close\r\n\r\n"), "405", "MethodNotAllowed"),
         (format!("PROPFIND /b HTTP/1.1\r\n{bare}Connection: close\r\n\r\n"), "405", "MethodNotAllowed"),
         (format!("CONNECT a:1 HTTP/1.1\r\n{bare}Connection: close\r\n\r\n"), "405", "MethodNotAllowed"),
-        (format!("GET /b?foo HTTP/1.1\r\n{bare}Connection: close\r\n\r\n"), "501", "NotImplemented"),
+        (format!("GET /b?annotation HTTP/1.1\r\n{bare}Connection: close\r\n\r\n"), "501", "NotImplemented"),
+        (format!("OPTIONS /b/k HTTP/1.1\r\n{bare}Connection: close\r\n\r\n"), "400", "BadRequest"),
         (format!("GET http://other/b HTTP/1.1\r\n{bare}Connection: close\r\n\r\n"), "400", "InvalidRequest"),
         (format!("PUT /b/k HTTP/1.1\r\n{bare}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), "400", "BadRequest"),
         ("GET / HTTP/1.1\nHost: localhost\r\n\r\n".to_owned(), "400", "BadRequest"),
@@ -226,7 +327,7 @@ async fn what_breaks_the_rules_is_answered_and_closed() {
     ] {
         let answer = server.raw(&request).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}\n{answer}");
-        assert!(answer.contains("x-amz-request-id: ") && answer.contains("server: Tandem"), "{answer}");
+        assert!(answer.contains("x-amz-request-id: ") && answer.contains("Server: Tandem"), "{answer}");
         assert_eq!(code(&answer), expected, "{request}\n{answer}");
     }
     server.end().await;

@@ -3,7 +3,6 @@ use super::*;
 #[tokio::test]
 async fn a_bucket_is_made_found_and_deleted() {
     let bench = Bench::with("one").await;
-    assert_eq!(code(bench.send(Ask::of("PUT", "one")).await), "BucketAlreadyOwnedByYou");
     assert_eq!(bench.send(Ask::of("HEAD", "one")).await.unwrap().header("x-amz-bucket-region"), Some("us-east-1"));
     assert!(bench.get("one?location").await.text().ends_with("doc/2006-03-01/\"></LocationConstraint>"));
     assert!(!bench.get("one?versioning").await.text().contains("Status"));
@@ -11,6 +10,29 @@ async fn a_bucket_is_made_found_and_deleted() {
     for ask in [Ask::of("HEAD", "one"), Ask::of("DELETE", "one"), Ask::of("GET", "one"), Ask::of("PUT", "one/k")] {
         assert_eq!(code(bench.send(ask).await), "NoSuchBucket");
     }
+}
+
+/// The API reference of CreateBucket: us-east-1 differs from every other region.
+#[tokio::test]
+async fn f10_a_bucket_of_ones_own_is_made_again_in_one_region_only() {
+    let bench = Bench::with("one").await;
+    bench.put("one/k", "x").await;
+    let again = bench.send(Ask::of("PUT", "one")).await.expect("made again");
+    assert_eq!((again.status, again.header("location")), (StatusCode::OK, Some("/one")));
+    assert_eq!(bench.get("one/k").await.body, "x", "what is in it stays");
+    let private = bench.send(Ask::of("PUT", "one").header("x-amz-acl", "private")).await;
+    assert_eq!(private.expect("it is").status, StatusCode::OK);
+    // Nothing is taken and then not done.
+    for (name, value) in [("x-amz-object-ownership", "ObjectWriter"), ("x-amz-bucket-object-lock-enabled", "true")] {
+        assert_eq!(
+            code(bench.send(Ask::of("PUT", "one").header(name, value)).await),
+            "BucketAlreadyOwnedByYou",
+            "{name}"
+        );
+    }
+    let elsewhere = Bench::in_region("eu-central-1");
+    elsewhere.send(Ask::of("PUT", "one")).await.expect("made");
+    assert_eq!(code(elsewhere.send(Ask::of("PUT", "one")).await), "BucketAlreadyOwnedByYou");
 }
 
 #[tokio::test]

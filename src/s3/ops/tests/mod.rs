@@ -25,7 +25,7 @@ use crate::role::gate::WriteGate;
 use crate::s3::access::{authorize, reads_document};
 use crate::s3::error::S3Error;
 use crate::s3::operation::{self, Marker};
-use crate::s3::payload::Payload;
+use crate::s3::payload::{Document, Payload};
 use crate::s3::request::{Authorized, Principal, Query, Request, RequestId, Signed};
 use crate::s3::response::{Response, ResponseBody};
 use crate::s3::service::{Service, Settings};
@@ -66,6 +66,10 @@ pub(super) struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Bench::in_region("us-east-1")
+    }
+
+    fn in_region(region: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let options = Options {
             engine: EngineKind::default(),
@@ -83,13 +87,14 @@ impl Bench {
             gate: WriteGate::new(store.clone()),
             store,
             clock: Arc::clone(&clock) as _,
-            settings: Arc::new(Settings::default()),
+            settings: Arc::new(Settings { region: region.to_owned(), ..Settings::default() }),
             query: None,
             identities: Arc::new(Register::administrator("AK".into(), "SK".into(), &*clock)),
             metrics: crate::telemetry::Metrics::new(),
             audit: crate::audit::Audit::off(),
             buckets: Default::default(),
             signing_keys: Default::default(),
+            documents: Default::default(),
         };
         Bench { service, clock, _dir: dir }
     }
@@ -231,7 +236,7 @@ impl Ask {
             known: None,
             source: None,
             decided_by_rows: false,
-            document: reads_document(M::OPERATION).then(|| self.body.clone()),
+            document: reads_document(M::OPERATION).then(|| Document::new(self.body.clone(), None)),
         };
         let granted = authorize(service, &mut request)?;
         Ok(Authorized::grant(Arc::new(request), &granted, Payload::in_memory(self.body)))

@@ -216,7 +216,7 @@ async fn many_versions_are_deleted_in_one_request() {
     );
     assert_eq!(entries[1], gone);
     assert!(entries[2].starts_with("<Key>new</Key><DeleteMarker>true</DeleteMarker><DeleteMarkerVersionId>"));
-    assert!(deleted.one("Error").contains("<Code>InvalidArgument</Code>"));
+    assert!(deleted.one("Error").contains("<Code>NoSuchVersion</Code>"));
     let left = listed(&bench.get("data?versions").await);
     assert_eq!(left.iter().map(|row| (row.0.as_str(), row.3)).collect::<Vec<_>>(), [("new", true)]);
 }
