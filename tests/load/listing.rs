@@ -1,6 +1,6 @@
 //! Listings of a node, whole, page by page; and two nodes compared by them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use crate::http::{Answer, Ask, Client, encoded};
@@ -100,9 +100,10 @@ impl Listing {
         wrong.extend(
             other.objects.keys().filter(|key| !self.objects.contains_key(*key)).map(|key| format!("{key} is too much")),
         );
-        if wrong.is_empty() && self.versions != other.versions {
-            wrong.push(format!("{} versions here, {} there", self.versions.len(), other.versions.len()));
-        }
+        let (here, there) =
+            (self.versions.iter().collect::<BTreeSet<_>>(), other.versions.iter().collect::<BTreeSet<_>>());
+        wrong.extend(here.difference(&there).map(|(key, version)| format!("{key} lacks version {version}")));
+        wrong.extend(there.difference(&here).map(|(key, version)| format!("{key} has version {version} too much")));
         if wrong.is_empty() && self.pages != other.pages {
             let pairs = self.pages.iter().zip(&other.pages);
             wrong.extend(pairs.filter(|(one, two)| one != two).map(|(one, two)| format!("{one}\nis not\n{two}")));

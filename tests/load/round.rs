@@ -7,7 +7,7 @@ use crate::http::{Ask, Client};
 use crate::ledger::Ledger;
 use crate::listing::{Listing, compare_objects, get, inside, try_objects};
 use crate::pair::{A, Pair};
-use crate::scenario::{Event, Mix, Round};
+use crate::scenario::{Event, Mix, Part, Round};
 use crate::time::{DEADLINE, Dice, instant, pause, wait};
 use crate::writer::{Alarm, Shared, Writer, holes};
 
@@ -107,11 +107,10 @@ fn load(pair: &mut Pair, shared: &Shared) -> (Ledger, Vec<String>) {
 fn write(shared: &Shared, number: usize) -> (Ledger, Vec<String>) {
     let _raised = Alarm(shared);
     let mut writer = Writer::new(shared, number);
-    match shared.round.mix {
-        Mix::Once => writer.once(),
-        Mix::Mixed => writer.mixed(),
-        Mix::Both if number % 2 == 0 => writer.once(),
-        Mix::Both => writer.mixed(),
+    match shared.round.part_of(number) {
+        Part::Once => writer.once(),
+        Part::Mixed => writer.mixed(),
+        Part::Bulk => writer.bulk(),
     }
     (writer.ledger, writer.lost)
 }
@@ -149,7 +148,7 @@ fn ask_for_snapshots(shared: &Shared, places: &[crate::pair::Operator; 2]) {
             // Refused while roles change, and while a node is down.
             let _ = places[shared.now().source[0]].order(&["path", "replicate-now", &path]);
         }
-        pause(Duration::from_millis(100));
+        pause(Duration::from_millis(250));
     }
 }
 
@@ -216,7 +215,7 @@ fn compare(pair: &Pair, shared: &Shared, ledger: &Ledger) -> usize {
         let nodes = [shared.nodes[source], shared.nodes[1 - source]];
         let [one, two] = nodes.map(|node| Listing::of(node, &bucket));
         compared += one.versions.len();
-        let known = ledger.differs(&bucket, &one.objects);
+        let known = ledger.differs(&bucket, &one);
         fail(pair, &format!("the source does not list what was written to {bucket}"), &known);
         fail(pair, &format!("the destination's {bucket} is not the source's"), &one.differs(&two));
         let step = one.versions.len() / SAMPLE + 1;

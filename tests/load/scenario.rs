@@ -13,6 +13,15 @@ pub enum Mix {
     Both,
 }
 
+/// What one connection does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Once,
+    Mixed,
+    /// Lists of deletes, each of which puts hundreds of delete markers in one commit.
+    Bulk,
+}
+
 /// What an operator does while the writers write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -129,5 +138,26 @@ impl Round {
     /// Whether versions of this bucket are kept.
     pub fn is_versioned(&self, bucket: usize) -> bool {
         bucket % 2 == 1
+    }
+
+    /// One that keeps versions, if there are several buckets.
+    pub fn versioned_bucket(&self) -> usize {
+        1
+    }
+
+    /// Of the writes, how many are made by lists of hundreds: three fifths where there is a bucket that keeps versions.
+    pub fn bulk_writes(&self) -> u64 {
+        if self.buckets > 1 { self.writes * 3 / 5 } else { 0 }
+    }
+
+    /// What one of the connections does.
+    pub fn part_of(&self, connection: usize) -> Part {
+        match self.mix {
+            _ if connection == 0 && self.bulk_writes() > 0 => Part::Bulk,
+            Mix::Once => Part::Once,
+            Mix::Mixed => Part::Mixed,
+            Mix::Both if connection % 2 == 0 => Part::Once,
+            Mix::Both => Part::Mixed,
+        }
     }
 }

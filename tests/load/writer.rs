@@ -27,8 +27,10 @@ pub struct Shared {
     pub round: Round,
     pub nodes: [SocketAddr; 2],
     state: RwLock<State>,
-    /// How many writes may still be begun.
+    /// How many writes of single objects may still be begun.
     left: AtomicI64,
+    /// How many writes by lists may still be begun.
+    bulk_left: AtomicI64,
     pub acknowledged: AtomicU64,
     /// The writers are done.
     pub over: AtomicBool,
@@ -39,9 +41,10 @@ pub struct Shared {
 impl Shared {
     pub fn new(round: Round, nodes: [SocketAddr; 2]) -> Shared {
         let state = RwLock::new(State { source: vec![0; round.buckets], survived: 0 });
-        let left = AtomicI64::new(round.writes as i64);
+        let bulk = round.bulk_writes();
+        let (left, bulk_left) = (AtomicI64::new((round.writes - bulk) as i64), AtomicI64::new(bulk as i64));
         let (over, failed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Shared { round, nodes, state, left, acknowledged: AtomicU64::new(0), over, failed }
+        Shared { round, nodes, state, left, bulk_left, acknowledged: AtomicU64::new(0), over, failed }
     }
 
     pub fn now(&self) -> State {
@@ -60,7 +63,26 @@ impl Shared {
     fn take(&self) -> bool {
         !self.failed.load(Ordering::SeqCst) && self.left.fetch_sub(1, Ordering::SeqCst) > 0
     }
+
+    /// Takes the places of a list of writes, when the single ones are as far as the lists: both last for the whole round.
+    fn take_list(&self) -> bool {
+        loop {
+            let share = |left: &AtomicI64, of: u64| left.load(Ordering::SeqCst).max(0) as f64 / of.max(1) as f64;
+            let bulk = self.round.bulk_writes();
+            let ahead = share(&self.bulk_left, bulk) < share(&self.left, self.round.writes - bulk);
+            if self.failed.load(Ordering::SeqCst) {
+                return false;
+            }
+            if !ahead {
+                return self.bulk_left.fetch_sub(LIST as i64, Ordering::SeqCst) > 0;
+            }
+            pause(Duration::from_millis(2));
+        }
+    }
 }
+
+/// Keys in a list of deletes.
+const LIST: u64 = 500;
 
 /// Stops the whole round if the thread that holds it fails.
 pub struct Alarm<'a>(pub &'a Shared);
@@ -147,6 +169,39 @@ impl<'a> Writer<'a> {
             // What was acknowledged and had not been shipped is gone too.
             for known in self.ledger.keys.values_mut() {
                 *known = Known::Open;
+            }
+        }
+    }
+
+    /// Lists of deletes of keys that were never there: in a bucket that keeps versions each puts a delete marker. So commits
+    /// hold hundreds of rows, each written once.
+    pub fn bulk(&mut self) {
+        let (bucket, mut next) = (self.shared.round.versioned_bucket(), 0);
+        while self.shared.take_list() {
+            let keys: Vec<String> =
+                (next..next + LIST).map(|number| format!("d{:03}/{number:08}", self.number)).collect();
+            next += LIST;
+            let listed: String = keys.iter().map(|key| format!("<Object><Key>{key}</Key></Object>")).collect();
+            let body = format!("<Delete>{listed}</Delete>").into_bytes();
+            let ask = Ask { query: "delete=".into(), body, ..Ask::default() }.digested();
+            let name = self.shared.round.bucket(bucket);
+            match self.write(&Write { bucket, method: "POST", key: None, ask, writes: LIST }) {
+                Ok(answer) => {
+                    let text = answer.text();
+                    let told = listing::inside(&text, "Deleted");
+                    let told: Vec<_> = told
+                        .map(|one| (listing::one(one, "Key"), listing::one(one, "DeleteMarkerVersionId")))
+                        .collect();
+                    // The gate may close between two keys of a list: the others are told with an error.
+                    for (key, version) in told {
+                        self.ledger.note(&name, key, Known::Marker(version.to_owned()));
+                    }
+                }
+                Err(Died) => {
+                    keys.iter().for_each(|key| self.ledger.note(&name, key, Known::Open));
+                    self.wait_for_survivor();
+                    self.ledger.keys.values_mut().for_each(|known| *known = Known::Open);
+                }
             }
         }
     }
