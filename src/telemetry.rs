@@ -16,7 +16,7 @@ use tandem_storage::Collected;
 use tandem_storage::scrub::Page;
 use tracing_subscriber::EnvFilter;
 
-use crate::replication::report::NodeReport;
+use crate::replication::report::{LinkState, NodeReport};
 
 /// A log filter that does not parse.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,7 @@ struct OperationLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PathLabels {
     path: String,
-    role: String,
+    role: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -260,7 +260,7 @@ impl Metrics {
         self.epoch.clear();
         self.peer_connected.clear();
         for path in &report.paths {
-            let labels = PathLabels { path: path.path.clone(), role: path.role.clone() };
+            let labels = PathLabels { path: path.path.clone(), role: path.role.name() };
             // An unknown lag is not zero: it has no sample, unless it is known to be unbounded.
             if let Some(lag) = path.rpo_lag_seconds {
                 self.lag.get_or_create(&labels).set(lag);
@@ -270,7 +270,7 @@ impl Metrics {
             self.epoch.get_or_create(&labels).set(gauge(path.epoch));
         }
         for peer in &report.peers {
-            let connected = i64::from(peer.state == "CONNECTED");
+            let connected = i64::from(peer.state == LinkState::Connected);
             self.peer_connected.get_or_create(&PeerLabels { peer: peer.name.clone() }).set(connected);
         }
     }

@@ -94,8 +94,8 @@ pub async fn failover(State(state): State<AdminState>, by: By, body: Body<Failov
     let scope = resolve(&state.control, asked.path.as_deref())?;
     let path = state.control.path(&scope)?;
     confirmed(asked.confirm.as_deref(), confirmation(asked.mode.name(), &path, path.epoch))?;
-    let (control, mode) = (state.control.confirmed_at(&path), asked.mode.into());
-    record(&state, by, &format!("POST paths/failover {}", asked.mode.name()), Some(path.path)).await;
+    let (control, mode) = (state.control.confirmed_at(&path), asked.mode);
+    record(&state, by, &format!("POST paths/failover {}", mode.name()), Some(path.path)).await;
     Ok(Json(carry_out(async move { control.failover(&scope, mode).await }).await?))
 }
 

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::{AdminState, ApiError};
-use crate::replication::report::PathReport;
+use crate::replication::report::{PathReport, Role};
 
 #[derive(Serialize)]
 struct Health {
@@ -64,7 +64,7 @@ pub async fn replica(State(state): State<AdminState>, Query(query): Query<Replic
 
 /// Why a path is not a replica that is fresh enough.
 fn behind(path: &PathReport, lag_max: Option<f64>) -> Option<String> {
-    if path.role != "Destination" {
+    if path.role != Role::Destination {
         return Some(format!("{} is {} here", path.path, path.role));
     }
     match (lag_max, path.rpo_lag_seconds) {

@@ -135,8 +135,8 @@ pub fn paths_table(paths: &[PathReport]) -> String {
         });
         table.row(vec![
             path.path.clone(),
-            path.role.clone(),
-            path.state.clone(),
+            path.role.to_string(),
+            path.state.to_string(),
             if path.writable { "yes" } else { "no" }.into(),
             path.epoch.to_string(),
             path.peer.clone(),

@@ -1,6 +1,103 @@
 //! View models of replication, as the admin API and the command line show them.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+
+/// What a node is for a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Role {
+    Source,
+    Destination,
+    Standalone,
+}
+
+impl Role {
+    /// As reports and metrics spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Source => "Source",
+            Role::Destination => "Destination",
+            Role::Standalone => "Standalone",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How a path does on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum State {
+    Initializing,
+    Active,
+    Syncing,
+    Suspended,
+    HandingOver,
+    Rejoining,
+    Conflict,
+    Failed,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            State::Initializing => "Initializing",
+            State::Active => "Active",
+            State::Syncing => "Syncing",
+            State::Suspended => "Suspended",
+            State::HandingOver => "HandingOver",
+            State::Rejoining => "Rejoining",
+            State::Conflict => "Conflict",
+            State::Failed => "Failed",
+        })
+    }
+}
+
+/// How the connection to a peer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum LinkState {
+    Connected,
+    Connecting,
+    Error,
+}
+
+impl fmt::Display for LinkState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LinkState::Connected => "CONNECTED",
+            LinkState::Connecting => "CONNECTING",
+            LinkState::Error => "ERROR",
+        })
+    }
+}
+
+/// How far a transfer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TransferStage {
+    /// At the source.
+    Sending,
+    /// At the destination, as all that follow.
+    Receiving,
+    Complete,
+    Applying,
+}
+
+impl fmt::Display for TransferStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TransferStage::Sending => "sending",
+            TransferStage::Receiving => "receiving",
+            TransferStage::Complete => "complete",
+            TransferStage::Applying => "applying",
+        })
+    }
+}
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct NodeReport {
@@ -59,8 +156,7 @@ pub struct PeerReport {
     pub node: String,
     /// host:port of its replication port.
     pub address: String,
-    /// CONNECTED, CONNECTING or ERROR.
-    pub state: String,
+    pub state: LinkState,
     pub last_heartbeat_seconds_ago: Option<f64>,
     pub error: Option<String>,
 }
@@ -70,10 +166,8 @@ pub struct PathReport {
     pub guid: String,
     /// `/` or `/BUCKET`.
     pub path: String,
-    /// Source, Destination or Standalone.
-    pub role: String,
-    /// Initializing, Active, Syncing, Suspended, HandingOver, Rejoining, Conflict, Failed.
-    pub state: String,
+    pub role: Role,
+    pub state: State,
     pub writable: bool,
     pub epoch: u64,
     pub epoch_writer: String,
@@ -111,7 +205,7 @@ pub struct TransferReport {
     pub step: String,
     pub rows_sent: u64,
     pub bytes_sent: u64,
-    pub phase: String,
+    pub phase: TransferStage,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

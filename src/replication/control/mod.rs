@@ -14,7 +14,8 @@ use tokio::sync::oneshot;
 
 use super::driver::{Hub, Mail, Order, PathHandle};
 use super::report::{DivergedEntry, NodeReport, PathReport, PeerReport};
-use crate::role::machine::Refused;
+pub use crate::role::machine::FailoverMode;
+use crate::role::machine::{Command, Refused};
 use crate::tls::NodeIdentity;
 
 /// Why an operator's request was not carried out; each message says what to do next.
@@ -41,14 +42,6 @@ pub struct CreatePath {
     pub interval: Duration,
     pub keep_local: Duration,
     pub keep_remote: Duration,
-}
-
-/// On a Destination: become Source. On a Source: hand over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailoverMode {
-    Graceful,
-    StandAlone,
-    Force,
 }
 
 /// What reports say of the node itself.
@@ -142,12 +135,7 @@ impl Control {
     /// # Errors
     /// Why the role cannot change so, and what to do next.
     pub async fn failover(&self, scope: &Scope, mode: FailoverMode) -> Result<PathReport, ControlError> {
-        let order = match mode {
-            FailoverMode::Graceful => Order::Failover,
-            FailoverMode::StandAlone => Order::StandAlone,
-            FailoverMode::Force => Order::Force,
-        };
-        self.order(scope, order).await
+        self.order(scope, Order::Role(Command::Failover(mode))).await
     }
 
     /// Calls a graceful failover off.
@@ -155,7 +143,7 @@ impl Control {
     /// # Errors
     /// `Refused` when none is in progress.
     pub async fn abort_failover(&self, scope: &Scope) -> Result<PathReport, ControlError> {
-        self.order(scope, Order::Abort).await
+        self.order(scope, Order::Role(Command::Abort)).await
     }
 
     /// Standalone again under the peer, or Standalone to Source with the peer as destination.
@@ -164,7 +152,7 @@ impl Control {
     /// `Refused` when the path is not alone, or the peer does not answer.
     pub async fn reattach(&self, scope: &Scope) -> Result<PathReport, ControlError> {
         let view = self.fresh_view(scope).await?;
-        self.order(scope, Order::Reattach(view.map(Box::new))).await
+        self.order(scope, Order::Role(Command::Reattach { peer: view.map(Box::new) })).await
     }
 
     /// Takes a snapshot now and ships it.
@@ -211,7 +199,7 @@ impl Control {
     pub async fn discard_diverged(&self, scope: &Scope, epoch: u64) -> Result<(), ControlError> {
         let epoch = EpochNumber::new(epoch);
         let locked = self.diverged_is_locked(scope, epoch).await?;
-        self.order(scope, Order::DiscardDiverged { epoch, locked }).await.map(|_| ())
+        self.order(scope, Order::Role(Command::DiscardDiverged { epoch, locked })).await.map(|_| ())
     }
 
     fn handle(&self, scope: &Scope) -> Result<Arc<PathHandle>, ControlError> {

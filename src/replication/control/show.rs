@@ -9,7 +9,8 @@ use tandem_storage::types::SnapshotGuid;
 use super::super::driver::{PathHandle, Published};
 use super::super::peers::Peer;
 use super::super::report::{
-    DivergedReport, NodeReport, PathReport, PeerReport, RestorePointReport, TransferReport, rfc3339,
+    DivergedReport, LinkState, NodeReport, PathReport, PeerReport, RestorePointReport, Role, State, TransferReport,
+    TransferStage, rfc3339,
 };
 use super::Control;
 use crate::role::machine::{
@@ -47,15 +48,15 @@ impl Control {
         let heard = self.hub.last_heartbeat(peer.row.card.node);
         let fresh = heard.is_some_and(|ago| ago <= HEARD);
         let state = match (health.connected && fresh, &health.error) {
-            (true, _) => "CONNECTED",
-            (false, Some(_)) => "ERROR",
-            (false, None) => "CONNECTING",
+            (true, _) => LinkState::Connected,
+            (false, Some(_)) => LinkState::Error,
+            (false, None) => LinkState::Connecting,
         };
         PeerReport {
             name: peer.row.name.clone(),
             node: peer.row.card.node.to_string(),
             address: peer.row.card.address.clone(),
-            state: state.to_owned(),
+            state,
             last_heartbeat_seconds_ago: heard.map(|ago| ago.as_secs_f64()),
             error: health.error,
         }
@@ -69,7 +70,7 @@ impl Control {
         PathReport {
             guid: state.guid.to_string(),
             path: state.scope.to_string(),
-            role: role(&state.detail.life).to_owned(),
+            role: role(&state.detail.life),
             state: self.show_state(handle, &published),
             writable: state.writable(),
             epoch: state.epoch.number.get(),
@@ -103,32 +104,33 @@ impl Control {
             .then(|| "the disk of this node is nearly full: nothing is received until there is room".to_owned())
     }
 
-    fn show_state(&self, handle: &PathHandle, published: &Published) -> String {
+    fn show_state(&self, handle: &PathHandle, published: &Published) -> State {
         let silent = self.hub.silence(handle.peer) > SILENT;
         let held_up = silent || published.trouble().is_some();
-        let state = match &published.state.detail.life {
-            Life::Standalone(_) => "Active",
+        match &published.state.detail.life {
+            Life::Standalone(_) => State::Active,
             Life::Source(source) => match &source.phase {
-                SourcePhase::HandingOver(_) => "HandingOver",
-                SourcePhase::Conflict(_) => "Conflict",
-                SourcePhase::Initializing if published.trouble().is_some() => "Failed",
-                SourcePhase::Initializing => "Initializing",
-                SourcePhase::Active if held_up => "Suspended",
-                SourcePhase::Active if published.shipping.is_some() => "Syncing",
-                SourcePhase::Active => "Active",
+                SourcePhase::HandingOver(_) => State::HandingOver,
+                SourcePhase::Conflict(_) => State::Conflict,
+                SourcePhase::Initializing if published.trouble().is_some() => State::Failed,
+                SourcePhase::Initializing => State::Initializing,
+                SourcePhase::Active if held_up => State::Suspended,
+                SourcePhase::Active if published.shipping.is_some() => State::Syncing,
+                SourcePhase::Active => State::Active,
             },
             Life::Destination(destination) => match (&destination.phase, destination.handover) {
-                (DestinationPhase::Initializing, _) => "Initializing",
-                (DestinationPhase::Conflict(_), _) => "Conflict",
-                (DestinationPhase::Rewinding { .. }, _) => "Rejoining",
-                (DestinationPhase::Promoting(_), _) => "HandingOver",
-                (DestinationPhase::Active, Some(Decision::Requested(_) | Decision::Following { .. })) => "HandingOver",
-                (DestinationPhase::Active, _) if held_up => "Suspended",
-                (DestinationPhase::Active, _) if published.transfer.is_some() => "Syncing",
-                (DestinationPhase::Active, _) => "Active",
+                (DestinationPhase::Initializing, _) => State::Initializing,
+                (DestinationPhase::Conflict(_), _) => State::Conflict,
+                (DestinationPhase::Rewinding { .. }, _) => State::Rejoining,
+                (DestinationPhase::Promoting(_), _) => State::HandingOver,
+                (DestinationPhase::Active, Some(Decision::Requested(_) | Decision::Following { .. })) => {
+                    State::HandingOver
+                }
+                (DestinationPhase::Active, _) if held_up => State::Suspended,
+                (DestinationPhase::Active, _) if published.transfer.is_some() => State::Syncing,
+                (DestinationPhase::Active, _) => State::Active,
             },
-        };
-        state.to_owned()
+        }
     }
 
     fn show_restore_point(&self, published: &Published, guid: SnapshotGuid) -> Option<RestorePointReport> {
@@ -153,11 +155,11 @@ fn alarm(state: &PathState) -> Option<String> {
     ))
 }
 
-fn role(life: &Life) -> &'static str {
+fn role(life: &Life) -> Role {
     match life {
-        Life::Source(_) => "Source",
-        Life::Destination(_) => "Destination",
-        Life::Standalone(_) => "Standalone",
+        Life::Source(_) => Role::Source,
+        Life::Destination(_) => Role::Destination,
+        Life::Standalone(_) => Role::Standalone,
     }
 }
 
@@ -182,16 +184,16 @@ fn show_transfer(handle: &PathHandle, published: &Published) -> Option<TransferR
     if let Some(flight) = published.shipping {
         let (rows_sent, bytes_sent) = handle.progress.sent();
         let step = step(flight.base, name(flight.to));
-        return Some(TransferReport { step, rows_sent, bytes_sent, phase: "sending".into() });
+        return Some(TransferReport { step, rows_sent, bytes_sent, phase: TransferStage::Sending });
     }
     let row = published.transfer.as_ref()?;
     let (rows, phase) = match row.phase {
-        TransferPhase::Receiving { rows } => (rows, "receiving"),
-        TransferPhase::Complete { rows } => (rows, "complete"),
-        TransferPhase::Applying { rows, .. } => (rows, "applying"),
+        TransferPhase::Receiving { rows } => (rows, TransferStage::Receiving),
+        TransferPhase::Complete { rows } => (rows, TransferStage::Complete),
+        TransferPhase::Applying { rows, .. } => (rows, TransferStage::Applying),
     };
     let step = step(row.base, row.to.name.clone());
-    Some(TransferReport { step, rows_sent: rows, bytes_sent: 0, phase: phase.into() })
+    Some(TransferReport { step, rows_sent: rows, bytes_sent: 0, phase })
 }
 
 fn show_diverged(published: &Published) -> Vec<DivergedReport> {

@@ -184,7 +184,7 @@ impl Actor {
             Mail::Unknown => self.introduce().await,
             Mail::Gone => {
                 tracing::warn!(path = %self.state.scope, "the peer removed the path; it is removed here too");
-                self.step(Event::Command(Command::Remove)).await?;
+                self.step(Event::Command(&Command::Remove)).await?;
             }
             Mail::Offer(offer, answer) => {
                 let taking = self.offered(&offer).await;
@@ -252,18 +252,11 @@ impl Actor {
             return Ok(());
         }
         let outcome = match &order {
-            Order::Failover => self.step(Event::Command(Command::Failover)).await,
-            Order::StandAlone => self.step(Event::Command(Command::StandAlone)).await,
-            Order::Force => self.step(Event::Command(Command::Force)).await,
-            Order::Abort => self.step(Event::Command(Command::Abort)).await,
-            Order::Reattach(peer) => self.step(Event::Command(Command::Reattach { peer: peer.as_deref() })).await,
-            Order::DiscardDiverged { epoch, locked } => {
-                self.step(Event::Command(Command::DiscardDiverged { epoch: *epoch, locked: *locked })).await
-            }
-            Order::Remove => match self.hub.bury(self.state.guid).await {
-                Ok(()) => self.step(Event::Command(Command::Remove)).await,
+            Order::Role(command @ Command::Remove) => match self.hub.bury(self.state.guid).await {
+                Ok(()) => self.step(Event::Command(command)).await,
                 Err(error) => Err(error.into()),
             },
+            Order::Role(command) => self.step(Event::Command(command)).await,
             Order::Snapshot => {
                 self.given_up = self.spoilt;
                 self.snapshot_now().await

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::super::schedule::Age;
 use super::super::ship::ShipError;
-use crate::role::machine::{Offer, PathView, Refused, Taking};
+use crate::role::machine::{Command, Offer, PathView, Refused, Taking};
 
 /// What a path's task is told.
 pub(crate) enum Mail {
@@ -23,7 +23,7 @@ pub(crate) enum Mail {
     Offer(Offer, oneshot::Sender<Result<Taking, Refused>>),
     Order {
         order: Order,
-        /// The epoch that it was confirmed for; none: it holds at any.
+        /// The epoch that it was confirmed for. If absent, it holds at any epoch.
         at: Option<EpochNumber>,
         answer: oneshot::Sender<Result<(), Refused>>,
     },
@@ -34,18 +34,10 @@ pub(crate) enum Mail {
     Rewound(Result<u64, String>),
 }
 
-/// An operator's command, owned.
+/// What an operator orders.
 pub(crate) enum Order {
-    Failover,
-    StandAlone,
-    Force,
-    Abort,
-    Reattach(Option<Box<PathView>>),
-    DiscardDiverged {
-        epoch: EpochNumber,
-        locked: bool,
-    },
-    Remove,
+    /// A change of the path's role, or its end.
+    Role(Command),
     /// A snapshot now, whatever the schedule says.
     Snapshot,
 }

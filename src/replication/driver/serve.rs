@@ -15,7 +15,7 @@ use super::super::wire::{BlobStream, Caller, Handler, decode, encode};
 use super::handle::PathHandle;
 use super::hub::Hub;
 use super::mail::{Mail, Order};
-use crate::role::machine::{Life, PathView};
+use crate::role::machine::{Command, Life, PathView};
 
 /// How long a source is kept waiting for a landing before it asks again.
 const LANDING: Duration = Duration::from_secs(5);
@@ -160,7 +160,7 @@ impl Hub {
     async fn removed_by_peer(&self, peer: NodeGuid, path: PathGuid) -> Result<Answer, Failure> {
         let Some(handle) = self.shared(path, peer) else { return Ok(Answer::Done) };
         let (sender, answer) = oneshot::channel();
-        let _ = handle.mail.send(Mail::Order { order: Order::Remove, at: None, answer: sender }).await;
+        let _ = handle.mail.send(Mail::Order { order: Order::Role(Command::Remove), at: None, answer: sender }).await;
         match answer.await {
             Ok(Ok(())) | Err(_) => Ok(Answer::Done),
             Ok(Err(refused)) => Err(Failure::Refused(refused.to_string())),

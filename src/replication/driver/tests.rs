@@ -18,7 +18,9 @@ use super::hub::{Hub, HubParts};
 use super::mail::{Mail, Order};
 use super::steps::UNKNOWN_THERE;
 use crate::clock::{SharedClock, SystemClock};
-use crate::role::machine::{self, DestinationPhase, Event, Life, PathView, Peer, Policy, Refused, Takeover};
+use crate::role::machine::{
+    self, Command, DestinationPhase, Event, FailoverMode, Life, PathView, Peer, Policy, Refused, Takeover,
+};
 use crate::tls::{NodeIdentity, Pins};
 
 const ME: NodeGuid = NodeGuid::from_bytes([1; 16]);
@@ -121,7 +123,7 @@ async fn a_force_in_the_moment_a_transfer_is_complete_rolls_it_forward() {
     assert_eq!(bench.phase(), DestinationPhase::Active);
     let second = bench.arrives(2, Some(1)).await;
     let (answer, answered) = oneshot::channel();
-    bench.actor.obey(Order::Force, None, answer).await.unwrap();
+    bench.actor.obey(Order::Role(Command::Failover(FailoverMode::Force)), None, answer).await.unwrap();
     answered.await.unwrap().unwrap();
     assert_eq!(bench.phase(), DestinationPhase::Promoting(Takeover::Force));
     assert_eq!(bench.store().transfers().unwrap()[0].id, second);
@@ -140,7 +142,7 @@ async fn a_transfer_that_becomes_complete_under_a_force_is_not_dropped_either() 
     let second = bench.arrives(2, Some(1)).await;
     bench.actor.load_transfer().await.unwrap();
     bench.actor.transfer.as_mut().unwrap().phase = TransferPhase::Receiving { rows: 0 };
-    bench.actor.step(Event::Command(machine::Command::Force)).await.unwrap();
+    bench.actor.step(Event::Command(&Command::Failover(FailoverMode::Force))).await.unwrap();
     assert_eq!(bench.phase(), DestinationPhase::Promoting(Takeover::Force));
     assert_eq!(bench.store().transfers().unwrap()[0].id, second);
 }
@@ -153,7 +155,10 @@ async fn an_order_holds_only_at_the_epoch_that_was_confirmed() {
     let now = bench.actor.state.epoch.number;
     let answers = [EpochNumber::new(now.get() + 1), now].map(|confirmed| {
         let (answer, answered) = oneshot::channel();
-        (Mail::Order { order: Order::Force, at: Some(confirmed), answer }, answered)
+        (
+            Mail::Order { order: Order::Role(Command::Failover(FailoverMode::Force)), at: Some(confirmed), answer },
+            answered,
+        )
     });
     let [(other, refused), (same, obeyed)] = answers;
     bench.actor.take_mail(other).await.unwrap();

@@ -5,7 +5,7 @@ use tandem_storage::types::EpochNumber;
 
 use super::change::{claim, close, decide, landing, part, rejoin, reopen, resume_as_source, take_over};
 use super::draft::Draft;
-use super::event::{Action, Command, Refused, Step};
+use super::event::{Action, Command, FailoverMode, Refused, Step};
 use super::evidence::newest_common;
 use super::state::{
     Cause, Decider, Decision, Destination, DestinationPhase, Facts, HandOver, Life, PathState, Policy, Source,
@@ -13,15 +13,15 @@ use super::state::{
 };
 use super::view::PathView;
 
-pub(super) fn obey(state: &PathState, facts: &Facts<'_>, command: Command<'_>) -> Result<Step, Refused> {
+pub(super) fn obey(state: &PathState, facts: &Facts<'_>, command: &Command) -> Result<Step, Refused> {
     match command {
-        Command::Failover => failover(state, facts),
-        Command::StandAlone => stand_alone(state, facts),
-        Command::Force => force(state, facts),
+        Command::Failover(FailoverMode::Graceful) => failover(state, facts),
+        Command::Failover(FailoverMode::StandAlone) => stand_alone(state, facts),
+        Command::Failover(FailoverMode::Force) => force(state, facts),
         Command::Abort => abort(state, facts),
-        Command::Reattach { peer } => reattach(state, facts, peer),
-        Command::SetPolicy(policy) => set_policy(state, facts, policy),
-        Command::DiscardDiverged { epoch, locked } => discard(state, facts, epoch, locked),
+        Command::Reattach { peer } => reattach(state, facts, peer.as_deref()),
+        Command::SetPolicy(policy) => set_policy(state, facts, *policy),
+        Command::DiscardDiverged { epoch, locked } => discard(state, facts, *epoch, *locked),
         Command::Remove => remove(state, facts),
     }
 }

@@ -6,21 +6,39 @@ use tandem_storage::types::{Epoch, EpochNumber, PathGuid, SnapshotGuid, Timestam
 use super::state::{InFlight, PathState, Policy, RoleChange};
 use super::view::PathView;
 
-/// What an operator asks, on either node.
-#[derive(Clone, Copy, Debug)]
-pub enum Command<'a> {
+/// How an operator lets the roles change. The same value travels from the command line to the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailoverMode {
     /// On a Source: hand over. On a Destination: become Source when the source has handed over. Nothing is lost.
-    Failover,
+    Graceful,
     /// Both sides writable, each for itself.
     StandAlone,
     /// On a Destination or Standalone: become Source without asking. On a Source that hands over, or in Conflict: write again.
     Force,
+}
+
+impl FailoverMode {
+    /// As the API and the command line spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            FailoverMode::Graceful => "graceful",
+            FailoverMode::StandAlone => "stand-alone",
+            FailoverMode::Force => "force",
+        }
+    }
+}
+
+/// What an operator asks, on either node.
+#[derive(Clone, Debug)]
+pub enum Command {
+    Failover(FailoverMode),
     /// Calls a handover off.
     Abort,
     /// Ends Standalone (or Conflict): under the peer if that is Source of a newer epoch, else as Source with the peer as destination.
-    /// `peer` is what it said just now; none: it does not answer.
     Reattach {
-        peer: Option<&'a PathView>,
+        /// What the peer said just now; absent if it does not answer.
+        peer: Option<Box<PathView>>,
     },
     SetPolicy(Policy),
     /// Drops the writes that a rejoin set aside. `locked`: some of them are under a retention or legal hold.
@@ -34,7 +52,7 @@ pub enum Command<'a> {
 /// What happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    Command(Command<'a>),
+    Command(&'a Command),
     /// The peer said this.
     Heard(&'a PathView),
     /// A snapshot is due, or asked for. Its guid is [`Fresh::snapshot`](super::Fresh). On a Destination only a user's, of what is shown.

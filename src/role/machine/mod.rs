@@ -41,7 +41,7 @@ mod view;
 
 pub use birth::{accept, create};
 pub use draft::Purpose;
-pub use event::{Action, Command, Event, Offer, Refused, Step, Taking};
+pub use event::{Action, Command, Event, FailoverMode, Offer, Refused, Step, Taking};
 pub use evidence::{Disagreement, Evidence, has, newest_common};
 pub use ship::consider;
 pub use state::{

@@ -4,7 +4,8 @@ use tandem_storage::record::{CreatorKind, TransferPhase};
 use tandem_storage::types::{SnapshotGuid, TransferGuid};
 
 use super::super::{
-    Cause, Command, DestinationPhase, Event, Facts, Life, PathState, Refused, SourcePhase, Step, Taking, consider,
+    Cause, Command, DestinationPhase, Event, Facts, FailoverMode, Life, PathState, Refused, SourcePhase, Step, Taking,
+    consider,
 };
 use super::node::{Message, Node, Violation, digest, guid};
 use crate::replication::plan::{View, plan};
@@ -61,9 +62,10 @@ pub fn turn(
         _ => None,
     };
     match (deed, message) {
-        (Deed::Order(order), _) => by_rules(rules, node, Event::Command(command(order)), number, is_forced(order)),
+        (Deed::Order(order), _) => by_rules(rules, node, Event::Command(&command(order)), number, is_forced(order)),
         (Deed::Reattach(_), _) => {
-            by_rules(rules, node, Event::Command(Command::Reattach { peer: view }), number, false)
+            let command = Command::Reattach { peer: view.cloned().map(Box::new) };
+            by_rules(rules, node, Event::Command(&command), number, false)
         }
         (Deed::Hear(_), Some(Message::View(view))) => by_rules(rules, node, Event::Heard(view), number, false),
         (Deed::Plan(_), Some(Message::View(view))) => {
@@ -99,11 +101,11 @@ pub fn turn(
     }
 }
 
-fn command(order: Order) -> Command<'static> {
+fn command(order: Order) -> Command {
     match order {
-        Order::Failover => Command::Failover,
-        Order::StandAlone => Command::StandAlone,
-        Order::Force => Command::Force,
+        Order::Failover => Command::Failover(FailoverMode::Graceful),
+        Order::StandAlone => Command::Failover(FailoverMode::StandAlone),
+        Order::Force => Command::Failover(FailoverMode::Force),
         Order::Abort => Command::Abort,
     }
 }
