@@ -55,7 +55,7 @@ const PURE: &[&str] = &[
     "src/role/machine",
     "src/role/machine.rs",
     "src/replication/plan.rs",
-    "src/replication/session.rs",
+    "src/replication/retry.rs",
     "src/replication/schedule.rs",
     "src/replication/repair/ledger.rs",
     "src/replication/repair/allowance.rs",

@@ -1,6 +1,6 @@
 //! Snapshots to the peer, deltas between them, and the switch of roles. `DESIGN.md` beside this file holds the protocol.
 //!
-//! *Architecture invariant:* never imports `s3`; `plan`, `session` and `schedule` are pure.
+//! *Architecture invariant:* never imports `s3`; `plan`, `retry` and `schedule` are pure.
 
 mod config;
 pub mod control;
@@ -13,6 +13,7 @@ pub mod plan;
 mod receive;
 mod repair;
 pub mod report;
+mod retry;
 pub mod schedule;
 mod ship;
 #[cfg(test)]

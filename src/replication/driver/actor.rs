@@ -10,12 +10,12 @@ use tandem_storage::types::{EpochNumber, Seq, SnapshotGuid, Timestamp, TransferG
 use tandem_storage::{CommitError, ReadError, Store};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::super::retry::Retry;
 use super::super::schedule::{self, Due, Marks, Stated};
 use super::super::ship::{Progress, Tied};
 use super::handle::{PathHandle, Published};
 use super::hub::Hub;
 use super::mail::{Mail, Order};
-use super::shipping::NO_ROOM;
 use super::steps::UNKNOWN_THERE;
 use crate::role::machine::{Command, Event, InFlight, Life, Offer, PathState, PathView, Refused, Taking};
 
@@ -66,16 +66,8 @@ pub(super) struct Actor {
     /// At this Seq the present was equal to this snapshot.
     pub(super) clean: Option<(SnapshotGuid, Seq)>,
     pub(super) job: Option<Job>,
-    /// A digest differed: the next shipment compares everything.
-    pub(super) thorough: bool,
-    /// The last shipment could not bring this snapshot over: bytes of it are damaged here, or the peer has no room for them.
-    pub(super) spoilt: Option<SnapshotGuid>,
-    /// An operator has asked for a newer one than that, or it has found no room for too long.
-    pub(super) given_up: Option<SnapshotGuid>,
-    /// Since when (monotonic) the peer has had no room for this snapshot.
-    pub(super) no_room: Option<(SnapshotGuid, Duration)>,
-    /// How long a delta is tried for which there is no room.
-    pub(super) room_patience: Duration,
+    /// What the shipments so far mean for the next one.
+    pub(super) retry: Retry,
     /// What an operator must decide on the other node before anything moves.
     pub(super) undecided: Option<String>,
     /// Not before this monotonic time.
@@ -110,11 +102,7 @@ impl Actor {
             served: None,
             clean: None,
             job: None,
-            thorough: false,
-            spoilt: None,
-            given_up: None,
-            no_room: None,
-            room_patience: NO_ROOM,
+            retry: Retry::trusting(),
             undecided: None,
             paused_until: Duration::ZERO,
             last_error: None,
@@ -258,7 +246,7 @@ impl Actor {
             },
             Order::Role(command) => self.step(Event::Command(command)).await,
             Order::Snapshot => {
-                self.given_up = self.spoilt;
+                self.retry.asked_for_newer();
                 self.snapshot_now().await
             }
         };

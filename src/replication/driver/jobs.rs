@@ -26,9 +26,10 @@ impl Actor {
         };
         let shown = self.peer_view.as_ref().and_then(|view| view.visible());
         // A seed brings everything anyway.
-        let over = shown.filter(|_| self.thorough && flight.base.is_some());
+        let over = shown.filter(|_| self.retry.compares_everything() && flight.base.is_some());
         let shipment = Shipment { flight, scope: self.state.scope.clone(), over };
         let attempt = Attempt { path: self.state.guid, epoch: self.state.epoch, transfer: flight.transfer };
+        self.retry.begins(&flight);
         self.handle.progress.reset();
         let shipper = Arc::new(Shipper {
             store: self.hub.store.clone(),
