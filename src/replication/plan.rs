@@ -168,9 +168,11 @@ fn is_complete(transfer: &TransferView) -> bool {
 
 fn received(transfer: &TransferView) -> u64 {
     match transfer.phase {
-        TransferPhase::Receiving { rows } | TransferPhase::Complete { rows } | TransferPhase::Applying { rows, .. } => {
-            rows
-        }
+        TransferPhase::Receiving { rows }
+        | TransferPhase::Complete { rows }
+        | TransferPhase::Applying { rows, .. }
+        | TransferPhase::Undoing { rows }
+        | TransferPhase::Undone { rows } => rows,
     }
 }
 

@@ -86,6 +86,8 @@ pub enum TransferStage {
     Receiving,
     Complete,
     Applying,
+    /// It was not what the source declared, and is being taken back.
+    Undoing,
 }
 
 impl fmt::Display for TransferStage {
@@ -95,6 +97,7 @@ impl fmt::Display for TransferStage {
             TransferStage::Receiving => "receiving",
             TransferStage::Complete => "complete",
             TransferStage::Applying => "applying",
+            TransferStage::Undoing => "undoing",
         })
     }
 }

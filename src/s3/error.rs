@@ -222,6 +222,8 @@ impl From<Refusal> for S3Error {
             | Refusal::NotHeld
             | Refusal::Unknown
             | Refusal::Damaged(_)
+            | Refusal::TotalDiffers
+            | Refusal::DigestDiffers
             | Refusal::Malformed(_)) => S3Error::internal(inner),
         }
     }

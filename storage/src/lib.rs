@@ -19,6 +19,6 @@ mod store;
 pub mod types;
 
 pub use store::{
-    BucketView, Catalogue, Change, Collected, CommitError, EngineKind, Lane, OpenError, Options, Pending, ReadError,
-    ReadPoint, Reader, Space, Store, Visit,
+    BucketView, Catalogue, Change, Collected, CommitError, Counted, EngineKind, Lane, OpenError, Options, Pending,
+    ReadError, ReadPoint, Reader, Space, Store, Unchanged, Visit,
 };

@@ -5,15 +5,17 @@ mod terms;
 use std::sync::Arc;
 
 pub use self::terms::{
-    BucketView, Change, Collected, CommitError, EngineKind, Lane, OpenError, Options, Pending, ReadError, ReadPoint,
-    Space, Visit,
+    BucketView, Change, Collected, CommitError, Counted, EngineKind, Lane, OpenError, Options, Pending, ReadError,
+    ReadPoint, Space, Unchanged, Visit,
 };
 use crate::blob::{BlobError, BlobStore, BodyWriter, StagedBody, decode_recipe};
+use crate::change::count::ForgetTotals;
 use crate::check;
 use crate::disk::Disk;
 use crate::gc::Collector;
 use crate::meta::committer::Committer;
 use crate::meta::core::Core;
+use crate::meta::count;
 use crate::meta::delta::{DeltaPage, DeltaPosition, Walk};
 use crate::meta::digest::LtHash;
 use crate::meta::engine::Table;
@@ -24,7 +26,7 @@ pub use crate::meta::published::Catalogue;
 pub use crate::meta::reader::Reader;
 use crate::meta::scope::bucket_named;
 use crate::record::{
-    BlobKind, CursorRow, Digest, HoldRow, InstanceId, PathRow, RecipeChild, Scope, SnapshotRow, TransferRow,
+    BlobKind, CursorRow, Digest, HoldRow, InstanceId, PathRow, RecipeChild, Scope, SnapshotRow, Total, TransferRow,
 };
 use crate::scrub;
 use crate::types::{
@@ -218,13 +220,55 @@ impl Store {
         self.core().delta_page(&Walk { scope, base, to }, from.as_ref(), limit)
     }
 
-    /// The newest point, if `scope` is there what it was at `base`; none if it differs, or may: after so many pages without a difference (a page may
-    /// have none and not be the last: a scope of many buckets has several of these) it may as well.
+    /// Whether `scope` is at the newest point what it was at `base`, where its total was `total` (none: not known). After so many pages without a
+    /// difference (a page may have none and not be the last: a scope of many buckets has several of these) it may as well differ.
     ///
     /// # Errors
     /// `NotHeld` when `base` is not readable.
-    pub fn unchanged_since(&self, scope: &Scope, base: Seq, pages: usize) -> Result<Option<Seq>, ReadError> {
-        self.core().unchanged_since(scope, base, pages)
+    pub fn unchanged_since(
+        &self,
+        scope: &Scope,
+        base: Seq,
+        total: Option<Total>,
+        pages: usize,
+    ) -> Result<Unchanged, ReadError> {
+        self.core().unchanged_since(scope, base, total, pages)
+    }
+
+    /// The total of a scope at a readable point, as the committer kept it: at the newest point, and where a path's snapshot carries it. None: not
+    /// known; count it.
+    ///
+    /// # Errors
+    /// `NotHeld` when the point is not readable.
+    pub fn total_at(&self, scope: &Scope, at: Seq) -> Result<Option<Total>, ReadError> {
+        self.core().total_at(scope, at)
+    }
+
+    /// Whether the totals of this node are known. They are not until all rows of a directory of before there were totals are counted once.
+    pub fn totals_whole(&self) -> bool {
+        self.counted() == Counted::Whole
+    }
+
+    /// How far that count is.
+    pub fn counted(&self) -> Counted {
+        self.core().published.state().counting.told()
+    }
+
+    /// Takes the count a bounded step further, if it is not whole. Blocks the thread for a commit. May be cut and gone on with anywhere.
+    ///
+    /// # Errors
+    /// [`CommitError::Stopped`]; `Refused(Damaged)` when stored data does not decode.
+    pub fn count_step(&self, now: Timestamp) -> Result<Counted, CommitError> {
+        count::step(self.core(), &self.inner.committer, now)
+    }
+
+    /// Forgets the totals, so that all rows are counted again: the way out when they are found to be wrong. Blocks the thread for a commit.
+    ///
+    /// # Errors
+    /// [`CommitError::Stopped`].
+    pub fn count_again(&self, now: Timestamp) -> Result<(), CommitError> {
+        let _ = self.commit(Lane::Background, now, ForgetTotals).wait()?;
+        Ok(())
     }
 
     /// The same by comparing everything. O(stored). The fallback, and the oracle of tests.
@@ -262,7 +306,35 @@ impl Store {
         after: Option<Vec<u8>>,
         hash: &mut LtHash,
     ) -> Result<Option<Vec<u8>>, ReadError> {
-        self.core().digest_page(scope, at, after, hash)
+        self.core().count_page(scope, at, after, hash)
+    }
+
+    /// The same for a total, which costs a tenth.
+    ///
+    /// # Errors
+    /// As [`digest`](Self::digest).
+    pub fn count_total_page(
+        &self,
+        scope: &Scope,
+        at: Seq,
+        after: Option<Vec<u8>>,
+        total: &mut Total,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        self.core().count_page(scope, at, after, total)
+    }
+
+    /// The same for both at once.
+    ///
+    /// # Errors
+    /// As [`digest`](Self::digest).
+    pub fn count_page(
+        &self,
+        scope: &Scope,
+        at: Seq,
+        after: Option<Vec<u8>>,
+        count: &mut (LtHash, Total),
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        self.core().count_page(scope, at, after, count)
     }
 
     /// The digest that `scope` will have when the transfer's staged rows are applied over its base, whose digest is `base` at point
@@ -272,6 +344,14 @@ impl Store {
     /// `NotHeld` when the base is not readable; `Corrupt` when there is no such transfer.
     pub fn staged_digest(&self, transfer: TransferGuid, base: Option<(&Digest, Seq)>) -> Result<Digest, ReadError> {
         self.core().staged_digest(transfer, base)
+    }
+
+    /// The total that `scope` will have when the transfer's staged rows are applied over its base, whose total is `base` at point `base_at` (none: empty).
+    ///
+    /// # Errors
+    /// As [`staged_digest`](Self::staged_digest).
+    pub fn staged_total(&self, transfer: TransferGuid, base: Option<(Total, Seq)>) -> Result<Total, ReadError> {
+        self.core().staged_total(transfer, base)
     }
 
     /// Whether two of a transfer's `rows` staged rows bear one key, which no source sends.

@@ -17,7 +17,7 @@ fn spoil(node: &Node) {
     let row = node.restore_point(&ALL);
     let mut wrong = LtHash::of(row.digest.as_ref().unwrap());
     wrong.add(node.name.as_bytes(), b"is no row");
-    let op = PathOp::SetDigest { snapshot: row.meta.guid, digest: wrong.digest() };
+    let op = PathOp::SetDigest { snapshot: row.meta.guid, digest: wrong.digest(), replace: true };
     let _ = node.store().commit(Lane::Client, node.clock.now(), UpdatePaths(vec![op])).wait().unwrap();
 }
 

@@ -191,6 +191,7 @@ fn show_transfer(handle: &PathHandle, published: &Published) -> Option<TransferR
         TransferPhase::Receiving { rows } => (rows, TransferStage::Receiving),
         TransferPhase::Complete { rows } => (rows, TransferStage::Complete),
         TransferPhase::Applying { rows, .. } => (rows, TransferStage::Applying),
+        TransferPhase::Undoing { rows } | TransferPhase::Undone { rows } => (rows, TransferStage::Undoing),
     };
     let step = step(row.base, row.to.name.clone());
     Some(TransferReport { step, rows_sent: rows, bytes_sent: 0, phase })

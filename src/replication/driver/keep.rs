@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tandem_storage::record::{CreatorKind, Scope, SnapshotRow};
 use tandem_storage::types::{Seq, SnapshotGuid};
-use tandem_storage::{ReadError, Store};
+use tandem_storage::{ReadError, Store, Unchanged};
 
 use super::super::report::rfc3339;
 use super::super::schedule::{self, Due};
@@ -169,9 +169,16 @@ impl std::fmt::Display for Cap {
 
 /// A newest point at which `scope` is what it was at `seq`; none if it may differ, as when that point is gone.
 fn equal_at(store: &Store, scope: &Scope, seq: Seq) -> Result<Option<Seq>, ReadError> {
-    match store.unchanged_since(scope, seq, PAGES) {
+    let total = match store.total_at(scope, seq) {
+        Err(ReadError::NotHeld(_)) => return Ok(None),
+        total => total?,
+    };
+    match store.unchanged_since(scope, seq, total, PAGES) {
         Err(ReadError::NotHeld(_)) => Ok(None),
-        outcome => outcome,
+        outcome => outcome.map(|unchanged| match unchanged {
+            Unchanged::Since(seq) => Some(seq),
+            Unchanged::Differs | Unchanged::Missed { .. } => None,
+        }),
     }
 }
 

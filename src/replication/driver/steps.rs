@@ -198,6 +198,7 @@ impl Actor {
             to: offer.to.clone(),
             phase: TransferPhase::Receiving { rows: 0 },
             digest: None,
+            total: None,
         });
         let _ = self.hub.store.commit(Lane::Client, now, begin).await?;
         self.load_transfer().await?;

@@ -92,10 +92,10 @@ impl Bench {
         };
         let (path, epoch, phase) =
             (self.actor.state.guid, self.actor.state.epoch, TransferPhase::Receiving { rows: 0 });
-        let row = TransferRow { id, path, epoch, base: base.map(snapshot), to, phase, digest: None };
+        let row = TransferRow { id, path, epoch, base: base.map(snapshot), to, phase, digest: None, total: None };
         let now = self.actor.hub.clock.now();
         let _ = self.store().commit(Lane::Client, now, BeginTransfer(row)).await.unwrap();
-        let complete = CompleteTransfer { transfer: id, rows: 0, digest: LtHash::empty().digest() };
+        let complete = CompleteTransfer { transfer: id, rows: 0, digest: LtHash::empty().digest(), total: None };
         let _ = self.store().commit(Lane::Client, now, complete).await.unwrap();
         id
     }

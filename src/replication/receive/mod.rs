@@ -180,6 +180,7 @@ impl Receiver {
             TransferPhase::Complete { .. } | TransferPhase::Applying { .. } => return Ok(to),
             TransferPhase::Receiving { rows: staged } if staged == rows => {}
             TransferPhase::Receiving { .. } => return Err(self.drop_transfer(attempt).await),
+            TransferPhase::Undoing { .. } | TransferPhase::Undone { .. } => return Err(Failure::DigestDiffers),
         }
         let id = attempt.transfer;
         // A seed's keys ascend.
@@ -189,7 +190,7 @@ impl Receiver {
         if !self.makes(attempt, transfer.base, &digest).await? {
             return Err(self.drop_transfer(attempt).await);
         }
-        let complete = CompleteTransfer { transfer: attempt.transfer, rows, digest };
+        let complete = CompleteTransfer { transfer: attempt.transfer, rows, digest, total: None };
         match self.store.commit(Lane::Background, self.clock.now(), complete).await {
             Ok(_) => Ok(to),
             Err(error) => Err(self.not_staged(attempt, error).await),
@@ -237,7 +238,7 @@ impl Receiver {
             return Ok(false);
         }
         tracing::error!(path = %attempt.path, snapshot = %meta.guid, "the stored digest of what is shown was wrong; it is corrected");
-        let op = UpdatePaths(vec![PathOp::SetDigest { snapshot: meta.guid, digest }]);
+        let op = UpdatePaths(vec![PathOp::SetDigest { snapshot: meta.guid, digest, replace: true }]);
         let _ = self.store.commit(Lane::Background, self.clock.now(), op).await.map_err(refused)?;
         Ok(true)
     }
@@ -281,7 +282,7 @@ impl Receiver {
     async fn receiving(&self, attempt: Attempt) -> Result<(), Failure> {
         match self.transfer(attempt).await?.phase {
             TransferPhase::Receiving { .. } => Ok(()),
-            TransferPhase::Complete { .. } | TransferPhase::Applying { .. } => Err(Failure::NotCurrent),
+            _ => Err(Failure::NotCurrent),
         }
     }
 

@@ -19,7 +19,7 @@ fn row(number: u8, created: i64, creator: CreatorKind, locked: bool, expires: Op
     let meta =
         SnapshotMeta { guid: SnapshotGuid::from_bytes([number; 16]), name, created: at(created), creator, epoch };
     let (path, seq) = (PathGuid::from_bytes([1; 16]), Seq::new(u64::from(number)));
-    SnapshotRow { meta, path, seq, expires: expires.map(at), locked, digest: None }
+    SnapshotRow { meta, path, seq, expires: expires.map(at), locked, digest: None, total: None, proved: false }
 }
 
 #[test]

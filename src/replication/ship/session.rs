@@ -64,7 +64,7 @@ impl Shipper {
         };
         let (rows, digest) = self.send_rows(&shipment, &to, skip).await?;
         if to.digest.as_ref() != Some(&digest) {
-            let op = PathOp::SetDigest { snapshot: to.meta.guid, digest: digest.clone() };
+            let op = PathOp::SetDigest { snapshot: to.meta.guid, digest: digest.clone(), replace: true };
             let _ = self.store.commit(Lane::Background, self.clock.now(), UpdatePaths(vec![op])).await?;
         }
         loop {

@@ -181,9 +181,11 @@ fn continues(transfer: &TransferRow, offer: &Offer) -> bool {
 
 fn received(transfer: &TransferRow) -> u64 {
     match transfer.phase {
-        TransferPhase::Receiving { rows } | TransferPhase::Complete { rows } | TransferPhase::Applying { rows, .. } => {
-            rows
-        }
+        TransferPhase::Receiving { rows }
+        | TransferPhase::Complete { rows }
+        | TransferPhase::Applying { rows, .. }
+        | TransferPhase::Undoing { rows }
+        | TransferPhase::Undone { rows } => rows,
     }
 }
 

@@ -143,7 +143,7 @@ impl Bench {
     }
 
     async fn set_digest(&self, snapshot: SnapshotGuid, digest: Digest) {
-        commit(&self.store, UpdatePaths(vec![PathOp::SetDigest { snapshot, digest }])).await;
+        commit(&self.store, UpdatePaths(vec![PathOp::SetDigest { snapshot, digest, replace: true }])).await;
     }
 
     /// One step, and the time that it asks for.

@@ -2,6 +2,7 @@
 //! to write. A refusal changes nothing.
 
 mod bucket;
+pub(crate) mod count;
 mod node;
 mod object;
 mod only_if;
@@ -21,7 +22,8 @@ pub use path::{
 };
 pub use repair::RepairBlob;
 pub use transfer::{
-    ApplyStaged, BeginTransfer, ClaimBlobs, Claimed, CompleteTransfer, RewindPage, RewoundPage, StageRows, StagedRow,
+    Agreement, ApplyStaged, BeginTransfer, ClaimBlobs, Claimed, CompleteTransfer, RewindPage, RewoundPage, StageRows,
+    StagedRow,
 };
 pub use upload::{AbortUpload, CompletePart, CompleteUpload, CreateUpload, PutPart};
 
@@ -85,6 +87,12 @@ pub enum Refusal {
     TooManyUploads,
     #[error("stored data is damaged: {0}")]
     Damaged(String),
+    /// What would be shown, or stored, has another total than was declared, or than is stored. A fault, here or at the peer.
+    #[error("the totals differ")]
+    TotalDiffers,
+    /// A snapshot has another digest already. A fault, unless whoever asks has found out which is right.
+    #[error("the snapshot has another digest")]
+    DigestDiffers,
     /// A peer's row, or recipe, that contradicts itself, its blobs or its path.
     #[error("the peer sent {0}")]
     Malformed(&'static str),

@@ -5,11 +5,12 @@ mod points;
 #[cfg(test)]
 mod tests;
 
-use crate::record::{CreatorKind, Digest, HoldReason, Scope};
+use crate::record::{CreatorKind, Digest, HoldReason, Scope, Total};
 use crate::types::{Epoch, HoldId, PathGuid, Seq, SnapshotGuid, Timestamp, TransferGuid};
 
 pub(super) use carry_out::transfers_of;
 pub use points::{previous_visible_hold, visible_hold};
+pub(super) use points::{release_hold, set_hold};
 
 /// A point, as a change may name it. It must be readable, or the change is refused with `NotHeld`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +62,8 @@ pub enum PathOp {
         detail: Vec<u8>,
     },
     /// Changes a path; `Stale` unless it is at `revision`. While a transfer is being applied the access changes by its flip alone, to
-    /// `ReadAt(ThisCommit)` when all of it is applied; anything else is `Stale`.
+    /// `ReadAt(ThisCommit)` when all of it is applied; anything else is `Stale`, and so is everything while one is being undone. A flip to what has
+    /// another total than the transfer declared is refused with `TotalDiffers`.
     Change {
         guid: PathGuid,
         revision: u64,
@@ -76,9 +78,19 @@ pub enum PathOp {
         revision: u64,
     },
     Snapshot(SnapshotSpec),
+    /// `DigestDiffers` if the snapshot has another one and `replace` is not said: that two walks came to different digests is a fault, which whoever
+    /// replaces one must have told the operator of.
     SetDigest {
         snapshot: SnapshotGuid,
         digest: Digest,
+        replace: bool,
+    },
+    /// Records the total that a snapshot's rows were counted to, and whether the snapshot is proved by it. `TotalDiffers` if another is stored; if the
+    /// same is, `proved` alone changes.
+    SetTotal {
+        snapshot: SnapshotGuid,
+        total: Total,
+        proved: bool,
     },
     SetExpiry {
         snapshot: SnapshotGuid,
@@ -108,14 +120,20 @@ pub enum PathOp {
         id: HoldId,
     },
     /// Forgets a transfer: its staged rows and claims are purged in the background. Idempotent. Once it is complete it is `Stale`, but in
-    /// the flip, after the `Change`: a complete one lands, and half-applied the present would not be what the next delta builds on.
+    /// the flip, after the `Change`, and when it is undone: a complete one lands, and half-applied the present would not be what the next delta builds on.
     DropTransfer {
+        id: TransferGuid,
+    },
+    /// Gives up a complete transfer that is not what its source declared: no more of it is applied, and the present is to be rewound to what the path
+    /// shows ([`RewindPage`](super::RewindPage)). Then it can be dropped. Until then the path's access does not change. Idempotent.
+    /// `Unknown`; `Stale` while it is being received: drop it.
+    AbandonTransfer {
         id: TransferGuid,
     },
 }
 
 /// All ops or none, in one commit. Output: [`UpdatedPaths`].
-/// Refusals: `Stale`, `Overlaps`, `NotHeld`, `Unknown`.
+/// Refusals: `Stale`, `Overlaps`, `NotHeld`, `Unknown`, `TotalDiffers`, `DigestDiffers`.
 #[derive(Clone, Debug)]
 pub struct UpdatePaths(pub Vec<PathOp>);
 

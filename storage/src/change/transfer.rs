@@ -10,7 +10,7 @@ mod tests;
 mod validate;
 
 use crate::blob::StagedBody;
-use crate::record::{Digest, RowKey, TransferRow};
+use crate::record::{Digest, RowKey, Total, TransferRow};
 use crate::types::{ContentHash, EpochNumber, PathGuid, Seq, TransferGuid};
 
 /// Records a transfer at the destination, in phase `Receiving { rows: 0 }`; one that is recorded already stays as it is. Output: `()`.
@@ -51,14 +51,17 @@ pub struct StageRows {
     pub rows: Vec<StagedRow>,
 }
 
-/// Declares the transfer whole: `rows` rows, and the digest that the state will have. The committer does not recompute it; the caller
-/// has checked it over the staged rows ([`Store::staged_digest`](crate::Store::staged_digest)). Repeating it is harmless. Output: `()`.
+/// Declares the transfer whole: `rows` rows, and the digest and the total that the state will have. The committer recomputes neither here; the caller
+/// has checked both over the staged rows ([`Store::staged_digest`](crate::Store::staged_digest), [`Store::staged_total`](crate::Store::staged_total)). The
+/// flip compares the total with the one that the committer has kept. Repeating it is harmless. Output: `()`.
 /// Refusals: `Unknown`, `Fenced`, `Stale` if another number of rows is staged.
 #[derive(Clone, Debug)]
 pub struct CompleteTransfer {
     pub transfer: TransferGuid,
     pub rows: u64,
     pub digest: Digest,
+    /// None: the source's own totals were not counted yet, and what lands is not proved.
+    pub total: Option<Total>,
 }
 
 /// Copies up to `limit` staged rows to the present, behind the path's visible point. A seed also removes what is present and was not staged: as its
@@ -70,8 +73,11 @@ pub struct ApplyStaged {
     pub limit: usize,
 }
 
-/// Sets up to `limit` rows of a path's scope back to their value at `to` (a held point), walking the feed down from the newest.
+/// Sets up to `limit` rows of a path's scope back to their value at `to` (a held point), by what the feed says has changed since.
 /// Idempotent, and may begin again at any time. Output: [`RewoundPage`].
+///
+/// When nothing more differs by the feed, and yet the present's total is another than the point's, it goes on by comparing all rows: a fault has
+/// left something out. While a transfer is being undone only the point that the path shows can be rewound to, and the last page makes it undone.
 /// Refusals: `Unknown`, `Fenced` unless the path is `ReadAt` in this epoch, `NotHeld`, `Stale` while a transfer is being applied.
 #[derive(Clone, Debug)]
 pub struct RewindPage {
@@ -86,4 +92,23 @@ pub struct RewindPage {
 pub struct RewoundPage {
     /// Where to go on; none: done.
     pub next: Option<crate::meta::delta::DeltaPosition>,
+    pub totals: Agreement,
+}
+
+/// How the total of a rewound present stands to that of the point it was rewound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agreement {
+    /// There are more pages, or one of the two is not known.
+    NotCompared,
+    Equal,
+    /// The feed left something out, for it says that nothing more differs: all rows are being compared from here on. To be reported.
+    DifferByFeed {
+        is: Total,
+        was: Total,
+    },
+    /// All rows were compared, so the present is the point; one of the two stored totals is wrong. To be reported.
+    DifferByRows {
+        is: Total,
+        was: Total,
+    },
 }

@@ -85,7 +85,7 @@ mod tests {
             epoch: EpochNumber::default(),
         };
         let (path, expires) = (PathGuid::from_bytes([0; 16]), expires.map(Timestamp::from_secs));
-        SnapshotRow { meta, path, seq: Seq::new(seq), expires, locked, digest: None }
+        SnapshotRow { meta, path, seq: Seq::new(seq), expires, locked, digest: None, total: None, proved: false }
     }
 
     #[test]

@@ -23,6 +23,13 @@ const ROWS_A_PAGE: std::ops::RangeInclusive<usize> = 256..=2048;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeltaPosition(pub(crate) Vec<u8>);
 
+impl DeltaPosition {
+    /// Where a comparison of all rows begins, whatever the feed says.
+    pub(crate) fn of_comparison() -> Self {
+        Place::Comparison { after: Vec::new() }.encode()
+    }
+}
+
 /// One row that differs. `old` is its value at the base, `new` at the newer point; none is absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeltaEntry {
@@ -117,6 +124,15 @@ impl Walk<'_> {
             (None, Some(feed)) => self.feed_page(view, &feed, None, limit),
             (None, None) => self.comparison(view, None, limit),
         }
+    }
+
+    /// Whether the page at a place is one of a comparison of all rows.
+    pub fn is_comparison(&self, view: &dyn View, from: Option<&DeltaPosition>) -> Result<bool, ReadError> {
+        Ok(match from.map(Place::decode).transpose()? {
+            Some(Place::Comparison { .. }) => true,
+            Some(Place::Feed { .. }) => false,
+            None => self.feed(view)?.is_none(),
+        })
     }
 
     /// A page by comparison.

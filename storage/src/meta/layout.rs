@@ -186,6 +186,8 @@ pub(crate) mod meta_row {
     pub const INSTANCES: &[u8] = b"instances";
     /// Since which Seq the feed is complete.
     pub const FLOOR: &[u8] = b"floor";
+    /// How far the totals are; none: they are not kept, unless there has been no batch yet.
+    pub const TOTALS: &[u8] = b"totals";
     /// Behind it, a hash of whom they count against: how many multipart uploads are in progress.
     pub const UPLOADS: &[u8] = b"uploads/";
 }

@@ -3,6 +3,7 @@
 pub(crate) mod at;
 pub(crate) mod committer;
 pub(crate) mod core;
+pub(crate) mod count;
 pub mod delta;
 pub mod digest;
 pub mod engine;
@@ -20,6 +21,7 @@ mod reserve;
 pub(crate) mod scope;
 pub(crate) mod staged;
 mod states;
+pub(crate) mod totals;
 pub(crate) mod tx;
 
 pub(crate) use tx::Before;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::committer::{Checkpoint, Writing};
 use super::core::Core;
 use super::engine::{Buffered, Engine, EngineError, EngineWrite, RedbEngine, Table, View};
-use super::format::Format;
+use super::format::{Format, Found};
 use super::gates::Gates;
 use super::layout::{Span, meta_row, parse_number};
 use super::lists;
@@ -13,6 +13,7 @@ use super::points::Points;
 use super::published::{Published, State};
 use super::readers::Readers;
 use super::reserve::Reserve;
+use super::totals::Counting;
 use crate::blob::{BlobStore, InstanceAllocator};
 use crate::disk::Disk;
 use crate::journal::{Journal, JournalError, JournalFiles, JournalOptions};
@@ -42,9 +43,15 @@ pub(crate) fn open(disk: Arc<dyn Disk>, options: &Options) -> Result<Opened, Ope
     }
     let engine = open_engine(&*disk, options)?;
     let node = match format {
-        Some(format) => format.node,
+        Some(Found { format, version }) => {
+            // Before anything is written that an older build would not understand.
+            if version < Format::VERSION {
+                format.write(&*disk)?;
+            }
+            format.node
+        }
         None => {
-            Format { node: options.node, engine: options.engine }.create(&*disk)?;
+            Format { node: options.node, engine: options.engine }.write(&*disk)?;
             options.node
         }
     };
@@ -118,14 +125,15 @@ fn replay(
     Ok(journal)
 }
 
-/// Holds, cursors and paths.
+/// Holds, cursors and paths, and how far the totals are.
 fn load(view: &dyn View, newest: Seq) -> Result<State, OpenError> {
     let all = &Span::prefix(&[]);
     let mut points = Points::default();
     lists::records::<HoldRow>(view, Table::Holds, all)?.into_iter().for_each(|row| points.insert_hold(row));
     lists::records::<CursorRow>(view, Table::Cursors, all)?.into_iter().for_each(|row| points.insert_cursor(row));
     let gates = Gates::new(lists::records::<PathRow>(view, Table::Paths, all)?);
-    Ok(State { gates: Arc::new(gates), points: Arc::new(points), catalogue: newest })
+    let counting = Counting::read(view, newest)?;
+    Ok(State { gates: Arc::new(gates), points: Arc::new(points), counting, catalogue: newest })
 }
 
 /// Above every id that a durable row or a piece file has carried.

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 
 use super::gates::Gates;
 use super::points::Points;
+use super::totals::Counting;
 use crate::types::Seq;
 
 /// Paths and points, as one commit left them.
@@ -14,6 +15,7 @@ use crate::types::Seq;
 pub(crate) struct State {
     pub gates: Arc<Gates>,
     pub points: Arc<Points>,
+    pub counting: Counting,
     /// The newest commit that changed a bucket, a bucket's name or a setting.
     pub catalogue: Seq,
 }
@@ -81,6 +83,7 @@ impl Published {
     pub fn publish<E>(&self, newest: Seq, state: State, apply: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         let now = self.state.load();
         let changes = now.catalogue != state.catalogue
+            || now.counting != state.counting
             || !(Arc::ptr_eq(&now.gates, &state.gates) && Arc::ptr_eq(&now.points, &state.points));
         drop(now);
         if changes {

@@ -1,4 +1,4 @@
-//! Digests of stored states, a page at a time.
+//! Digests and totals of stored states, counted from their rows, a page at a time.
 
 use super::at::{scan_at, value_at};
 use super::digest::LtHash;
@@ -6,12 +6,53 @@ use super::engine::{Direction, Table, View};
 use super::layout::{Span, row_bucket};
 use super::scope::{behind, bucket_named, spans_at};
 use super::staged::{StoredRow, staged_key};
-use crate::record::Scope;
+use crate::record::{Scope, Total};
 use crate::store::ReadError;
 use crate::types::{Seq, TransferGuid};
 
 /// Rows that are counted under one view.
 const ROWS_A_PAGE: usize = 4096;
+
+/// What rows are counted into.
+pub trait Tally {
+    /// A row that is there; `key` as encoded.
+    fn add(&mut self, key: &[u8], value: &[u8]);
+    /// A row that is not there any more.
+    fn remove(&mut self, key: &[u8], value: &[u8]);
+}
+
+impl Tally for LtHash {
+    fn add(&mut self, key: &[u8], value: &[u8]) {
+        LtHash::add(self, key, value);
+    }
+
+    fn remove(&mut self, key: &[u8], value: &[u8]) {
+        LtHash::remove(self, key, value);
+    }
+}
+
+impl Tally for Total {
+    fn add(&mut self, key: &[u8], value: &[u8]) {
+        self.add_row(key, value);
+    }
+
+    fn remove(&mut self, key: &[u8], value: &[u8]) {
+        self.remove_row(key, value);
+    }
+}
+
+/// Both at once.
+impl<A: Tally, B: Tally> Tally for (A, B) {
+    fn add(&mut self, key: &[u8], value: &[u8]) {
+        self.0.add(key, value);
+        self.1.add(key, value);
+    }
+
+    fn remove(&mut self, key: &[u8], value: &[u8]) {
+        self.0.remove(key, value);
+        self.1.remove(key, value);
+    }
+}
 
 /// Adds the rows behind `after` that a scope has at a readable point. Returns where to go on; none: all are counted.
 pub(crate) fn count_page(
@@ -19,14 +60,14 @@ pub(crate) fn count_page(
     scope: &Scope,
     at: Seq,
     after: Option<&[u8]>,
-    hash: &mut LtHash,
+    tally: &mut dyn Tally,
 ) -> Result<Option<Vec<u8>>, ReadError> {
     let mut left = ROWS_A_PAGE;
     for span in spans_at(view, scope, at)? {
         let Some(span) = behind(span, after) else { continue };
         let mut rows = scan_at(view, &span, at)?;
         while let Some(row) = rows.next()? {
-            hash.add(&row.key, &row.value);
+            tally.add(&row.key, &row.value);
             left -= 1;
             if left == 0 {
                 return Ok(Some(row.key));
@@ -43,7 +84,7 @@ pub(crate) fn count_staged_page(
     (transfer, scope): (TransferGuid, &Scope),
     base: Option<Seq>,
     first: u64,
-    hash: &mut LtHash,
+    tally: &mut dyn Tally,
 ) -> Result<Option<u64>, ReadError> {
     let of_base = match (scope, base) {
         (Scope::Bucket(name), Some(base)) => bucket_named(view, name, base)?,
@@ -58,10 +99,10 @@ pub(crate) fn count_staged_page(
         if let Some(base) = base.filter(|_| counted(&row.key))
             && let Some(old) = value_at(view, &row.key, base)?
         {
-            hash.remove(&row.key, &old);
+            tally.remove(&row.key, &old);
         }
         if let Some(new) = &row.value {
-            hash.add(&row.key, new);
+            tally.add(&row.key, new);
         }
         count += 1;
         if count == ROWS_A_PAGE as u64 {

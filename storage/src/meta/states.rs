@@ -8,10 +8,11 @@ use super::digest::LtHash;
 use super::engine::{Table, View};
 use super::layout::{meta_row, parse_number};
 use super::points::Points;
-use super::recount::{count_page, count_staged_page, staged_keys_page};
+use super::recount::{Tally, count_page, count_staged_page, staged_keys_page};
+use super::totals::{known_total, present_total};
 use crate::change::Refusal;
-use crate::record::{CorruptRecord, Digest, Record, Scope, TransferRow};
-use crate::store::ReadError;
+use crate::record::{CorruptRecord, Digest, Record, Scope, Total, TransferRow};
+use crate::store::{ReadError, Unchanged};
 use crate::types::{Seq, TransferGuid};
 
 /// Keys of staged rows that are remembered at once: some 40 MB, while one transfer's rows are compared. Each pass reads all the rows: of 10 million, 10
@@ -28,8 +29,15 @@ impl Core {
         self.at_points(&[walk.base, Some(walk.to)], |view| walk.page(view, from, limit))
     }
 
-    /// In one view, so that nobody who writes elsewhere moves the newest point on meanwhile.
-    pub fn unchanged_since(&self, scope: &Scope, base: Seq, pages: usize) -> Result<Option<Seq>, ReadError> {
+    /// In one view, so that nobody who writes elsewhere moves the newest point on meanwhile. A client may have chosen rows so that two totals are equal:
+    /// so equal totals alone do not say that nothing changed.
+    pub fn unchanged_since(
+        &self,
+        scope: &Scope,
+        base: Seq,
+        total: Option<Total>,
+        pages: usize,
+    ) -> Result<Unchanged, ReadError> {
         let (view, state) = self.view()?;
         check_readable(&*view, &state.points, base)?;
         let to = newest_of(&*view)?;
@@ -38,12 +46,24 @@ impl Core {
         for _ in 0..pages {
             let page = walk.page(&*view, position.as_ref(), 1)?;
             match page.next {
-                _ if !page.entries.is_empty() => return Ok(None),
+                _ if !page.entries.is_empty() => return Ok(Unchanged::Differs),
                 Some(next) => position = Some(next),
-                None => return Ok(Some(to)),
+                None => {
+                    let is = if state.counting.is_whole() { Some(present_total(&*view, scope)?) } else { None };
+                    return Ok(match (total, is) {
+                        (Some(was), Some(is)) if was != is => Unchanged::Missed { was, is },
+                        _ => Unchanged::Since(to),
+                    });
+                }
             }
         }
-        Ok(None)
+        Ok(Unchanged::Differs)
+    }
+
+    pub fn total_at(&self, scope: &Scope, at: Seq) -> Result<Option<Total>, ReadError> {
+        let (view, state) = self.view()?;
+        check_readable(&*view, &state.points, at)?;
+        known_total(&*view, &state.counting, state.gates.paths(), scope, (at, newest_of(&*view)?))
     }
 
     pub fn comparison_page(
@@ -59,33 +79,42 @@ impl Core {
         let mut hash = LtHash::empty();
         let mut after = None;
         loop {
-            after = self.digest_page(scope, at, after, &mut hash)?;
+            after = self.count_page(scope, at, after, &mut hash)?;
             if after.is_none() {
                 return Ok(hash.digest());
             }
         }
     }
 
-    pub fn digest_page(
+    pub fn count_page(
         &self,
         scope: &Scope,
         at: Seq,
         after: Option<Vec<u8>>,
-        hash: &mut LtHash,
+        tally: &mut dyn Tally,
     ) -> Result<Option<Vec<u8>>, ReadError> {
-        self.at_points(&[Some(at)], |view| count_page(view, scope, at, after.as_deref(), hash))
+        self.at_points(&[Some(at)], |view| count_page(view, scope, at, after.as_deref(), tally))
     }
 
     pub fn staged_digest(&self, transfer: TransferGuid, base: Option<(&Digest, Seq)>) -> Result<Digest, ReadError> {
-        let scope = self.scope_of(transfer)?;
         let mut hash = base.map_or_else(LtHash::empty, |(digest, _)| LtHash::of(digest));
-        let base = base.map(|(_, at)| at);
+        self.count_staged(transfer, base.map(|(_, at)| at), &mut hash)?;
+        Ok(hash.digest())
+    }
+
+    pub fn staged_total(&self, transfer: TransferGuid, base: Option<(Total, Seq)>) -> Result<Total, ReadError> {
+        let mut total = base.map_or_else(Total::default, |(total, _)| total);
+        self.count_staged(transfer, base.map(|(_, at)| at), &mut total)?;
+        Ok(total)
+    }
+
+    fn count_staged(&self, transfer: TransferGuid, base: Option<Seq>, tally: &mut dyn Tally) -> Result<(), ReadError> {
+        let scope = self.scope_of(transfer)?;
         let mut first = Some(0);
         while let Some(from) = first {
-            first =
-                self.at_points(&[base], |view| count_staged_page(view, (transfer, &scope), base, from, &mut hash))?;
+            first = self.at_points(&[base], |view| count_staged_page(view, (transfer, &scope), base, from, tally))?;
         }
-        Ok(hash.digest())
+        Ok(())
     }
 
     /// Whether two staged rows bear one key: no delta has that, and a digest would count the key twice. In passes over the rows, each of

@@ -31,7 +31,13 @@ pub trait Record: Serialize + DeserializeOwned {
 
     /// Overridden by a record that has had an earlier format.
     fn decode_previous(version: u8, _body: &[u8]) -> Result<Self, CorruptRecord> {
-        Err(corrupt(Self::KIND, &format!("format version {version} is not known to this build")))
+        Err(CorruptRecord::unknown_version(Self::KIND, version))
+    }
+}
+
+impl CorruptRecord {
+    pub(super) fn unknown_version(kind: &'static str, version: u8) -> Self {
+        corrupt(kind, &format!("format version {version} is not known to this build"))
     }
 }
 

@@ -11,6 +11,7 @@ mod key;
 mod object;
 mod path;
 mod point;
+mod total;
 mod transfer;
 mod upload;
 
@@ -22,5 +23,6 @@ pub(crate) use key::{escape, escape_open, tag, unescape};
 pub use object::{Content, ContentHeaders, Lock, ObjectRow, ObjectState, PartMap, RetentionMode};
 pub use path::{Access, PathRow, Scope};
 pub use point::{CreatorKind, CursorRow, Digest, HoldReason, HoldRow, SnapshotMeta, SnapshotRow};
+pub use total::Total;
 pub use transfer::{TransferPhase, TransferRow};
 pub use upload::{PartRow, UploadRow};

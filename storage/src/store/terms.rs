@@ -3,7 +3,7 @@
 use crate::blob::BlobError;
 use crate::change::{Durable, Refusal};
 use crate::meta::engine::EngineError;
-use crate::record::{BucketRow, CorruptRecord};
+use crate::record::{BucketRow, CorruptRecord, Total};
 use crate::types::{NodeGuid, PathGuid, Seq};
 
 /// Which engine keeps the rows.
@@ -118,6 +118,29 @@ pub struct Collected {
     pub blobs: u64,
     pub bytes: u64,
     pub more: bool,
+}
+
+/// How far the count of totals is that a directory of before there were totals needs once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    NotBegun,
+    Running {
+        /// Rows counted so far.
+        rows: u64,
+    },
+    /// Every total is known.
+    Whole,
+}
+
+/// What a scope is, compared with a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unchanged {
+    /// It is the same at this point, the newest.
+    Since(Seq),
+    /// It differs, or may.
+    Differs,
+    /// The walk found no difference, and yet the totals differ: a fault, to be reported. The scope is to be taken for changed.
+    Missed { was: Total, is: Total },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

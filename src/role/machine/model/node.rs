@@ -242,7 +242,8 @@ impl Node {
     pub fn begin(&mut self, offer: &Offer, parcel: Parcel, whole: bool) {
         let phase = if whole { TransferPhase::Complete { rows: 2 } } else { TransferPhase::Receiving { rows: 1 } };
         let Offer { transfer, path, epoch, base, to } = offer.clone();
-        self.transfer = Some((TransferRow { id: transfer, path, epoch, base, to, phase, digest: None }, parcel));
+        self.transfer =
+            Some((TransferRow { id: transfer, path, epoch, base, to, phase, digest: None, total: None }, parcel));
     }
 
     /// Half of the rows are in the present.

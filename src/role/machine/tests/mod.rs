@@ -137,7 +137,8 @@ impl Here {
 
     fn with_transfer(phase: TransferPhase) -> Self {
         let (id, base) = (TransferGuid::from_bytes([9; 16]), Some(snapshot(2)));
-        let row = TransferRow { id, path: PATH, epoch: epoch(2, PEER), base, to: meta(3), phase, digest: None };
+        let row =
+            TransferRow { id, path: PATH, epoch: epoch(2, PEER), base, to: meta(3), phase, digest: None, total: None };
         Here { transfer: Some(row), ..Here::usual() }
     }
 

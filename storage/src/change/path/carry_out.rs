@@ -12,10 +12,10 @@ use crate::meta::Tx;
 use crate::meta::engine::{Direction, Table};
 use crate::meta::layout::{Span, snapshot_key};
 use crate::record::{
-    Access, HoldReason, HoldRow, PathRow, Record, SnapshotMeta, SnapshotRow, TransferPhase, TransferRow,
+    Access, HoldReason, HoldRow, PathRow, Record, SnapshotMeta, SnapshotRow, Total, TransferPhase, TransferRow,
 };
 use crate::store::Change;
-use crate::types::{PathGuid, SnapshotGuid, TransferGuid};
+use crate::types::{PathGuid, Seq, SnapshotGuid, TransferGuid};
 
 impl Change for UpdatePaths {
     type Output = UpdatedPaths;
@@ -39,7 +39,11 @@ fn carry_out(tx: &mut Tx<'_>, readable: &Readable, op: PathOp) -> Result<(), Ref
             let old = path_at(tx, guid, revision)?;
             let access = access.map_or(Ok(old.access), |access| resolve(tx, readable, access))?;
             if access != old.access {
-                check_applied(tx, guid, access == Access::ReadAt(tx.seq()))?;
+                let flips = access == Access::ReadAt(tx.seq());
+                check_applied(tx, guid, flips)?;
+                if flips {
+                    check_total(tx, &old)?;
+                }
             }
             follow_access(tx, guid, Some(old.access), access);
             let (epoch, detail) = (epoch.unwrap_or(old.epoch), detail.unwrap_or(old.detail));
@@ -48,12 +52,29 @@ fn carry_out(tx: &mut Tx<'_>, readable: &Readable, op: PathOp) -> Result<(), Ref
         }
         PathOp::Remove { guid, revision } => remove(tx, guid, revision),
         PathOp::Snapshot(spec) => snapshot(tx, readable, spec),
-        PathOp::SetDigest { snapshot, digest } => change_snapshot(tx, snapshot, |row| row.digest = Some(digest)),
-        PathOp::SetExpiry { snapshot, expires } => change_snapshot(tx, snapshot, |row| row.expires = expires),
+        PathOp::SetDigest { snapshot, digest, replace } => change_snapshot(tx, snapshot, |row| {
+            let another = row.digest.as_ref().is_some_and(|known| *known != digest);
+            if another && !replace {
+                return Err(Refusal::DigestDiffers);
+            }
+            row.digest = Some(digest);
+            Ok(())
+        }),
+        PathOp::SetTotal { snapshot, total, proved } => change_snapshot(tx, snapshot, |row| {
+            if row.total.is_some_and(|known| known != total) {
+                return Err(Refusal::TotalDiffers);
+            }
+            (row.total, row.proved) = (Some(total), proved);
+            Ok(())
+        }),
+        PathOp::SetExpiry { snapshot, expires } => change_snapshot(tx, snapshot, |row| {
+            row.expires = expires;
+            Ok(())
+        }),
         PathOp::DropSnapshot { path, snapshot } => drop_snapshot(tx, path, snapshot),
         PathOp::Hold { id, at, reason } => {
             let seq = readable.resolve(tx, at)?;
-            if reason == HoldReason::Snapshot || is_bound(tx, id) {
+            if matches!(reason, HoldReason::Snapshot | HoldReason::Count) || is_bound(tx, id) {
                 return Err(Refusal::Stale);
             }
             set_hold(tx, HoldRow { id, seq, reason });
@@ -73,6 +94,7 @@ fn carry_out(tx: &mut Tx<'_>, readable: &Readable, op: PathOp) -> Result<(), Ref
             Ok(())
         }
         PathOp::DropTransfer { id } => drop_transfer(tx, id),
+        PathOp::AbandonTransfer { id } => abandon_transfer(tx, id),
     }
 }
 
@@ -133,7 +155,8 @@ pub(in crate::change) fn transfers_of(tx: &Tx<'_>, path: PathGuid) -> Result<Vec
 }
 
 fn snapshot(tx: &mut Tx<'_>, readable: &Readable, spec: SnapshotSpec) -> Result<(), Refusal> {
-    let follows = match tx.gates().path(spec.path).ok_or(Refusal::Unknown)?.access {
+    let of = tx.gates().path(spec.path).ok_or(Refusal::Unknown)?.clone();
+    let follows = match of.access {
         Access::ReadAt(_) => spec.at == At::ThisCommit,
         Access::Writable | Access::Closed => false,
     };
@@ -150,17 +173,37 @@ fn snapshot(tx: &mut Tx<'_>, readable: &Readable, spec: SnapshotSpec) -> Result<
             false
         })?;
     }
+    let (total, proved) = total_of(tx, &of, spec.guid, seq)?;
     let SnapshotSpec { path, guid, name, creator, epoch, expires, locked, digest, .. } = spec;
     let meta = SnapshotMeta { guid, name, created, creator, epoch };
-    let row = SnapshotRow { meta, path, seq, expires, locked, digest };
+    let row = SnapshotRow { meta, path, seq, expires, locked, digest, total, proved };
     tx.table_put(Table::Snapshots, snapshot_key(path, seq, guid), row.encode());
     set_hold(tx, HoldRow { id: snapshot_hold(guid), seq, reason: HoldReason::Snapshot });
     Ok(())
 }
 
-fn change_snapshot(tx: &mut Tx<'_>, guid: SnapshotGuid, change: impl FnOnce(&mut SnapshotRow)) -> Result<(), Refusal> {
+/// The total that a snapshot is to carry, and whether it is proved by it. One of this very commit gets its total when the batch ends: until then the row has what
+/// the transfer that lands declared, and is proved if the two are equal.
+fn total_of(tx: &Tx<'_>, path: &PathRow, guid: SnapshotGuid, at: Seq) -> Result<(Option<Total>, bool), Refusal> {
+    let written_here = !matches!(path.access, Access::ReadAt(_));
+    if at == tx.seq() {
+        let landing = transfers_of(tx, path.guid)?.into_iter().find(|row| row.to.guid == guid);
+        let declared = landing.and_then(|row| row.total);
+        return Ok((declared, written_here || declared.is_some()));
+    }
+    Ok(match tx.total_at(path, at)? {
+        Some((total, proved)) => (Some(total), proved.unwrap_or(written_here)),
+        None => (None, false),
+    })
+}
+
+fn change_snapshot(
+    tx: &mut Tx<'_>,
+    guid: SnapshotGuid,
+    change: impl FnOnce(&mut SnapshotRow) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
     let mut row = find_snapshot(tx, guid)?.ok_or(Refusal::Unknown)?;
-    change(&mut row);
+    change(&mut row)?;
     tx.table_put(Table::Snapshots, snapshot_key(row.path, row.seq, guid), row.encode());
     Ok(())
 }
@@ -179,9 +222,22 @@ fn drop_snapshot(tx: &mut Tx<'_>, path: PathGuid, guid: SnapshotGuid) -> Result<
 fn check_applied(tx: &Tx<'_>, path: PathGuid, whole_is_well: bool) -> Result<(), Refusal> {
     let in_the_way = |row: &TransferRow| match row.phase {
         TransferPhase::Applying { rows, applied } => applied < rows || !whole_is_well,
-        TransferPhase::Receiving { .. } | TransferPhase::Complete { .. } => false,
+        TransferPhase::Undoing { .. } => true,
+        TransferPhase::Receiving { .. } | TransferPhase::Complete { .. } | TransferPhase::Undone { .. } => false,
     };
     if transfers_of(tx, path)?.iter().any(in_the_way) { Err(Refusal::Stale) } else { Ok(()) }
+}
+
+/// What a flip shows has the total that its source declared. What cannot be compared, because one of the two is not counted yet, is shown unproved.
+fn check_total(tx: &mut Tx<'_>, path: &PathRow) -> Result<(), Refusal> {
+    for transfer in transfers_of(tx, path.guid)? {
+        if let (TransferPhase::Applying { .. }, Some(declared)) = (&transfer.phase, transfer.total)
+            && tx.total_now(&path.scope)?.is_some_and(|total| total != declared)
+        {
+            return Err(Refusal::TotalDiffers);
+        }
+    }
+    Ok(())
 }
 
 fn drop_transfer(tx: &mut Tx<'_>, id: TransferGuid) -> Result<(), Refusal> {
@@ -190,9 +246,22 @@ fn drop_transfer(tx: &mut Tx<'_>, id: TransferGuid) -> Result<(), Refusal> {
     match row.phase {
         TransferPhase::Applying { rows, applied } if applied < rows || !flips => Err(Refusal::Stale),
         TransferPhase::Complete { .. } if !flips => Err(Refusal::Stale),
+        TransferPhase::Undoing { .. } => Err(Refusal::Stale),
         _ => {
             tx.table_delete(Table::Transfers, id.as_bytes().to_vec());
             Ok(())
         }
     }
+}
+
+/// The way out for a transfer that is not what its source declared.
+fn abandon_transfer(tx: &mut Tx<'_>, id: TransferGuid) -> Result<(), Refusal> {
+    let mut row: TransferRow = tx.table_record(Table::Transfers, id.as_bytes())?.ok_or(Refusal::Unknown)?;
+    row.phase = match row.phase {
+        TransferPhase::Receiving { .. } => return Err(Refusal::Stale),
+        TransferPhase::Complete { rows } | TransferPhase::Applying { rows, .. } => TransferPhase::Undoing { rows },
+        undone @ (TransferPhase::Undoing { .. } | TransferPhase::Undone { .. }) => undone,
+    };
+    tx.table_put(Table::Transfers, id.as_bytes().to_vec(), row.encode());
+    Ok(())
 }

@@ -74,7 +74,7 @@ fn named(op: &PathOp) -> Option<At> {
 }
 
 /// Puts a hold, wherever it was before.
-pub(super) fn set_hold(tx: &mut Tx<'_>, row: HoldRow) {
+pub(in crate::change) fn set_hold(tx: &mut Tx<'_>, row: HoldRow) {
     if tx.points().hold(row.id) == Some(&row) {
         return;
     }
@@ -83,7 +83,7 @@ pub(super) fn set_hold(tx: &mut Tx<'_>, row: HoldRow) {
     note_released(tx, before);
 }
 
-pub(super) fn release_hold(tx: &mut Tx<'_>, id: HoldId) {
+pub(in crate::change) fn release_hold(tx: &mut Tx<'_>, id: HoldId) {
     let before = tx.delete_hold(id).map(|row| row.seq);
     note_released(tx, before);
 }
@@ -97,9 +97,10 @@ fn note_released(tx: &mut Tx<'_>, point: Option<Seq>) {
 
 /// Whether a hold is one that goes only with what it stands for.
 pub(super) fn is_bound(tx: &Tx<'_>, id: HoldId) -> bool {
-    let of_snapshot = tx.points().hold(id).is_some_and(|row| row.reason == HoldReason::Snapshot);
+    let bound = |row: &HoldRow| matches!(row.reason, HoldReason::Snapshot | HoldReason::Count);
+    let bound = tx.points().hold(id).is_some_and(bound);
     let shown = |access: &Access| matches!(access, Access::ReadAt(_));
-    of_snapshot || tx.gates().paths().iter().any(|path| shown(&path.access) && visible_hold(path.guid) == id)
+    bound || tx.gates().paths().iter().any(|path| shown(&path.access) && visible_hold(path.guid) == id)
 }
 
 /// Moves a path's visible holds along with its access.

@@ -21,7 +21,9 @@ impl Change for ApplyStaged {
         let mut transfer = find(tx, self.transfer)?;
         let path = following(tx, transfer.path, None)?;
         let (rows, first) = match transfer.phase {
-            TransferPhase::Receiving { .. } => return Err(Refusal::Stale),
+            TransferPhase::Receiving { .. } | TransferPhase::Undoing { .. } | TransferPhase::Undone { .. } => {
+                return Err(Refusal::Stale);
+            }
             TransferPhase::Complete { rows } => (rows + u64::from(transfer.base.is_none()), 0),
             TransferPhase::Applying { rows, applied } => (rows, applied),
         };

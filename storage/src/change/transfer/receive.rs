@@ -20,8 +20,8 @@ impl Change for BeginTransfer {
     fn carry_out(self, tx: &mut Tx<'_>) -> Result<(), Refusal> {
         following(tx, self.0.path, Some(self.0.epoch))?;
         let known = transfers_of(tx, self.0.path)?;
-        if known.iter().any(|row| row.id == self.0.id) {
-            return Ok(());
+        if let Some(row) = known.iter().find(|row| row.id == self.0.id) {
+            return if is_given_up(&row.phase) { Err(Refusal::Stale) } else { Ok(()) };
         }
         // What a dropped transfer left must not be taken for this one's.
         let taken = find(tx, self.0.id).is_ok() || has_rows(tx, self.0.id)?;
@@ -37,7 +37,9 @@ impl Change for ClaimBlobs {
     type Output = Claimed;
 
     fn carry_out(self, tx: &mut Tx<'_>) -> Result<Claimed, Refusal> {
-        receiving(tx, self.transfer)?;
+        if is_given_up(&receiving(tx, self.transfer)?.0.phase) {
+            return Err(Refusal::Stale);
+        }
         for body in self.received {
             if let Some(root) = tx.stage(body)?.root() {
                 claim(tx, self.transfer, root)?;
@@ -99,16 +101,22 @@ impl Change for CompleteTransfer {
         let (mut transfer, path) = receiving(tx, self.transfer)?;
         match transfer.phase {
             TransferPhase::Receiving { rows } if rows == self.rows => check_buckets(tx, &transfer, &path)?,
-            TransferPhase::Complete { rows } if rows == self.rows && transfer.digest.as_ref() == Some(&self.digest) => {
-                return Ok(());
+            TransferPhase::Complete { rows } if rows == self.rows => {
+                let same = transfer.digest.as_ref() == Some(&self.digest) && transfer.total == self.total;
+                return same.then_some(()).ok_or(Refusal::Stale);
             }
             _ => return Err(Refusal::Stale),
         }
         transfer.phase = TransferPhase::Complete { rows: self.rows };
         transfer.digest = Some(self.digest);
+        transfer.total = self.total;
         put(tx, &transfer);
         Ok(())
     }
+}
+
+fn is_given_up(phase: &TransferPhase) -> bool {
+    matches!(phase, TransferPhase::Undoing { .. } | TransferPhase::Undone { .. })
 }
 
 /// References a live blob for the transfer, once however often it is asked. `BytesGone` if it is not live.

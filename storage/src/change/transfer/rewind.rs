@@ -1,15 +1,15 @@
 //! Rewinding: a path's rows become what they were at a held point.
 
 use super::apply::set;
-use super::receive::following;
-use super::{RewindPage, RewoundPage};
+use super::receive::{following, put};
+use super::{Agreement, RewindPage, RewoundPage};
 use crate::change::Refusal;
 use crate::change::path::transfers_of;
 use crate::meta::Tx;
 use crate::meta::at::value_at;
-use crate::meta::delta::Walk;
+use crate::meta::delta::{DeltaPosition, Walk};
 use crate::meta::scope::bucket_named;
-use crate::record::{RowKey, Scope, TransferPhase, TransferRow};
+use crate::record::{Access, PathRow, RowKey, Scope, TransferPhase, TransferRow};
 use crate::store::Change;
 use crate::types::{BucketGuid, Seq};
 
@@ -24,10 +24,7 @@ impl Change for RewindPage {
         if !tx.points().is_held(self.to) {
             return Err(Refusal::NotHeld);
         }
-        let applying = |row: &TransferRow| matches!(row.phase, TransferPhase::Applying { .. });
-        if transfers_of(tx, self.path)?.iter().any(applying) {
-            return Err(Refusal::Stale);
-        }
+        let undone = undoing(tx, &path, self.to)?;
         let (view, newest) = (tx.view(), tx.newest());
         let walk = Walk { scope: &path.scope, base: Some(self.to), to: newest };
         let page = walk.page(view, self.position.as_ref(), self.limit)?;
@@ -42,11 +39,47 @@ impl Change for RewindPage {
                 set(tx, &entry.key, entry.old)?;
             }
         }
-        if moves && page.next.is_none() {
+        if page.next.is_some() {
+            return Ok(RewoundPage { next: page.next, totals: Agreement::NotCompared });
+        }
+        if moves {
             hand_over(tx, was, is, self.to)?;
         }
-        Ok(RewoundPage { next: page.next })
+        let rewound = ended(tx, &path, self.to, walk.is_comparison(view, self.position.as_ref())?)?;
+        if let (None, Some(mut transfer)) = (&rewound.next, undone) {
+            if let TransferPhase::Undoing { rows } = transfer.phase {
+                transfer.phase = TransferPhase::Undone { rows };
+            }
+            put(tx, &transfer);
+        }
+        Ok(rewound)
     }
+}
+
+/// The transfer that the rewind undoes, if there is one. `Stale` while one is being applied, or when it would not be undone by a rewind to `to`.
+fn undoing(tx: &Tx<'_>, path: &PathRow, to: Seq) -> Result<Option<TransferRow>, Refusal> {
+    let mut found = None;
+    for row in transfers_of(tx, path.guid)? {
+        match row.phase {
+            TransferPhase::Applying { .. } => return Err(Refusal::Stale),
+            TransferPhase::Undoing { .. } if path.access != Access::ReadAt(to) => return Err(Refusal::Stale),
+            TransferPhase::Undoing { .. } => found = Some(row),
+            TransferPhase::Receiving { .. } | TransferPhase::Complete { .. } | TransferPhase::Undone { .. } => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Nothing more differs, as far as the walk says. The totals, which no walk makes, say whether that is so.
+fn ended(tx: &mut Tx<'_>, path: &PathRow, to: Seq, compared: bool) -> Result<RewoundPage, Refusal> {
+    let was = tx.total_at(path, to)?.map(|(total, _)| total);
+    let (next, totals) = match (tx.total_now(&path.scope)?, was) {
+        (Some(is), Some(was)) if is == was => (None, Agreement::Equal),
+        (Some(is), Some(was)) if compared => (None, Agreement::DifferByRows { is, was }),
+        (Some(is), Some(was)) => (Some(DeltaPosition::of_comparison()), Agreement::DifferByFeed { is, was }),
+        _ => (None, Agreement::NotCompared),
+    };
+    Ok(RewoundPage { next, totals })
 }
 
 /// Gives a path's name back to the bucket that had it.

@@ -39,7 +39,11 @@ impl Pair {
             PathOp::Cursor { id: hold_id(255), after: At::ThisCommit },
         ]);
         let digest = self.source.store.digest(&self.scope, seq).expect("a digest");
-        self.source.paths(vec![PathOp::SetDigest { snapshot: snapshot_guid(self.made), digest: digest.clone() }]);
+        self.source.paths(vec![PathOp::SetDigest {
+            snapshot: snapshot_guid(self.made),
+            digest: digest.clone(),
+            replace: false,
+        }]);
         (self.made, seq, digest)
     }
 
@@ -69,7 +73,11 @@ impl Pair {
         });
         let base = here.as_ref().map(|(digest, seq)| (digest, *seq));
         assert_eq!(self.destination.store.staged_digest(id, base).expect("a digest"), *digest);
-        self.destination.commit(CompleteTransfer { transfer: id, rows: first, digest: digest.clone() });
+        let total = self.source.store.total_at(&self.scope, to_seq).expect("a total");
+        assert!(total.is_some());
+        let base = here.map(|(_, seq)| (self.destination.store.total_at(&self.scope, seq).unwrap().unwrap(), seq));
+        assert_eq!(self.destination.store.staged_total(id, base).expect("a total"), total.unwrap());
+        self.destination.commit(CompleteTransfer { transfer: id, rows: first, digest: digest.clone(), total });
         id
     }
 
@@ -145,7 +153,8 @@ fn row(id: TransferGuid, to: u8, base: Option<u8>) -> TransferRow {
         epoch: spec.epoch,
     };
     let phase = TransferPhase::Receiving { rows: 0 };
-    TransferRow { id, path: path_guid(1), epoch: epoch(), base: base.map(snapshot_guid), to, phase, digest: None }
+    let base = base.map(snapshot_guid);
+    TransferRow { id, path: path_guid(1), epoch: epoch(), base, to, phase, digest: None, total: None }
 }
 
 /// Buckets made, deleted and made again; objects of every size put, overwritten and deleted.
@@ -288,7 +297,7 @@ fn a_transfer_keeps_its_order() {
     pair.ship_blobs(id, &rows);
     assert!(matches!(d.refused(stage(0, &backwards)), Refusal::Malformed(_)));
     assert_eq!(d.commit(stage(0, &rows)).1, 2);
-    let complete = |rows| CompleteTransfer { transfer: id, rows, digest: digest.clone() };
+    let complete = |rows| CompleteTransfer { transfer: id, rows, digest: digest.clone(), total: None };
     assert_eq!(d.refused(complete(1)), Refusal::Stale);
     assert_eq!(d.refused(ApplyStaged { transfer: id, limit: 1 }), Refusal::Stale);
     d.commit(complete(2));

@@ -182,7 +182,7 @@ fn transfer(id: TransferGuid) -> TransferRow {
         epoch: epoch().number,
     };
     let phase = TransferPhase::Receiving { rows: 0 };
-    TransferRow { id, path: path_guid(1), epoch: epoch(), base: None, to, phase, digest: None }
+    TransferRow { id, path: path_guid(1), epoch: epoch(), base: None, to, phase, digest: None, total: None }
 }
 
 #[test]

@@ -69,6 +69,7 @@ impl Writing {
             seq,
             points: state.points.clone(),
             gates: state.gates.clone(),
+            counting: state.counting.clone(),
             instances: self.core.blobs.instances(),
             room: self.core.blobs.space().room(),
             distrust: self.core.blobs.distrust(),
@@ -85,7 +86,7 @@ impl Writing {
 
     /// The frame, the engine, the world.
     fn write(&mut self, seq: Seq, now: Timestamp, finished: Finished) -> Result<Outcome, Fatal> {
-        let Finished { mut writes, bodies, pieces, points, gates } = finished;
+        let Finished { mut writes, bodies, pieces, points, gates, counting } = finished;
         let before = self.journal.position();
         let appended = match self.journal.append(seq, now, &bodies, &writes) {
             Err(JournalError::NoSpace) if self.reserve.give(&*self.core.disk) => {
@@ -117,7 +118,7 @@ impl Writing {
             false => core.published.state().catalogue,
         };
         core.published
-            .publish(seq, State { gates, points, catalogue }, || core.engine.apply(&writes))
+            .publish(seq, State { gates, points, counting, catalogue }, || core.engine.apply(&writes))
             .map_err(|error| Fatal(error.to_string()))?;
         Ok(Outcome::Durable(seq))
     }

@@ -41,10 +41,11 @@ pub enum Table {
     Node = 17,
     Meta = 18,
     Ended = 19,
+    Totals = 20,
 }
 
 impl Table {
-    pub const ALL: [Table; 19] = [
+    pub const ALL: [Table; 20] = [
         Table::Current,
         Table::History,
         Table::Changes,
@@ -64,6 +65,7 @@ impl Table {
         Table::Node,
         Table::Meta,
         Table::Ended,
+        Table::Totals,
     ];
 
     pub const fn number(self) -> u8 {

@@ -1,8 +1,9 @@
 //! The end of a batch: what its changes come to, as writes of the engine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::totals::{Differences, difference};
 use super::{BlobCell, Now, Tx};
 use crate::blob::StagedPiece;
 use crate::change::Refusal;
@@ -13,6 +14,7 @@ use crate::meta::layout::{
     SegmentCount, changes_key, dead_key, ended_key, history_key, meta_row, row_blobs, row_bucket, segment_key, stored,
 };
 use crate::meta::points::Points;
+use crate::meta::totals::Counting;
 use crate::record::{BlobRow, Location, Record};
 use crate::types::{BucketGuid, ContentHash, Seq};
 
@@ -24,6 +26,7 @@ pub(crate) struct Finished {
     pub pieces: Vec<StagedPiece>,
     pub points: Arc<Points>,
     pub gates: Arc<Gates>,
+    pub counting: Counting,
 }
 
 /// A row that the batch changed: since when the old value was true (zero: absent), and the values.
@@ -38,25 +41,36 @@ impl Tx<'_> {
     /// Works the batch out. `places` says where each of [`bodies`](Self::bodies) will be.
     pub(crate) fn finish(mut self, places: &[Location]) -> Result<Finished, Refusal> {
         let mut writes = Vec::new();
-        self.finish_rows(&mut writes)?;
+        let taken = self.snapshots_taken()?;
+        let differences = self.finish_rows(&mut writes)?;
+        self.finish_totals(differences, taken)?;
         self.finish_blobs(places, &mut writes)?;
         let tables = std::mem::take(&mut self.tables);
         writes.extend(tables.into_iter().map(|((table, key), value)| EngineWrite { table, key, value }));
         if !(self.bodies.is_empty() && self.pieces.is_empty()) {
             writes.push(put(Table::Meta, meta_row::INSTANCES.to_vec(), self.instances.next().to_be_bytes().to_vec()));
         }
+        // In a new directory nothing was there to be counted; a later batch without this row is of a build that kept no totals.
+        if self.newest() == Seq::ZERO && self.counting.is_whole() && !writes.is_empty() {
+            writes.push(put(Table::Meta, meta_row::TOTALS.to_vec(), Counting::Whole.encode()));
+        }
         // In key order the engine touches each of its pages once. Of two writes to one key the later stays the later.
         writes.sort_by(|one, other| (one.table, &one.key).cmp(&(other.table, &other.key)));
-        let Tx { bodies, pieces, points, gates, .. } = self;
-        Ok(Finished { writes, bodies, pieces, points, gates })
+        let Tx { bodies, pieces, points, gates, counting, .. } = self;
+        Ok(Finished { writes, bodies, pieces, points, gates, counting })
     }
 
-    fn finish_rows(&mut self, writes: &mut Vec<EngineWrite>) -> Result<(), Refusal> {
-        let mut changed = BTreeSet::new();
+    /// What each bucket's total changes by; nothing where totals are not kept.
+    fn finish_rows(&mut self, writes: &mut Vec<EngineWrite>) -> Result<Differences, Refusal> {
+        let mut changed = Differences::new();
+        let counted = self.counting != Counting::NotBegun;
         let mut order = 0;
         for row in self.take_touched() {
             if let Some(bucket) = row_bucket(&row.key) {
-                changed.insert(bucket);
+                let change = changed.entry(bucket).or_default();
+                if counted {
+                    *change = change.plus(difference(&row.key, row.old.as_deref(), row.new.as_deref()));
+                }
                 if self.points.feed_is_kept() {
                     writes.push(feed_row(bucket, self.seq, order, &row));
                     order += 1;
@@ -75,9 +89,8 @@ impl Tx<'_> {
             writes.push(EngineWrite { table: Table::Current, key: row.key, value });
         }
         let seq = self.seq.to_bytes().to_vec();
-        writes
-            .extend(changed.into_iter().map(|bucket| put(Table::LastChanged, bucket.as_bytes().to_vec(), seq.clone())));
-        Ok(())
+        writes.extend(changed.keys().map(|bucket| put(Table::LastChanged, bucket.as_bytes().to_vec(), seq.clone())));
+        Ok(changed)
     }
 
     /// Rows whose value is another than before the batch.

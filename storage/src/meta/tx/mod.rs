@@ -10,6 +10,7 @@ mod rows;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod totals;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use super::engine::{EngineError, Table, View};
 use super::gates::Gates;
 use super::points::Points;
+use super::totals::Counting;
 use crate::blob::{Distrust, InstanceAllocator, Room, StagedPiece};
 use crate::change::Refusal;
 use crate::journal::FrameBody;
@@ -30,6 +32,7 @@ pub(crate) struct Before<'batch> {
     pub seq: Seq,
     pub points: Arc<Points>,
     pub gates: Arc<Gates>,
+    pub counting: Counting,
     pub instances: &'batch InstanceAllocator,
     pub room: Room,
     pub distrust: &'batch Distrust,
@@ -51,6 +54,9 @@ pub struct Tx<'batch> {
     pieces: Vec<StagedPiece>,
     points: Arc<Points>,
     gates: Arc<Gates>,
+    counting: Counting,
+    /// Whether the totals were whole before the batch.
+    whole_before: bool,
     undo: Vec<Undo>,
 }
 
@@ -93,6 +99,7 @@ enum Undo {
     Piece,
     Points(Arc<Points>),
     Gates(Arc<Gates>),
+    Counting(Counting),
 }
 
 impl<'batch> Tx<'batch> {
@@ -111,6 +118,8 @@ impl<'batch> Tx<'batch> {
             pieces: Vec::new(),
             points: before.points,
             gates: before.gates,
+            whole_before: before.counting.is_whole(),
+            counting: before.counting,
             undo: Vec::new(),
         }
     }
@@ -163,6 +172,7 @@ impl<'batch> Tx<'batch> {
                 Undo::Piece => drop(self.pieces.pop()),
                 Undo::Points(points) => self.points = points,
                 Undo::Gates(gates) => self.gates = gates,
+                Undo::Counting(counting) => self.counting = counting,
             }
         }
     }

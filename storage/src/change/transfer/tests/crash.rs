@@ -89,7 +89,7 @@ fn receive(
     };
     let base = base.as_ref().map(|row| (row.digest.as_ref().expect("a digest"), row.seq));
     assert_eq!(here.store.staged_digest(id, base)?, *digest);
-    here.try_commit(CompleteTransfer { transfer: id, rows: staged, digest: digest.clone() })?;
+    here.try_commit(CompleteTransfer { transfer: id, rows: staged, digest: digest.clone(), total: None })?;
     Ok(())
 }
 
