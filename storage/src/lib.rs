@@ -20,5 +20,5 @@ pub mod types;
 
 pub use store::{
     BucketView, Catalogue, Change, Collected, CommitError, Counted, EngineKind, Lane, OpenError, Options, Pending,
-    ReadError, ReadPoint, Reader, Space, Store, Unchanged, Visit,
+    ReadError, ReadPoint, Reader, Space, Store, Sums, Unchanged, Visit,
 };
