@@ -94,7 +94,8 @@ impl FailoverArgs {
             ),
             (None, _) => String::new(),
         };
-        format!("{here}\n{effect}")
+        let checks = before.failover_checks.iter().map(|check| format!("CHECK: {check}\n"));
+        format!("{here}\n{}{effect}", checks.collect::<String>())
     }
 
     /// Polls until the switch has ended, telling what happens meanwhile.

@@ -23,6 +23,8 @@ fn path(lag: Option<f64>) -> PathReport {
         diverged: Vec::new(),
         conflict: None,
         alarm: None,
+        discrepancy: None,
+        failover_checks: Vec::new(),
         last_error: None,
         last_change: None,
     }

@@ -2,6 +2,7 @@
 //!
 //! *Architecture invariant:* never imports `s3`; `plan`, `retry` and `schedule` are pure.
 
+mod alarm;
 mod config;
 pub mod control;
 mod driver;
@@ -18,6 +19,7 @@ pub mod schedule;
 mod ship;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod wire;
 
 use std::net::SocketAddr;
@@ -36,6 +38,7 @@ use control::{Control, NodeFacts};
 use driver::{Answers, Hub, HubParts};
 use pairing::{Pairing, Secret};
 use peers::{NodeCard, Peers};
+use ship::ReadPage;
 
 /// The shortest secret of a pairing by configuration.
 const SECRET_MIN: usize = 16;
@@ -57,6 +60,17 @@ pub async fn start(
     config: ReplicationConfig,
     store: Store,
     clock: SharedClock,
+    shutdown: watch::Receiver<bool>,
+) -> Result<Replication, StartError> {
+    start_reading(config, store, clock, ship::stored_pages(), shutdown).await
+}
+
+/// As [`start`]; `read` is how shipments read what differs between two points.
+async fn start_reading(
+    config: ReplicationConfig,
+    store: Store,
+    clock: SharedClock,
+    read: ReadPage,
     shutdown: watch::Receiver<bool>,
 ) -> Result<Replication, StartError> {
     let cannot = |source| StartError::Listen { address: config.listen, source };
@@ -83,7 +97,7 @@ pub async fn start(
     };
     let certificate = identity.fingerprint();
     let pairing = Arc::new(Pairing::new(clock.clone(), pins.clone(), peers.clone(), card, certificate, secret));
-    let hub = Hub::new(HubParts { store, clock, peers, pairing, retention_cap: config.retention_cap });
+    let hub = Hub::new(HubParts { store, clock, peers, pairing, read, retention_cap: config.retention_cap });
     hub.resume().map_err(|error| StartError::Corrupt(error.to_string()))?;
     let answers = Arc::new(Answers(hub.clone()));
     let serving = wire::serve(listener, server, pins, answers, wire::Limits::USUAL, shutdown.clone());

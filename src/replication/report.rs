@@ -117,6 +117,21 @@ pub struct NodeReport {
     pub peers: Vec<PeerReport>,
     pub paths: Vec<PathReport>,
     pub repair: RepairReport,
+    pub totals: TotalsReport,
+}
+
+/// The totals by which restore points are proved: whether this node knows them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TotalsReport {
+    pub whole: bool,
+    /// While they are not whole: rows counted so far.
+    pub rows_counted: u64,
+}
+
+impl Default for TotalsReport {
+    fn default() -> Self {
+        TotalsReport { whole: true, rows_counted: 0 }
+    }
 }
 
 /// Damaged bytes, and which peers had them.
@@ -185,8 +200,13 @@ pub struct PathReport {
     pub diverged: Vec<DivergedReport>,
     /// Why an operator must decide, in a sentence, with the evidence.
     pub conflict: Option<String>,
-    /// What was given up, and what that will cost; or that a full disk holds the path up. Stands until it is made good.
+    /// That the replica may differ from its source; what was given up, and what that will cost; or that a full disk holds the path up. Stands until
+    /// it is made good.
     pub alarm: Option<String>,
+    /// Why the replica may differ from its source. Stands until everything was compared and the result is proved.
+    pub discrepancy: Option<DiscrepancyReport>,
+    /// What an operator should know before this node takes the path over, or hands it over. Empty: nothing speaks against it.
+    pub failover_checks: Vec<String>,
     pub last_error: Option<String>,
     /// What the last role change did, in a sentence.
     pub last_change: Option<String>,
@@ -200,6 +220,24 @@ pub struct RestorePointReport {
     pub created: String,
     /// Hexadecimal BLAKE3 of the digest.
     pub digest: Option<String>,
+    /// Whether the destination has exactly the rows of its source, by totals that the committers of both keep.
+    pub proved: bool,
+}
+
+/// Evidence that a replica may differ from its source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiscrepancyReport {
+    /// The restore point at which it was found: GUID and name.
+    pub point: String,
+    pub name: String,
+    /// What differs.
+    pub what: String,
+    /// When the first evidence was found, RFC 3339.
+    pub since: String,
+    /// Pieces of evidence since.
+    pub times: u32,
+    /// What is being done about it.
+    pub doing: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -107,6 +107,25 @@ impl Retry {
         }
     }
 
+    /// The peer, which shows this snapshot, says that something differs. Returns whether that is news: nothing that is under way answers it.
+    pub fn accused(&mut self, shown: SnapshotGuid, now: Duration) -> bool {
+        let news = match self.trust {
+            Trust::Trusted => true,
+            Trust::Distrusted { .. } => false,
+            // The comparison has landed, and the peer is not content with it.
+            Trust::Comparing { to, .. } | Trust::Compared { to } => to == shown,
+        };
+        if news {
+            self.distrust(now);
+        }
+        news
+    }
+
+    /// This side is not a Source any more.
+    pub fn forget(&mut self) {
+        *self = Retry::trusting();
+    }
+
     /// A shipment begins.
     pub fn begins(&mut self, flight: &InFlight) {
         if self.trust != Trust::Trusted {

@@ -87,6 +87,7 @@ impl Control {
             Ok(Answer::Done) => Ok(()),
             Ok(Answer::Failed(failure)) => Err(ControlError::Refused(failure.to_string())),
             Ok(_) => Err(ControlError::Internal("the peer answered something else".into())),
+            Err(error @ LinkError::Protocol(_)) => Err(ControlError::Refused(error.to_string())),
             Err(error @ LinkError::Status(_)) => {
                 Err(ControlError::Refused(format!("{error}; is this node still paired there?")))
             }

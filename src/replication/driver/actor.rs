@@ -10,6 +10,7 @@ use tandem_storage::types::{EpochNumber, Seq, SnapshotGuid, Timestamp, TransferG
 use tandem_storage::{CommitError, ReadError, Store};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::super::alarm::Alarm;
 use super::super::retry::Retry;
 use super::super::schedule::{self, Due, Marks, Stated};
 use super::super::ship::{Progress, Tied};
@@ -45,6 +46,7 @@ pub(super) enum StepError {
 pub(super) enum Job {
     Shipping(InFlight, #[allow(dead_code)] Tied<()>),
     Finishing(TransferGuid, #[allow(dead_code)] Tied<()>),
+    Undoing(TransferGuid, #[allow(dead_code)] Tied<()>),
     Rewinding(SnapshotGuid, #[allow(dead_code)] Tied<()>),
 }
 
@@ -68,6 +70,16 @@ pub(super) struct Actor {
     pub(super) job: Option<Job>,
     /// What the shipments so far mean for the next one.
     pub(super) retry: Retry,
+    /// Source: the newest snapshot of which the peer has said that it shows it and that it is proved.
+    pub(super) proved_there: Option<SnapshotGuid>,
+    /// Source: when (monotonic) a snapshot was last taken for a proof alone.
+    pub(super) proof_asked: Option<Duration>,
+    /// When (monotonic) the question was asked whose answer said most about the peer's account.
+    pub(super) account_asked: Duration,
+    /// Destination: the transfer for which the source compares everything.
+    pub(super) compared: Option<TransferGuid>,
+    /// Destination: the alarm that this restore point answers if it lands proved.
+    pub(super) answers: Option<(Alarm, SnapshotGuid)>,
     /// What an operator must decide on the other node before anything moves.
     pub(super) undecided: Option<String>,
     /// Not before this monotonic time.
@@ -103,6 +115,11 @@ impl Actor {
             clean: None,
             job: None,
             retry: Retry::trusting(),
+            proved_there: None,
+            proof_asked: None,
+            account_asked: Duration::ZERO,
+            compared: None,
+            answers: None,
             undecided: None,
             paused_until: Duration::ZERO,
             last_error: None,
@@ -137,6 +154,9 @@ impl Actor {
             }
         }
         self.publish();
+        if let Err(error) = self.hub.alarms.end(self.state.guid).await {
+            tracing::debug!(path = %self.state.scope, %error, "the alarm of a removed path is still on record");
+        }
         self.hub.forget(self.state.guid);
     }
 
@@ -160,6 +180,14 @@ impl Actor {
         self.paused_until = self.hub.clock.monotonic() + PAUSE;
     }
 
+    /// What a test reads instead of the task.
+    #[cfg(test)]
+    pub(super) async fn take_next_mail(&mut self, patience: Duration) {
+        if let Ok(Some(mail)) = tokio::time::timeout(patience, self.mailbox.recv()).await {
+            self.read_mail(mail).await;
+        }
+    }
+
     async fn read_mail(&mut self, mail: Mail) {
         if let Err(error) = self.take_mail(mail).await {
             self.trouble(&error);
@@ -168,7 +196,7 @@ impl Actor {
 
     pub(super) async fn take_mail(&mut self, mail: Mail) -> Result<(), StepError> {
         match mail {
-            Mail::Heard { view, asked, age } => self.heard(*view, asked, age),
+            Mail::Heard { view, asked, age } => self.heard(*view, asked, age).await,
             Mail::Unknown => self.introduce().await,
             Mail::Gone => {
                 tracing::warn!(path = %self.state.scope, "the peer removed the path; it is removed here too");
@@ -180,27 +208,35 @@ impl Actor {
             }
             Mail::Order { order, at, answer } => self.obey(order, at, answer).await?,
             Mail::Look => self.paused_until = Duration::ZERO,
-            Mail::Shipped(transfer, outcome) => self.shipped(transfer, outcome),
+            Mail::Shipped(transfer, outcome) => self.shipped(transfer, outcome).await,
             Mail::Applied(transfer, outcome) => {
                 self.job = None;
                 match outcome {
-                    Ok(digest) => self.finished(Event::Applied { transfer, digest: &digest }).await?,
+                    Ok(digest) => self.flip(transfer, &digest).await?,
+                    Err(error) => self.trouble(&error),
+                }
+            }
+            Mail::Undone(transfer, outcome) => {
+                self.job = None;
+                match outcome {
+                    Ok(rewound) => self.undone(transfer, rewound).await?,
                     Err(error) => self.trouble(&error),
                 }
             }
             Mail::Rewound(outcome) => {
                 self.job = None;
                 match outcome {
-                    Ok(entries) => self.finished(Event::Rewound { entries }).await?,
+                    Ok(rewound) => self.rewound(rewound).await?,
                     Err(error) => self.trouble(&error),
                 }
             }
+            Mail::Suspect(point, difference) => self.suspect(point, difference).await,
         }
         Ok(())
     }
 
     /// A job's end. One that the path has moved on from is refused, and that is nothing for an operator.
-    async fn finished(&mut self, event: Event<'_>) -> Result<(), StepError> {
+    pub(super) async fn finished(&mut self, event: Event<'_>) -> Result<(), StepError> {
         self.last_error = None;
         match self.step(event).await {
             Err(StepError::Refused(refused)) => {
@@ -211,12 +247,15 @@ impl Actor {
         }
     }
 
-    fn heard(&mut self, view: PathView, asked: Option<Duration>, age: Option<(SnapshotGuid, schedule::Age)>) {
+    async fn heard(&mut self, view: PathView, asked: Option<Duration>, age: Option<(SnapshotGuid, schedule::Age)>) {
         if self.last_error.as_deref() == Some(UNKNOWN_THERE) {
             self.last_error = None;
         }
         if let (Some(asked), Some((shown, age))) = (asked, age) {
             self.stated = Some((shown, Stated { age, asked }));
+        }
+        if let Some(asked) = asked {
+            self.hear_account(&view, asked).await;
         }
         // Unasked views may overtake one another; an answer is as new as its question, even from a node that was set back.
         let older = self.peer_view.as_ref().is_some_and(|known| known.revision > view.revision);
@@ -282,6 +321,7 @@ impl Actor {
             }
         }
         self.look_for_a_decision();
+        self.look_for_an_alarm();
         self.schedule().await?;
         self.plan().await?;
         self.retain().await?;
@@ -309,6 +349,8 @@ impl Actor {
             state: self.state.clone(),
             snapshots: self.metas.clone(),
             transfer: self.transfer.clone(),
+            account: self.account(),
+            proved: self.proved(),
             lag,
             shipping,
             undecided: self.undecided.clone(),

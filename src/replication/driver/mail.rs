@@ -4,6 +4,8 @@ use tandem_storage::record::Digest;
 use tandem_storage::types::{EpochNumber, SnapshotGuid, TransferGuid};
 use tokio::sync::oneshot;
 
+use super::super::alarm::{Difference, Point};
+use super::super::receive::Fault;
 use super::super::schedule::Age;
 use super::super::ship::ShipError;
 use crate::role::machine::{Command, Offer, PathView, Refused, Taking};
@@ -31,7 +33,18 @@ pub(crate) enum Mail {
     Look,
     Shipped(TransferGuid, Result<(), ShipError>),
     Applied(TransferGuid, Result<Digest, String>),
-    Rewound(Result<u64, String>),
+    Undone(TransferGuid, Result<Rewound, String>),
+    Rewound(Result<Rewound, String>),
+    /// Evidence that something differs at this point, found outside of a shipment.
+    Suspect(Point, Difference),
+}
+
+/// What a rewind came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rewound {
+    /// Lines in the manifest of what was set aside.
+    pub entries: u64,
+    pub fault: Option<Fault>,
 }
 
 /// What an operator orders.

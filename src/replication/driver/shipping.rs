@@ -2,12 +2,13 @@
 
 use tandem_storage::types::TransferGuid;
 
+use super::super::alarm::Difference;
 use super::super::message::Failure;
 use super::super::plan::{Plan, View, needs_operator, plan};
 use super::super::retry::Why;
 use super::super::ship::ShipError;
 use super::actor::{Actor, Job, StepError};
-use crate::role::machine::{Event, Life};
+use crate::role::machine::{Event, InFlight, Life};
 
 impl Actor {
     /// What must be decided on the other node is shown on this one too: it is where somebody may be looking.
@@ -40,7 +41,7 @@ impl Actor {
         Ok(())
     }
 
-    pub(super) fn shipped(&mut self, transfer: TransferGuid, outcome: Result<(), ShipError>) {
+    pub(super) async fn shipped(&mut self, transfer: TransferGuid, outcome: Result<(), ShipError>) {
         let flight = match &self.job {
             Some(Job::Shipping(flight, _)) if flight.transfer == transfer => *flight,
             _ => return,
@@ -52,11 +53,13 @@ impl Actor {
         match outcome {
             Ok(()) => {
                 self.retry.landed(&flight);
-                self.retry.proved(flight.to);
                 self.last_error = None;
             }
             Err(error) => {
                 let why = why(&error);
+                if why == Why::Differs {
+                    self.note_difference(&flight, &error).await;
+                }
                 self.retry.failed(&flight, why, self.hub.clock.monotonic());
                 if why != Why::Interrupted {
                     self.trouble(&error);
@@ -66,10 +69,23 @@ impl Actor {
     }
 }
 
+impl Actor {
+    /// What a shipment, or the peer that it was sent to, has found to differ.
+    async fn note_difference(&self, flight: &InFlight, error: &ShipError) {
+        let ShipError::Differs(found) = error else { return self.raise(flight.to, Difference::Peer).await };
+        let (point, difference) = (**found).clone();
+        let recount = matches!(difference, Difference::StoredTotal { .. });
+        self.hub.alarms.raise(self.state.guid, point, difference).await;
+        if recount {
+            self.count_again().await;
+        }
+    }
+}
+
 /// What a shipment's error means for the next shipment.
 fn why(error: &ShipError) -> Why {
     match error {
-        ShipError::Failed(Failure::DigestDiffers) => Why::Differs,
+        ShipError::Failed(Failure::DigestDiffers | Failure::TotalDiffers) | ShipError::Differs(_) => Why::Differs,
         ShipError::Failed(Failure::NotCurrent) | ShipError::Stopped => Why::Interrupted,
         error if error.is_no_space() => Why::NoRoom,
         error if error.is_damage() => Why::Damaged,

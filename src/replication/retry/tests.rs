@@ -111,6 +111,19 @@ fn outside_evidence_starts_one_comparison_and_does_not_disturb_one_that_runs() {
 }
 
 #[test]
+fn a_peer_that_is_not_content_is_compared_again_and_an_old_word_of_it_is_not_heard() {
+    let mut retry = Retry::trusting();
+    assert!(retry.accused(snapshot(0), seconds(1)));
+    assert!(!retry.accused(snapshot(0), seconds(2)), "it is known");
+    retry.begins(&flight(1, 1));
+    assert!(!retry.accused(snapshot(0), seconds(3)), "the answer is on its way");
+    retry.landed(&flight(1, 1));
+    assert!(!retry.accused(snapshot(0), seconds(4)), "said before the landing");
+    assert!(retry.accused(snapshot(1), seconds(5)));
+    assert!(retry.waits(seconds(5)) && retry.wants_comparison(seconds(35)));
+}
+
+#[test]
 fn comparisons_wait_longer_each_time_until_an_hour_was_calm() {
     let mut retry = Retry::trusting();
     let mut now = seconds(0);

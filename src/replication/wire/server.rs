@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -20,8 +20,8 @@ use tokio_rustls::server::TlsStream;
 
 use super::blobs::BlobStream;
 use super::body::read_whole;
-use super::codec::MESSAGE_MAX;
-use super::{BLOBS, CALL, PAIR};
+use super::codec::{MESSAGE_MAX, VERSION};
+use super::{BLOBS, CALL, PAIR, PROTOCOL_HEADER};
 use crate::tls::{ALPN, Fingerprint, Pins};
 
 /// Who may be connected at once. Each kind has places of its own, so that none keeps another out.
@@ -253,6 +253,7 @@ async fn answer<H: Handler>(server: &Server<H>, caller: &Caller, request: Reques
     };
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
+    response.headers_mut().insert(PROTOCOL_HEADER, HeaderValue::from(u16::from(VERSION)));
     response
 }
 

@@ -71,6 +71,15 @@ pub enum Event<'a> {
         transfer: TransferGuid,
         digest: &'a Digest,
     },
+    /// Destination: all rows of the complete transfer are in the present, and the store refuses to show it: its total is not the one
+    /// that the source declared.
+    TotalDiffers {
+        transfer: TransferGuid,
+    },
+    /// Destination: the transfer that did not become what the source declared is out of the present again.
+    Undone {
+        transfer: TransferGuid,
+    },
     /// Destination: the present is the point that the rewind went to. `entries` lines are in the manifest of what was set aside.
     Rewound {
         entries: u64,
@@ -90,6 +99,8 @@ pub enum Action {
     StopTransfer,
     /// Destination: apply the complete transfer's rows to the present, then send `Applied`.
     FinishTransfer(TransferGuid),
+    /// Destination: set the present back to what is shown, then send `Undone`.
+    UndoTransfer(TransferGuid),
     /// Destination: set the present back to this snapshot, which is held and shown already, then send `Rewound`.
     Rewind { to: SnapshotGuid },
     /// Log it, count it, show it.
@@ -117,6 +128,8 @@ pub struct Offer {
     pub epoch: Epoch,
     pub base: Option<SnapshotGuid>,
     pub to: SnapshotMeta,
+    /// Everything that the destination shows is compared, whatever it builds on.
+    pub compares_all: bool,
 }
 
 /// How a destination takes an offer.

@@ -28,11 +28,17 @@ pub enum Deed {
     Reattach(Option<u16>),
     Hear(u16),
     Plan(u16),
-    Receive { data: u16, whole: bool },
+    Receive {
+        data: u16,
+        whole: bool,
+    },
     Write(u8),
     Snapshot,
     ApplyPart,
     Apply,
+    /// All rows are applied, and the store finds that they are not what the source declared.
+    Refuse,
+    Undo,
     RewindPart,
     Rewind,
     Tick,
@@ -127,7 +133,9 @@ fn background(rules: Rules, node: &Node, deed: Deed, number: u8) -> Result<Optio
         },
         _ => None,
     };
-    let complete = node.transfer.as_ref().is_some_and(|(row, _)| !matches!(row.phase, TransferPhase::Receiving { .. }));
+    let phase = node.transfer.as_ref().map(|(row, _)| &row.phase);
+    let complete = matches!(phase, Some(TransferPhase::Complete { .. } | TransferPhase::Applying { .. }));
+    let undoing = matches!(phase, Some(TransferPhase::Undoing { .. }));
     let mut next = node.clone();
     match deed {
         Deed::ApplyPart if complete && rewinding.is_none() && !node.mixed => {
@@ -140,6 +148,15 @@ fn background(rules: Rules, node: &Node, deed: Deed, number: u8) -> Result<Optio
                 return Err("a restore point is not what the source said it is".into());
             }
             by_rules(rules, &next, Event::Applied { transfer, digest: &digest() }, number, false)
+        }
+        Deed::Refuse if complete && rewinding.is_none() => {
+            let Some(transfer) = next.apply_part() else { return Ok(None) };
+            by_rules(rules, &next, Event::TotalDiffers { transfer }, number, false)
+        }
+        Deed::Undo if undoing => {
+            let Some((row, _)) = &node.transfer else { return Ok(None) };
+            (next.present, next.mixed, next.dirty) = (node.shown(), false, true);
+            by_rules(rules, &next, Event::Undone { transfer: row.id }, number, false)
         }
         Deed::RewindPart if rewinding.is_some() && !node.mixed => {
             next.mixed = true;

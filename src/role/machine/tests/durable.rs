@@ -113,7 +113,8 @@ fn a_view_tells_what_is_protected_however_old_it_is() {
     let snapshots: Vec<SnapshotMeta> =
         (0..2000).rev().map(|number| SnapshotMeta { guid: wide(number), ..meta(1) }).collect();
     let fresh = Fresh { snapshot: snapshot(FRESH), handover: HANDOVER };
-    let facts = Facts { now: Timestamp::default(), snapshots: &snapshots, dirty: true, transfer: None, fresh };
+    let (now, account) = (Timestamp::default(), Account::Proved);
+    let facts = Facts { now, snapshots: &snapshots, dirty: true, transfer: None, account, fresh };
     let view = PathView::of(&state, &facts);
     assert_eq!(view.snapshots.len(), PathView::SNAPSHOTS + 1);
     assert!(view.meta(wide(0)).is_some());
