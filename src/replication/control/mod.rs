@@ -12,11 +12,13 @@ use tandem_storage::record::Scope;
 use tandem_storage::types::{EpochNumber, PathGuid};
 use tokio::sync::oneshot;
 
+use super::alarm::{Difference, Point};
 use super::driver::{Hub, Mail, Order, PathHandle};
 use super::report::{DivergedEntry, NodeReport, PathReport, PeerReport};
 pub use crate::role::machine::FailoverMode;
 use crate::role::machine::{Command, Refused};
 use crate::tls::NodeIdentity;
+use crate::work::{Finding, Subject};
 
 /// Why an operator's request was not carried out; each message says what to do next.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -172,6 +174,21 @@ impl Control {
         }
         let peer = self.hub.peers.by_node(handle.peer)?;
         peer.row.card.reachable_endpoint().map(str::to_owned)
+    }
+
+    /// The scrub has found that what is stored of a restore point is not what its rows make: everything is compared with the peer. To be called
+    /// in the runtime.
+    pub fn suspect(&self, finding: &Finding) {
+        let (Subject::Digest { path, snapshot, name } | Subject::Total { path, snapshot, name }) = &finding.subject
+        else {
+            return;
+        };
+        let handles = self.hub.handles().into_iter();
+        for handle in handles.filter(|handle| handle.read().state.scope.to_string() == *path) {
+            let point = Point { guid: *snapshot, name: name.clone() };
+            let mail = Mail::Suspect(point, Difference::Scrub(finding.reason.clone()));
+            tokio::spawn(async move { handle.mail.send(mail).await.is_ok() });
+        }
     }
 
     pub fn report(&self) -> NodeReport {
