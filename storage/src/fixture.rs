@@ -1,5 +1,7 @@
 //! A store on a simulated disk, and a model of its rows, for tests of whole behaviours.
 
+pub(crate) mod crowd;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

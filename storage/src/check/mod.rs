@@ -6,6 +6,7 @@ mod report;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod totals;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow};
@@ -47,6 +48,7 @@ struct Check<'a> {
     report: CheckReport,
     progress: &'a mut dyn FnMut(Progress),
     blobs: BTreeMap<ContentHash, Counted>,
+    tally: totals::Tally,
 }
 
 /// A blob, and the references to it that were met.
@@ -63,9 +65,12 @@ pub(crate) fn run(
     depth: Depth,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<CheckReport, ReadError> {
-    let mut check = Check { subject, report: CheckReport::default(), progress, blobs: BTreeMap::new() };
+    let (report, blobs, tally) = (CheckReport::default(), BTreeMap::new(), totals::Tally::default());
+    let mut check = Check { subject, report, progress, blobs, tally };
     check.load_blobs()?;
+    check.tally()?;
     check.rows()?;
+    check.totals()?;
     check.claims()?;
     check.recipes();
     check.counts();

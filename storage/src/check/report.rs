@@ -30,6 +30,8 @@ pub enum Kind {
     Feed,
     /// Live bodies of a journal file are miscounted.
     Segment,
+    /// A total is not what its rows come to.
+    Total,
     /// A snapshot without its hold, or of no path.
     Point,
     /// A bucket's name and its row contradict each other.

@@ -54,6 +54,7 @@ impl Check<'_> {
             let (from, value) = parse_stored(stored)?;
             check.report.history_rows += 1;
             check.row(&row, value)?;
+            check.tally.row(&row, value, from, Some(until))?;
             let before = last.insert(row.clone(), until).unwrap_or(Seq::ZERO);
             if from >= until || from < before {
                 check.found(Kind::History, hex(&row), format!("[{from}, {until}) after an interval until {before}"));
@@ -72,6 +73,7 @@ impl Check<'_> {
         self.each(Table::Current, &mut |check, row, stored| {
             let (from, value) = parse_stored(stored)?;
             check.row(row, value)?;
+            check.tally.row(row, value, from, None)?;
             if let Some(until) = last.get(row).filter(|until| from < **until) {
                 check.found(Kind::History, hex(row), format!("present since {from}, history until {until}"));
             }

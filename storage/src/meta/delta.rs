@@ -53,6 +53,19 @@ enum Place {
     Comparison { after: Vec<u8> },
 }
 
+#[cfg(test)]
+impl DeltaPosition {
+    /// What a place at the newer point's own Seq meant to a walk that left out the rest of that commit: the end of the bucket.
+    pub(crate) fn passing_the_rest_of(self, to: Seq) -> Self {
+        match Place::decode(&self).expect("a place") {
+            Place::Feed { bucket, seq, .. } if seq >= to => {
+                Place::Feed { bucket, seq: Seq::new(u64::MAX), order: u32::MAX }.encode()
+            }
+            _ => self,
+        }
+    }
+}
+
 impl Place {
     fn decode(position: &DeltaPosition) -> Result<Place, ReadError> {
         let corrupt = |error: postcard::Error| CorruptRecord { kind: "delta position", reason: error.to_string() };
@@ -209,7 +222,8 @@ impl Walk<'_> {
             let (old, new) = (value_at(view, &own, base)?, value_at(view, &own, self.to)?);
             page.pass(Place::Feed { bucket, seq, order }, entry(&own, old, new)?);
         }
-        if seq >= self.to {
+        // A place at the newer point itself is inside its commit: the rest of that is still to be walked.
+        if seq > self.to {
             return Ok(true);
         }
         let mut first = changes_key(bucket, seq, order);

@@ -183,3 +183,6 @@ pub(crate) fn add_up(view: &dyn View) -> Result<Sums, ReadError> {
     }
     Ok(sums)
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use tandem_storage::{EngineKind, Store};
 
 use crate::content::Sizes;
 use crate::sequences::{number, seeds, step};
+use crate::totals;
 use crate::world::{Expected, Stopped, World, matches_store, options};
 
 const STEPS: usize = 14;
@@ -77,6 +78,7 @@ fn recovered<'a>(disk: &SimDisk, moment: &'a Moment) -> Result<&'a Expected, Str
             &moment.before
         }
     };
+    totals::present(&store).and_then(|()| totals::snapshots(&store)).map_err(|Stopped(reason)| reason)?;
     let report = store.check(State::Idle, Depth::Bytes, &mut |_| {}).map_err(|error| error.to_string())?;
     if report.is_clean() { Ok(found) } else { Err(format!("{:#?}", report.findings)) }
 }

@@ -1,8 +1,10 @@
 //! The store against its model, crashes and faults.
 
+mod busy;
 mod concurrent;
 mod content;
 mod crash;
+mod crowd;
 mod dump;
 mod faults;
 mod model;
@@ -10,5 +12,7 @@ mod objects;
 mod points;
 mod random;
 mod sequences;
+mod totals;
+mod upgrade;
 mod uploads;
 mod world;

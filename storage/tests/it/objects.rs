@@ -13,7 +13,7 @@ use crate::content::Content;
 use crate::model::{Bucket, DeleteEffect, Object, Stored};
 use crate::world::{SETTINGS, Stopped, World};
 
-fn new_object(etag: ETag, tags: Vec<(String, String)>) -> NewObject {
+pub fn new_object(etag: ETag, tags: Vec<(String, String)>) -> NewObject {
     NewObject {
         etag,
         checksum: None,
@@ -238,8 +238,7 @@ impl World {
         let key = self.some_key();
         let version = self.some_selector(bucket, &key);
         let now = self.tick();
-        let effect = self.model().bucket(bucket).expect("it is there").delete_effect(&key, version);
-        self.log.push(format!("delete {bucket} {key:?} {version:?}: {effect:?}"));
+        self.log.push(format!("delete {bucket} {key:?} {version:?}"));
         let change = DeleteObject {
             permit: self.permit(),
             bucket,
@@ -249,7 +248,21 @@ impl World {
             random: self.random.next(),
         };
         let (_, deleted) = self.commit(now, change)?.expect("a delete without precondition goes");
+        self.deleted(bucket, key, version, now, deleted);
+        Ok(())
+    }
+
+    /// Does to the model what a delete did to the store.
+    pub fn deleted(
+        &mut self,
+        bucket: BucketGuid,
+        key: ObjectKey,
+        version: VersionSelector,
+        now: Timestamp,
+        deleted: Deleted,
+    ) {
         let bucket = self.bucket_mut(bucket);
+        let effect = bucket.delete_effect(&key, version);
         match (effect, deleted) {
             (DeleteEffect::Nothing, Deleted::Gone) => {}
             (DeleteEffect::Removes(at), deleted) => {
@@ -263,7 +276,6 @@ impl World {
             }
             (effect, deleted) => panic!("expected {effect:?}, got {deleted:?}"),
         }
-        Ok(())
     }
 
     pub fn set_tags(&mut self) -> Result<(), Stopped> {

@@ -1,14 +1,18 @@
 //! Steps on snapshots, deltas, digests, rewinds, collection.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use tandem_storage::change::{AccessChange, At, PathOp, PutObject, Refusal, RewindPage, SnapshotSpec, UpdatePaths};
+use tandem_storage::change::{
+    AccessChange, Agreement, At, PathOp, PutObject, Refusal, RewindPage, SnapshotSpec, UpdatePaths,
+};
 use tandem_storage::check::{CheckReport, Depth, State};
 use tandem_storage::meta::delta::{DeltaEntry, DeltaPage, DeltaPosition};
 use tandem_storage::record::{CreatorKind, ObjectRow, Record, RowKey, Scope};
 use tandem_storage::types::{BucketName, Epoch, EpochNumber, HoldId, NodeGuid, PathGuid, Seq, SnapshotGuid, Timestamp};
 use tandem_storage::{ReadError, Store};
 
+use crate::model::Model;
 use crate::world::{Path, Stopped, World};
 
 impl World {
@@ -33,6 +37,26 @@ impl World {
     }
 
     pub fn take_snapshot(&mut self) -> Result<(), Stopped> {
+        if self.random.one_in(3) { self.quiet_snapshot() } else { self.snapshot_in_a_crowd().map(drop) }
+    }
+
+    /// A snapshot in a commit of its own.
+    pub fn quiet_snapshot(&mut self) -> Result<(), Stopped> {
+        let (guid, spec) = self.snapshot_spec()?;
+        let seq = self.update(vec![PathOp::Snapshot(spec)])?.expect("a snapshot of now can be taken");
+        self.taken(guid, seq);
+        Ok(())
+    }
+
+    /// A snapshot whose commit has clients' changes before it and behind it. Its point, and what is there.
+    fn snapshot_in_a_crowd(&mut self) -> Result<(Seq, Rc<Model>), Stopped> {
+        let (guid, spec) = self.snapshot_spec()?;
+        let seq = self.in_a_crowd(UpdatePaths(vec![PathOp::Snapshot(spec)]))?;
+        self.taken(guid, seq);
+        Ok((seq, self.expected.model.clone()))
+    }
+
+    fn snapshot_spec(&mut self) -> Result<(SnapshotGuid, SnapshotSpec), Stopped> {
         let path = self.path_or_make()?;
         let guid = SnapshotGuid::from_bytes(self.random.guid());
         let spec = SnapshotSpec {
@@ -47,11 +71,13 @@ impl World {
             at: At::ThisCommit,
             digest: None,
         };
-        let seq = self.update(vec![PathOp::Snapshot(spec)])?.expect("a snapshot of now can be taken");
+        Ok((guid, spec))
+    }
+
+    fn taken(&mut self, guid: SnapshotGuid, seq: Seq) {
         self.log.push(format!("snapshot at {seq}"));
         let model = self.expected.model.clone();
         self.expected.snapshots.insert(guid, (seq, model));
-        Ok(())
     }
 
     pub fn drop_snapshot(&mut self) -> Result<(), Stopped> {
@@ -95,21 +121,51 @@ impl World {
         if self.random.one_in(2) { Scope::Endpoint } else { Scope::Bucket(self.some_name()) }
     }
 
-    /// The delta between two snapshots: by the feed, by comparison, and by the model.
+    /// The delta between two snapshots, in pages of some length.
     pub fn compare_delta(&mut self) -> Result<(), Stopped> {
         let (Some(one), Some(two)) = (self.some_snapshot(), self.some_snapshot()) else { return Ok(()) };
         let (base, to) = if one.1 <= two.1 { (one, two) } else { (two, one) };
         let base = (!self.random.one_in(5)).then_some(base);
         let (scope, limit) = (self.some_scope(), 1 + self.random.below(6));
-        let from = base.as_ref().map(|(_, seq, _)| *seq);
-        self.log.push(format!("delta {from:?}..{} {scope} by {limit}", to.1));
+        self.compare_points(base.map(|(_, seq, model)| (seq, model)), (to.1, to.2), &scope, limit)
+    }
+
+    /// The feed is on, and between two points in commits full of changes some more happens: each delta, in pages of every length.
+    pub fn compare_crowds(&mut self) -> Result<(), Stopped> {
+        self.path_or_make()?;
+        let cursor = HoldId::from_bytes([3; 16]);
+        self.update(vec![PathOp::Cursor { id: cursor, after: At::ThisCommit }])?.expect("it can be set");
+        self.cursor = Some(cursor);
+        let base = self.snapshot_in_a_crowd()?;
+        for _ in 0..4 {
+            crate::sequences::client_step(self)?;
+        }
+        let to = self.snapshot_in_a_crowd()?;
+        for scope in std::iter::once(Scope::Endpoint).chain([self.some_name(), self.some_name()].map(Scope::Bucket)) {
+            for limit in 1..=9 {
+                self.compare_points(Some(base.clone()), to.clone(), &scope, limit)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// By the feed, by comparison, and by the model.
+    fn compare_points(
+        &mut self,
+        base: Option<(Seq, Rc<Model>)>,
+        to: (Seq, Rc<Model>),
+        scope: &Scope,
+        limit: usize,
+    ) -> Result<(), Stopped> {
+        let from = base.as_ref().map(|(seq, _)| *seq);
+        self.log.push(format!("delta {from:?}..{} {scope} by {limit}", to.0));
         let store = self.store();
-        let fast = walk(|position| store.delta(&scope, from, to.1, position, limit))?;
-        let full = walk(|position| store.full_comparison(&scope, from, to.1, position, limit))?;
+        let fast = walk(|position| store.delta(scope, from, to.0, position, limit))?;
+        let full = walk(|position| store.full_comparison(scope, from, to.0, position, limit))?;
         assert_eq!(fast, full, "the delta is not the comparison");
         let covers = |name: &BucketName| scope.covers(name);
-        let old = base.map(|(_, _, model)| model.rows(covers)).unwrap_or_default();
-        let new = to.2.rows(covers);
+        let old = base.map(|(_, model)| model.rows(covers)).unwrap_or_default();
+        let new = to.1.rows(covers);
         let mut differ: Vec<&RowKey> =
             old.keys().chain(new.keys()).filter(|key| old.get(key) != new.get(key)).collect();
         differ.sort();
@@ -154,6 +210,8 @@ impl World {
             let now = self.tick();
             let page = RewindPage { path: path.guid, epoch: path.epoch, to, position, limit };
             let (_, page) = self.commit(now, page)?.expect("a rewind behind the gate goes");
+            let ended = if page.next.is_some() { Agreement::NotCompared } else { Agreement::Equal };
+            assert_eq!(page.totals, ended, "the walk of the rewind and the total of the point do not agree");
             match page.next {
                 None => break,
                 next => position = next,

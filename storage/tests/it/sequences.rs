@@ -9,6 +9,7 @@ use tandem_storage::check::State;
 use tandem_storage::disk::SimDisk;
 
 use crate::content::Sizes;
+use crate::totals;
 use crate::world::{Stopped, World, options};
 
 /// A number from the environment, so that CI and campaigns run the same code.
@@ -20,6 +21,19 @@ const STEPS: usize = 40;
 
 pub fn step(world: &mut World) -> Result<(), Stopped> {
     match world.random.below(100) {
+        72..=77 => world.take_snapshot(),
+        78..=80 => world.drop_snapshot(),
+        81..=82 => world.move_cursor(),
+        83..=86 => world.open_reader(),
+        87..=88 => world.checkpoint(),
+        89.. => world.collect(false),
+        _ => client_step(world),
+    }
+}
+
+/// What clients do.
+pub fn client_step(world: &mut World) -> Result<(), Stopped> {
+    match world.random.below(72) {
         0..=29 => world.put(),
         30..=41 => world.delete(),
         42..=47 => world.copy(),
@@ -30,13 +44,7 @@ pub fn step(world: &mut World) -> Result<(), Stopped> {
         57..=59 => world.set_tags(),
         60..=67 => world.put_part(),
         68..=70 => world.complete_upload(),
-        71 => world.abort_upload(),
-        72..=77 => world.take_snapshot(),
-        78..=80 => world.drop_snapshot(),
-        81..=82 => world.move_cursor(),
-        83..=86 => world.open_reader(),
-        87..=88 => world.checkpoint(),
-        _ => world.collect(false),
+        _ => world.abort_upload(),
     }
 }
 
@@ -59,9 +67,12 @@ fn any_step(world: &mut World) -> Result<(), Stopped> {
 fn run(world: &mut World) -> Result<(), Stopped> {
     for _ in 0..STEPS {
         any_step(world)?;
+        totals::present(world.store())?;
     }
+    totals::snapshots(world.store())?;
     world.compare()?;
     world.compare_delta()?;
+    world.compare_crowds()?;
     world.compare_digests()?;
     world.check(State::Running)?;
     world.finish_readers()?;

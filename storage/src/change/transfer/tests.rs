@@ -1,17 +1,21 @@
 mod crash;
 mod hostile;
+mod mutants;
 
 use super::*;
 use crate::change::{AccessChange, At, PathOp, Refusal, UpdatePaths};
 use crate::check::State;
 use crate::fixture::{
-    Dice, Fixture, bucket, create_path, epoch, guid, hold_id, name, object_key, path_guid, snapshot, snapshot_guid,
-    tagged_object,
+    Dice, Fixture, RowWrite, bucket, create_path, epoch, guid, hold_id, name, object_key, path_guid, snapshot,
+    snapshot_guid, tagged_object,
 };
 use crate::meta::engine::Table;
 use crate::meta::layout::row_blobs;
 use crate::record::{BlobKind, CreatorKind, Scope, SnapshotMeta, TransferPhase};
 use crate::types::{Body, Timestamp};
+
+/// Keys of a bucket that each snapshot's commit writes.
+const CROWD: u8 = 12;
 
 /// Two nodes and one path: what a replication session does, without a wire.
 struct Pair {
@@ -31,13 +35,28 @@ impl Pair {
         Pair { source, destination, scope, common: None, made: 0 }
     }
 
-    /// Takes a snapshot at the source; returns its id and digest.
+    /// Takes a snapshot at the source, in a commit full of clients' rows; returns its id and digest.
     fn snapshot(&mut self) -> (u8, Seq, Digest) {
+        let rows = ["one", "two"].into_iter().filter_map(|called| {
+            let reader = self.source.store.read().expect("a reader");
+            let bucket = reader.bucket(&name(called)).expect("read")?.row.guid.as_bytes()[0];
+            let tag = self.made;
+            let puts = (0..CROWD).map(move |key| tagged_object(bucket, &format!("crowd-{key}"), Body::Empty, tag));
+            Some(puts.chain([(object_key(bucket, &format!("crowd-{}", tag % CROWD)), None)]))
+        });
+        let rows = rows.flatten().collect();
+        self.snapshot_with(rows)
+    }
+
+    fn snapshot_with(&mut self, rows: Vec<RowWrite>) -> (u8, Seq, Digest) {
         self.made += 1;
-        let seq = self.source.paths(vec![
-            PathOp::Snapshot(snapshot(1, self.made, At::ThisCommit)),
-            PathOp::Cursor { id: hold_id(255), after: At::ThisCommit },
-        ]);
+        let seq = self.source.together(
+            rows,
+            vec![
+                PathOp::Snapshot(snapshot(1, self.made, At::ThisCommit)),
+                PathOp::Cursor { id: hold_id(255), after: At::ThisCommit },
+            ],
+        );
         let digest = self.source.store.digest(&self.scope, seq).expect("a digest");
         self.source.paths(vec![PathOp::SetDigest {
             snapshot: snapshot_guid(self.made),
@@ -53,9 +72,12 @@ impl Pair {
 
     /// Stages what differs since the common snapshot. Returns the transfer.
     fn stage(&self, to: u8, to_seq: Seq, digest: &Digest, page: usize) -> TransferGuid {
+        self.stage_as(TransferGuid::from_bytes([to; 16]), to, to_seq, digest, page)
+    }
+
+    fn stage_as(&self, id: TransferGuid, to: u8, to_seq: Seq, digest: &Digest, page: usize) -> TransferGuid {
         let base = self.common.map(|common| (common, self.at(&self.source, common)));
         let entries = self.source.delta(&self.scope, base.map(|(_, seq)| seq), to_seq, page);
-        let id = TransferGuid::from_bytes([to; 16]);
         self.destination.commit(BeginTransfer(row(id, to, self.common)));
         let rows: Vec<_> = entries.into_iter().map(|entry| StagedRow { key: entry.key, value: entry.new }).collect();
         let mut first = 0;
@@ -140,6 +162,10 @@ impl Pair {
         self.flip(transfer, to, &digest);
         let here = self.destination.store.digest(&self.scope, self.visible()).expect("a digest");
         assert_eq!(here, digest);
+        let [here, there] = [&self.destination, &self.source].map(|node| node.store.snapshot(snapshot_guid(to)));
+        let (here, there) = (here.expect("read").expect("it landed"), there.expect("read").expect("it was taken"));
+        assert!(here.proved && there.proved && here.total.is_some());
+        assert_eq!(here.total, there.total);
     }
 }
 
@@ -172,7 +198,8 @@ fn live(fixture: &Fixture, dice: &mut Dice, buckets: &mut [Option<u8>; 2], next:
         0 => {
             buckets[slot] = None;
             let keys = (0..6).map(|key| (object_key(number, &format!("key-{key}")), None));
-            fixture.set(keys.chain([(RowKey::Bucket(guid(number)), None)]).collect());
+            let crowd = (0..CROWD).map(|key| (object_key(number, &format!("crowd-{key}")), None));
+            fixture.set(keys.chain(crowd).chain([(RowKey::Bucket(guid(number)), None)]).collect());
         }
         1..=4 => drop(fixture.set(vec![(object_key(number, &key), None)])),
         5 => drop(fixture.put(number, &key, &vec![dice.below(3) as u8; 9 * 1024 * 1024])),
@@ -264,12 +291,17 @@ fn rewind(fixture: &Fixture, to: Seq, limit: usize, stop: Option<usize>) {
         if stop == Some(page) {
             return;
         }
-        let change = RewindPage { path: path_guid(1), epoch: epoch().number, to, position, limit };
-        position = fixture.commit(change).1.next;
-        if position.is_none() {
+        let page = fixture.commit(rewind_page(to, position, limit)).1;
+        if page.next.is_none() {
+            assert_eq!(page.totals, Agreement::Equal);
             return;
         }
+        position = page.next;
     }
+}
+
+fn rewind_page(to: Seq, position: Option<crate::meta::delta::DeltaPosition>, limit: usize) -> RewindPage {
+    RewindPage { path: path_guid(1), epoch: epoch().number, to, position, limit }
 }
 
 #[test]
@@ -277,7 +309,7 @@ fn a_transfer_keeps_its_order() {
     let mut pair = Pair::new(Scope::Endpoint);
     pair.source.set(vec![bucket(1, "one")]);
     pair.source.put(1, "key", b"content");
-    let (to, seq, digest) = pair.snapshot();
+    let (to, seq, digest) = pair.snapshot_with(Vec::new());
     let id = TransferGuid::from_bytes([to; 16]);
     let d = &pair.destination;
     assert_eq!(d.refused(StageRows { transfer: id, first: 0, rows: Vec::new() }), Refusal::Unknown);

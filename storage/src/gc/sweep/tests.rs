@@ -16,7 +16,7 @@ use crate::meta::digest::LtHash;
 use crate::meta::engine::{EngineError, EngineWrite, Table};
 use crate::record::{CreatorKind, Digest, RowKey, Scope, SnapshotMeta, TransferPhase, TransferRow};
 use crate::store::Store;
-use crate::types::{ContentHash, Seq, Timestamp, TransferGuid};
+use crate::types::{Body, ContentHash, Seq, Timestamp, TransferGuid};
 
 fn digest(fixture: &Fixture, at: Seq) -> Digest {
     fixture.store.digest(&Scope::Endpoint, at).expect("a digest")
@@ -43,7 +43,11 @@ fn what_points_need_stays_and_everything_else_goes() {
         for step in 0..60 {
             match dice.below(10) {
                 0 | 1 => {
-                    let seq = fixture.hold(step);
+                    let rows = (0..12).map(|_| {
+                        let key = format!("key-{}", dice.below(20));
+                        if dice.below(2) == 0 { (object_key(1, &key), None) } else { object(1, &key, Body::Empty) }
+                    });
+                    let seq = fixture.set_and_hold(rows.collect(), step);
                     points.insert(step, (seq, digest(&fixture, seq)));
                 }
                 2 => {
@@ -73,7 +77,7 @@ fn what_points_need_stays_and_everything_else_goes() {
         fixture.collect();
         fixture.check(State::Collected);
         fixture.check_nothing_left();
-        fixture.set((0..5).map(|key| (object_key(1, &format!("key-{key}")), None)).collect());
+        fixture.set((0..20).map(|key| (object_key(1, &format!("key-{key}")), None)).collect());
         fixture.collect();
         fixture.check_nothing_left();
         assert_eq!((fixture.count(Table::Blobs), fixture.count(Table::Segments)), (0, 0));

@@ -1,11 +1,14 @@
+mod crowd;
+
 use std::collections::BTreeMap;
 
 use super::*;
 use crate::change::{At, PathOp};
+use crate::fixture::crowd::written;
 use crate::fixture::{
     Dice, Fixture, RowWrite, Rows, bucket, bucket_with, guid, hold_id, name, object_key, tagged_object,
 };
-use crate::record::{HoldReason, Versioning};
+use crate::record::{HoldReason, Total, Versioning};
 use crate::types::Body;
 
 /// A store, what its rows are, and what they were at each held point.
@@ -30,33 +33,34 @@ impl History {
         }
     }
 
-    fn set(&mut self, writes: Vec<RowWrite>) {
-        for (key, value) in &writes {
-            match value {
-                Some(value) => drop(self.rows.insert(key.clone(), value.clone())),
-                None => drop(self.rows.remove(key)),
-            }
-        }
+    fn step(&mut self, dice: &mut Dice) {
+        let writes = self.writes(dice);
         self.fixture.set(writes);
     }
 
-    fn step(&mut self, dice: &mut Dice) {
+    /// Some change, as the model has it already.
+    fn writes(&mut self, dice: &mut Dice) -> Vec<RowWrite> {
+        let writes = self.some_change(dice);
+        written(&mut self.rows, &writes);
+        writes
+    }
+
+    fn some_change(&mut self, dice: &mut Dice) -> Vec<RowWrite> {
         let called = ["one", "two", "three"][dice.below(3) as usize];
         let bucket_number = self.names.get(called).copied();
         match (bucket_number, dice.below(12)) {
             (None, _) => {
                 self.buckets_made += 1;
                 self.names.insert(called, self.buckets_made);
-                self.set(vec![bucket(self.buckets_made, called)]);
+                vec![bucket(self.buckets_made, called)]
             }
             (Some(number), 0) => {
                 let gone = self.rows.keys().filter(|key| key.bucket() == Some(guid(number)));
-                let writes = gone.map(|key| (key.clone(), None)).collect();
                 self.names.remove(called);
-                self.set(writes);
+                gone.map(|key| (key.clone(), None)).collect()
             }
-            (Some(number), 1) => self.set(vec![bucket_with(number, called, Versioning::Enabled)]),
-            (Some(number), 2) => self.set(vec![(RowKey::Setting(guid(number), "policy".into()), Some(vec![1]))]),
+            (Some(number), 1) => vec![bucket_with(number, called, Versioning::Enabled)],
+            (Some(number), 2) => vec![(RowKey::Setting(guid(number), "policy".into()), Some(vec![1]))],
             (Some(number), roll) => {
                 let writes = 1 + dice.below(3);
                 let writes = (0..writes).map(|_| {
@@ -67,14 +71,16 @@ impl History {
                     }
                 });
                 let writes: BTreeMap<_, _> = writes.collect();
-                self.set(writes.into_iter().collect());
+                writes.into_iter().collect()
             }
         }
     }
 
-    fn hold(&mut self) {
+    /// Holds the point of a commit that is full of changes.
+    fn hold(&mut self, dice: &mut Dice) {
         self.holds_made += 1;
-        let seq = self.fixture.hold(self.holds_made);
+        let writes = (0..4 + dice.below(8)).flat_map(|_| self.writes(dice)).collect();
+        let seq = self.fixture.set_and_hold(writes, self.holds_made);
         self.points.insert(self.holds_made, (seq, self.rows.clone(), self.names.clone()));
     }
 
@@ -91,6 +97,23 @@ impl History {
         if let Some((seq, ..)) = self.points.values().next() {
             let after = At::Seq(*seq);
             self.fixture.paths(vec![PathOp::Cursor { id: hold_id(200), after }]);
+        }
+    }
+
+    /// Totals, whoever made the rows: of the present, by the model.
+    fn check_totals(&self) {
+        let newest = self.fixture.store.newest();
+        let total = |rows: Rows| {
+            let mut total = Total::default();
+            rows.iter().for_each(|(key, value)| total.add_row(&key.encode(), value));
+            total
+        };
+        let all = self.fixture.store.total_at(&Scope::Endpoint, newest).expect("a total");
+        assert_eq!(all, Some(total(self.rows.clone())));
+        for called in ["one", "two", "three"] {
+            let kept = self.fixture.store.total_at(&Scope::Bucket(name(called)), newest).expect("a total");
+            let bucket = self.names.get(called);
+            assert_eq!(kept, Some(total(within(&self.rows, bucket, false))), "{called}");
         }
     }
 
@@ -145,14 +168,15 @@ fn the_feed_and_the_comparison_say_what_a_model_says() {
         let mut history = History::new();
         for _ in 0..60 {
             match dice.below(12) {
-                0..=1 => history.hold(),
+                0..=1 => history.hold(&mut dice),
                 2 => history.release(&mut dice),
                 3 => history.cursor(),
                 4 => history.fixture.collect(),
                 _ => history.step(&mut dice),
             }
+            history.check_totals();
         }
-        history.hold();
+        history.hold(&mut dice);
         history.check(&mut dice);
         history.fixture.collect();
         history.check(&mut dice);

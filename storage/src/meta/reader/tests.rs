@@ -71,7 +71,10 @@ fn held_points_and_the_present_read_as_the_model_says() {
         let mut held: BTreeMap<u8, (Seq, Model)> = BTreeMap::new();
         for step in 0..60u8 {
             match dice.below(6) {
-                0 => drop(held.insert(step, (fixture.hold(step), model.clone()))),
+                0 => {
+                    let writes = (0..10 + dice.below(4)).map(|_| write(&mut model, &mut dice)).collect();
+                    held.insert(step, (fixture.set_and_hold(writes, step), model.clone()));
+                }
                 1 => {
                     if let Some((id, _)) = held.pop_first() {
                         fixture.paths(vec![PathOp::Release { id: hold_id(id) }]);
