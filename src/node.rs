@@ -145,7 +145,8 @@ impl Node {
 
         let table = StatusTable::default();
         let mut runner = Runner::new(table.clone(), stops.workers.subscribe());
-        let scrub = work::start_all(&mut runner, &store, &clock, &metrics, work_terms(&config));
+        let terms = work_terms(&config, &replication);
+        let scrub = work::start_all(&mut runner, &store, &clock, &metrics, terms);
 
         let ready = Ready {
             node: store.node().to_string(),
@@ -366,10 +367,12 @@ fn replication_config(
     }
 }
 
-fn work_terms(config: &Config) -> work::Terms {
+fn work_terms(config: &Config, replication: &Replication) -> work::Terms {
     let (bytes_a_second, every) = (config.scrub_rate.get(), config.scrub_every());
     let scrub = (bytes_a_second > 0).then_some(work::ScrubTerms { bytes_a_second, every });
-    work::Terms { collect_every: config.collect_every(), scrub }
+    let control = replication.control.clone();
+    let suspected: work::Suspected = Arc::new(move |finding| control.suspect(finding));
+    work::Terms { collect_every: config.collect_every(), scrub, suspected }
 }
 
 /// `connections`: how many there are descriptors for.

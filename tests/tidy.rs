@@ -108,6 +108,7 @@ const PURE: &[&str] = &[
     "storage/src/gc/plan.rs",
     "src/role/machine",
     "src/replication/plan.rs",
+    "src/replication/retry.rs",
     "src/replication/schedule.rs",
     "src/replication/repair/ledger.rs",
     "src/replication/repair/allowance.rs",

@@ -12,10 +12,13 @@ use tandem_storage::record::Scope;
 use tandem_storage::types::{EpochNumber, PathGuid};
 use tokio::sync::oneshot;
 
+use super::alarm::{Difference, Point};
 use super::driver::{Hub, Mail, Order, PathHandle};
 use super::report::{DivergedEntry, NodeReport, PathReport, PeerReport};
-use crate::role::machine::Refused;
+pub use crate::role::machine::FailoverMode;
+use crate::role::machine::{Command, Refused};
 use crate::tls::NodeIdentity;
+use crate::work::{Finding, Subject};
 
 /// Why an operator's request was not carried out; each message says what to do next.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -41,14 +44,6 @@ pub struct CreatePath {
     pub interval: Duration,
     pub keep_local: Duration,
     pub keep_remote: Duration,
-}
-
-/// On a Destination: become Source. On a Source: hand over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailoverMode {
-    Graceful,
-    StandAlone,
-    Force,
 }
 
 /// What reports say of the node itself.
@@ -153,12 +148,7 @@ impl Control {
     /// # Errors
     /// Why the role cannot change so, and what to do next.
     pub async fn failover(&self, scope: &Scope, mode: FailoverMode) -> Result<PathReport, ControlError> {
-        let order = match mode {
-            FailoverMode::Graceful => Order::Failover,
-            FailoverMode::StandAlone => Order::StandAlone,
-            FailoverMode::Force => Order::Force,
-        };
-        self.order(scope, order).await
+        self.order(scope, Order::Role(Command::Failover(mode))).await
     }
 
     /// Calls a graceful failover off.
@@ -166,7 +156,7 @@ impl Control {
     /// # Errors
     /// `Refused` when none is in progress.
     pub async fn abort_failover(&self, scope: &Scope) -> Result<PathReport, ControlError> {
-        self.order(scope, Order::Abort).await
+        self.order(scope, Order::Role(Command::Abort)).await
     }
 
     /// Standalone again under the peer, or Standalone to Source with the peer as destination.
@@ -175,7 +165,7 @@ impl Control {
     /// `Refused` when the path is not alone, or the peer does not answer.
     pub async fn reattach(&self, scope: &Scope) -> Result<PathReport, ControlError> {
         let view = self.fresh_view(scope).await?;
-        self.order(scope, Order::Reattach(view.map(Box::new))).await
+        self.order(scope, Order::Role(Command::Reattach { peer: view.map(Box::new) })).await
     }
 
     /// Takes a snapshot now and ships it.
@@ -195,6 +185,21 @@ impl Control {
         }
         let peer = self.hub.peers.by_node(handle.peer)?;
         peer.row.card.reachable_endpoint().map(str::to_owned)
+    }
+
+    /// The scrub has found that what is stored of a restore point is not what its rows make: everything is compared with the peer. To be called
+    /// in the runtime.
+    pub fn suspect(&self, finding: &Finding) {
+        let (Subject::Digest { path, snapshot, name } | Subject::Total { path, snapshot, name }) = &finding.subject
+        else {
+            return;
+        };
+        let handles = self.hub.handles().into_iter();
+        for handle in handles.filter(|handle| handle.read().state.scope.to_string() == *path) {
+            let point = Point { guid: *snapshot, name: name.clone() };
+            let mail = Mail::Suspect(point, Difference::Scrub(finding.reason.clone()));
+            tokio::spawn(async move { handle.mail.send(mail).await.is_ok() });
+        }
     }
 
     pub fn report(&self) -> NodeReport {
@@ -222,7 +227,7 @@ impl Control {
     pub async fn discard_diverged(&self, scope: &Scope, epoch: u64) -> Result<(), ControlError> {
         let epoch = EpochNumber::new(epoch);
         let locked = self.diverged_is_locked(scope, epoch).await?;
-        self.order(scope, Order::DiscardDiverged { epoch, locked }).await.map(|_| ())
+        self.order(scope, Order::Role(Command::DiscardDiverged { epoch, locked })).await.map(|_| ())
     }
 
     fn handle(&self, scope: &Scope) -> Result<Arc<PathHandle>, ControlError> {

@@ -1,8 +1,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The version of the protocol's messages; the first byte of each.
-const VERSION: u8 = 1;
+/// The version of the protocol's messages; the first byte of each. Nodes of two versions do not replicate with each other.
+pub(super) const VERSION: u8 = 2;
 
 /// The longest message, in bytes. Rows are paged to stay far below.
 pub(crate) const MESSAGE_MAX: usize = 4 * 1024 * 1024;
