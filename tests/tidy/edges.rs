@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{EDGES, KNOTS, PURE, STORAGE_EDGES, code_only, is_test_file, production, root, sources};
+use super::{EDGES, KNOTS, PURE, STORAGE_EDGES, code_only, production, production_sources, root};
 
 /// A crate whose rooms are held: where its sources are, and which edges they may have.
 struct House {
@@ -33,8 +33,8 @@ impl House {
 
     fn found(&self) -> Found {
         let mut found = Found::new();
-        for (name, text) in sources(&[self.sources]) {
-            let (Some(room), false) = (self.room_of(&name), is_test_file(&name)) else { continue };
+        for (name, text) in production_sources(&[self.sources]) {
+            let Some(room) = self.room_of(&name) else { continue };
             let depth = name[self.sources.len()..].matches('/').count() - usize::from(name.ends_with("/mod.rs"));
             for word in imports(&code_only(production(&text)), depth) {
                 if word != room && self.is_room(&word) {
@@ -89,9 +89,8 @@ fn imports_are_read_from_every_form_of_a_path() {
 fn rooms_import_only_the_rooms_they_may() {
     let mut wrong = Vec::new();
     for house in &HOUSES {
-        let rooms: BTreeSet<String> = sources(&[house.sources])
+        let rooms: BTreeSet<String> = production_sources(&[house.sources])
             .iter()
-            .filter(|(name, _)| !is_test_file(name))
             .filter_map(|(name, _)| house.room_of(name).map(str::to_owned))
             .collect();
         let unknown = rooms.iter().filter(|room| !house.is_room(room));
