@@ -11,6 +11,7 @@ pub mod access;
 mod activity;
 pub mod auth;
 pub mod checksum;
+pub mod deciding;
 pub(in crate::s3) mod dispatch;
 pub mod error;
 pub(in crate::s3) mod md5;

@@ -10,6 +10,8 @@ use crate::audit::Audit;
 use crate::clock::SharedClock;
 use crate::role::gate::WriteGate;
 
+/// Cheap to clone: work that goes on elsewhere has its own.
+#[derive(Clone)]
 pub struct Service {
     pub store: Store,
     pub gate: WriteGate,
@@ -24,6 +26,8 @@ pub struct Service {
     pub buckets: super::access::Buckets,
     /// `SigningKeys::default()`
     pub signing_keys: super::auth::SigningKeys,
+    /// `Deciders::default()`, the same that `query` has.
+    pub deciders: super::deciding::Deciders,
 }
 
 /// Settings of the S3 face.

@@ -19,7 +19,7 @@ from conftest import ACCESS_KEY, REGION, SECRET_KEY, Node, s3_client  # noqa: E4
 CASES = tomllib.loads((HERE / "cases.toml").read_text())["case"]
 SECTIONS = {"A": 22, "B": 13, "C": 18, "D": 14, "E": 25, "F": 15, "G": 10, "H": 12, "I": 13, "J": 15, "K": 6}
 # Section L has the numbers of the attacks that it is about.
-ATTACKS = [2, 3, 4]
+ATTACKS = [2, 3, 4, 5, 10, 17, 18]
 INPUTS = [
     pytest.param(case, given, id=f"{case['id']}-{number}")
     for case in CASES for number, given in enumerate(case.get("inputs", []), 1)

@@ -14,7 +14,7 @@ pub mod table;
 pub use audit::{changed, unauthenticated};
 #[cfg(test)]
 pub(in crate::s3) use context::Circumstances;
-pub use decide::{Granted, authorize, confirm, is_outdated, may, may_delete, may_list, reads_document, veil};
+pub use decide::{Deletions, Granted, authorize, confirm, is_outdated, may, may_list, reads_document, veil};
 pub use global::{Facts, Globals};
 pub use known::{Buckets, KnownBucket};
 pub use owner::{DEFAULT_ACCOUNT, ObjectOwners, Owners};

@@ -108,6 +108,11 @@ impl<'a> Subject<'a> {
         Subject::new(format!("arn:aws:s3:::{}", known.view.row.name), Whose::Known(known))
     }
 
+    /// A bucket as policies are asked about it.
+    pub fn bucket_alone(known: &'a KnownBucket) -> Resource<'a> {
+        Resource::Bucket(hanging_on(known))
+    }
+
     pub fn object(known: &'a KnownBucket, rows: &'a dyn Rows, named: Named<'a>) -> Self {
         let (bucket, key) = (known.view.row.name.as_str(), named.key.as_str());
         let mut arn = String::with_capacity(16 + bucket.len() + key.len());
@@ -213,14 +218,9 @@ impl<'a> Subject<'a> {
         let acl = found.and_then(|found| found.acl.as_ref());
         let owner = acl.map_or_else(|| known.account(), |acl| acl.account.as_str());
         Bucket {
-            account: known.account(),
-            creator: known.view.row.creator.as_deref(),
-            policy: known.document(),
-            ownership: known.ownership,
-            public_access: known.public_access,
-            acl: known.acl.as_ref().map(|stored| &stored.acl),
             object_owner: found.and_then(|found| found.row.as_ref()).map(|_| owner),
             object_acl: acl.map(|stored| &stored.acl),
+            ..hanging_on(known)
         }
     }
 
@@ -238,5 +238,17 @@ impl<'a> Subject<'a> {
         let slot = row.as_ref().and_then(ObjectRow::content).and_then(|content| content.acl.as_deref());
         let acl = slot.map(StoredAcl::decode).transpose()?;
         Ok(Found { row, acl, ..Found::default() })
+    }
+}
+
+/// What hangs on a bucket, apart from any object.
+fn hanging_on(known: &KnownBucket) -> Bucket<'_> {
+    Bucket {
+        creator: known.view.row.creator.as_deref(),
+        policy: known.document(),
+        ownership: known.ownership,
+        public_access: known.public_access,
+        acl: known.acl.as_ref().map(|stored| &stored.acl),
+        ..Bucket::of(known.account())
     }
 }

@@ -70,6 +70,7 @@ impl Running {
             audit: crate::audit::Audit::off(),
             buckets: Default::default(),
             signing_keys: SigningKeys::default(),
+            deciders: Default::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
         let address = listener.local_addr().expect("an address");

@@ -91,6 +91,7 @@ impl Bench {
             audit: crate::audit::Audit::off(),
             buckets: Default::default(),
             signing_keys: Default::default(),
+            deciders: Default::default(),
         };
         Bench { service, clock, _dir: dir }
     }
@@ -197,7 +198,7 @@ impl Ask {
         }
     }
 
-    fn header(mut self, name: &'static str, value: &str) -> Self {
+    pub(super) fn header(mut self, name: &'static str, value: &str) -> Self {
         let value = HeaderValue::from_bytes(value.as_bytes()).expect("a header value");
         self.headers.append(HeaderName::from_static(name), value);
         self
