@@ -30,6 +30,7 @@ use crate::replication::{self, Replication, ReplicationConfig, SecretPairing};
 use crate::role::gate::WriteGate;
 use crate::s3::access::Buckets;
 use crate::s3::auth::SigningKeys;
+use crate::s3::deciding::Deciders;
 use crate::s3::server;
 use crate::s3::service::{AcceptRegions, Service, Settings};
 use crate::telemetry::Metrics;
@@ -172,8 +173,9 @@ impl Node {
         let (router, drain) = (admin::router(state), config.shutdown_timeout());
         let admin = admin::serve(listeners.admin, admin_tls, router, stops.faces.subscribe(), drain);
 
+        let deciders = Deciders::default();
         let service = Service {
-            query: Some(Arc::new(Faces::new(identities.clone(), clock.clone(), audit.clone()))),
+            query: Some(Arc::new(Faces::new(identities.clone(), clock.clone(), audit.clone(), deciders.clone()))),
             store: store.clone(),
             gate: write_gate(&store, &replication),
             clock,
@@ -184,6 +186,7 @@ impl Node {
             buckets: Buckets::default(),
             signing_keys: SigningKeys::default(),
             documents: Default::default(),
+            deciders,
         };
         let s3 = tokio::spawn(server::serve(listeners.s3, s3_tls, Arc::new(service), stops.faces.subscribe()));
         tracing::info!(node = ready.node, s3 = ready.s3, admin = ready.admin, replication = ready.replication, "ready");

@@ -89,6 +89,7 @@ impl Running {
             buckets: Default::default(),
             signing_keys: SigningKeys::default(),
             documents: Arc::clone(&documents),
+            deciders: Default::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
         let address = listener.local_addr().expect("an address");
