@@ -4,7 +4,7 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{CliError, output};
+use super::{CliError, arenas, output};
 use crate::clock::SystemClock;
 use crate::config::credentials::{Credentials, SecretEnvironment};
 use crate::config::{Config, Flags};
@@ -45,6 +45,7 @@ impl ServerArgs {
         if self.print_config {
             return output::line(config.to_toml().trim_end());
         }
+        arenas::limit();
         telemetry::start_logging(&config.log, config.log_json)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let outcome = runtime.block_on(self.serve(config));
