@@ -35,7 +35,7 @@ use crate::s3::server;
 use crate::s3::service::{AcceptRegions, Service, Settings};
 use crate::telemetry::Metrics;
 use crate::tls::{self, TlsError};
-use crate::work::{self, Runner, StatusTable};
+use crate::work::{self, Runner, StatusTable, Subject};
 
 /// Why a node did not start, or did not stop well.
 #[derive(Debug, thiserror::Error)]
@@ -130,10 +130,7 @@ impl Node {
         let name = config.name.clone().unwrap_or_else(|| store.node().to_string()[..8].to_owned());
         let listeners = listen(&config).await?;
         let (admin_tls, admin_ca) = admin_tls(&config)?;
-        let s3_tls = match (&config.s3_tls_cert, &config.s3_tls_key) {
-            (Some(chain), Some(key)) => Some(Arc::new(tls::server_from_pem(chain, key)?)),
-            _ => None,
-        };
+        let s3_tls = s3_tls(&config)?;
         let stops = Stops {
             faces: watch::Sender::new(false),
             workers: watch::Sender::new(false),
@@ -298,6 +295,14 @@ async fn open_store(config: &Config, clock: &SharedClock) -> Result<Store, NodeE
     }
 }
 
+/// The certificate of the S3 port, if it has one.
+fn s3_tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, NodeError> {
+    match (&config.s3_tls_cert, &config.s3_tls_key) {
+        (Some(chain), Some(key)) => Ok(Some(Arc::new(tls::server_from_pem(chain, key)?))),
+        _ => Ok(None),
+    }
+}
+
 /// A gate that tells whom it refuses where the source is.
 fn write_gate(store: &Store, replication: &Replication) -> WriteGate {
     let control = replication.control.clone();
@@ -374,7 +379,11 @@ fn work_terms(config: &Config, replication: &Replication) -> work::Terms {
     let (bytes_a_second, every) = (config.scrub_rate.get(), config.scrub_every());
     let scrub = (bytes_a_second > 0).then_some(work::ScrubTerms { bytes_a_second, every });
     let control = replication.control.clone();
-    let suspected: work::Suspected = Arc::new(move |finding| control.suspect(finding));
+    let suspected: work::Suspected = Arc::new(move |finding| {
+        if let Subject::Digest { path, snapshot, name } | Subject::Total { path, snapshot, name } = &finding.subject {
+            control.suspect(path, *snapshot, name, &finding.reason);
+        }
+    });
     work::Terms { collect_every: config.collect_every(), scrub, suspected }
 }
 

@@ -90,9 +90,9 @@ const STORAGE_EDGES: &[(&str, &[&str])] = &[
 const KNOTS: &[(&str, &str, usize)] = &[
     ("journal", "meta", 3),
     ("blob", "meta", 1),
-    ("meta", "change", 14),
+    ("meta", "change", 15),
     ("meta", "store", 21),
-    ("change", "store", 11),
+    ("change", "store", 12),
     ("gc", "store", 9),
     ("check", "store", 4),
     ("scrub", "store", 3),

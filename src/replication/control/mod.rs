@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tandem_storage::record::Scope;
-use tandem_storage::types::{EpochNumber, PathGuid};
+use tandem_storage::types::{EpochNumber, PathGuid, SnapshotGuid};
 use tokio::sync::oneshot;
 
 use super::alarm::{Difference, Point};
@@ -18,7 +18,6 @@ use super::report::{DivergedEntry, NodeReport, PathReport, PeerReport};
 pub use crate::role::machine::FailoverMode;
 use crate::role::machine::{Command, Refused};
 use crate::tls::NodeIdentity;
-use crate::work::{Finding, Subject};
 
 /// Why an operator's request was not carried out; each message says what to do next.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -189,15 +188,11 @@ impl Control {
 
     /// The scrub has found that what is stored of a restore point is not what its rows make: everything is compared with the peer. To be called
     /// in the runtime.
-    pub fn suspect(&self, finding: &Finding) {
-        let (Subject::Digest { path, snapshot, name } | Subject::Total { path, snapshot, name }) = &finding.subject
-        else {
-            return;
-        };
+    pub fn suspect(&self, path: &str, snapshot: SnapshotGuid, name: &str, reason: &str) {
         let handles = self.hub.handles().into_iter();
-        for handle in handles.filter(|handle| handle.read().state.scope.to_string() == *path) {
-            let point = Point { guid: *snapshot, name: name.clone() };
-            let mail = Mail::Suspect(point, Difference::Scrub(finding.reason.clone()));
+        for handle in handles.filter(|handle| handle.read().state.scope.to_string() == path) {
+            let point = Point { guid: snapshot, name: name.to_owned() };
+            let mail = Mail::Suspect(point, Difference::Scrub(reason.to_owned()));
             tokio::spawn(async move { handle.mail.send(mail).await.is_ok() });
         }
     }

@@ -17,7 +17,6 @@ use super::pair::{ALL, Pair, Side, eventually};
 use super::rogue::{Rogue, failed, total_of};
 use super::rows;
 use super::victim::Victim;
-use crate::work::{Finding, Subject};
 
 /// Walks as they should be; counts how often one begins that compares everything.
 fn counting() -> (ReadPage, Arc<AtomicUsize>) {
@@ -250,11 +249,10 @@ async fn after_an_upgrade_a_quiet_path_is_proved_by_one_cycle_and_no_more() {
     pair.stop().await;
 }
 
-fn finding(side: &Side) -> Finding {
+/// Tells a node's replication what its scrub found of its newest snapshot.
+fn suspect(side: &Side) {
     let row = side.snapshots().pop().unwrap();
-    let subject = Subject::Total { path: "/".into(), snapshot: row.meta.guid, name: row.meta.name };
-    let reason = "stored 1, counted 2".into();
-    Finding { round: 1, at: Timestamp::default(), subject, reason, referents: Vec::new(), further: 0 }
+    side.control().suspect("/", row.meta.guid, &row.meta.name, "stored 1, counted 2");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -264,7 +262,7 @@ async fn a_finding_of_the_scrub_on_either_node_leads_to_a_full_comparison_unaske
     pair.converges().await;
     for side in [&pair.a, &pair.b] {
         let before = comparisons.load(Ordering::SeqCst);
-        side.control().suspect(&finding(side));
+        suspect(side);
         // The first comparison may be over before anybody looks.
         let compared = || comparisons.load(Ordering::SeqCst) > before;
         let known = eventually(|| pair.a.path().discrepancy.is_some() || compared()).await;
@@ -283,7 +281,7 @@ async fn an_alarm_outlives_a_restart_and_is_answered_after_it() {
     let mut pair = filled(read).await;
     pair.converges().await;
     pair.b.stop().await;
-    pair.a.control().suspect(&finding(&pair.a));
+    suspect(&pair.a);
     assert!(eventually(|| pair.a.path().discrepancy.is_some()).await);
     let since = pair.a.path().discrepancy.unwrap();
     pair.a.stop().await;
