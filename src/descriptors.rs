@@ -1,5 +1,5 @@
-//! How many files and sockets the process may have open, and who gets how many of them. A client that takes what S3 may have
-//! leaves the store, the operators and the peers theirs.
+//! How many files and sockets the process may have open, and who gets how many of them. A client that takes what S3 may
+//! have leaves the store, the operators and the peers theirs.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

@@ -41,8 +41,8 @@ impl SecretError {
     }
 }
 
-/// Reads a secret from a file that nobody else may read or change. What is checked is the file that was opened, wherever its name
-/// leads by then.
+/// Reads a secret from a file that nobody else may read or change. What is checked is the file that was opened,
+/// wherever its name leads by then.
 pub fn read_secret_file(path: &Path, readers: Readers) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let file = std::fs::File::open(path)?;
     let found = file.metadata()?;

@@ -30,11 +30,12 @@ use crate::replication::{self, Replication, ReplicationConfig, SecretPairing};
 use crate::role::gate::WriteGate;
 use crate::s3::access::Buckets;
 use crate::s3::auth::SigningKeys;
+use crate::s3::deciding::Deciders;
 use crate::s3::server;
 use crate::s3::service::{AcceptRegions, Service, Settings};
 use crate::telemetry::Metrics;
 use crate::tls::{self, TlsError};
-use crate::work::{self, Runner, StatusTable};
+use crate::work::{self, Runner, StatusTable, Subject};
 
 /// Why a node did not start, or did not stop well.
 #[derive(Debug, thiserror::Error)]
@@ -129,10 +130,7 @@ impl Node {
         let name = config.name.clone().unwrap_or_else(|| store.node().to_string()[..8].to_owned());
         let listeners = listen(&config).await?;
         let (admin_tls, admin_ca) = admin_tls(&config)?;
-        let s3_tls = match (&config.s3_tls_cert, &config.s3_tls_key) {
-            (Some(chain), Some(key)) => Some(Arc::new(tls::server_from_pem(chain, key)?)),
-            _ => None,
-        };
+        let s3_tls = s3_tls(&config)?;
         let stops = Stops {
             faces: watch::Sender::new(false),
             workers: watch::Sender::new(false),
@@ -145,7 +143,8 @@ impl Node {
 
         let table = StatusTable::default();
         let mut runner = Runner::new(table.clone(), stops.workers.subscribe());
-        let scrub = work::start_all(&mut runner, &store, &clock, &metrics, work_terms(&config));
+        let terms = work_terms(&config, &replication);
+        let scrub = work::start_all(&mut runner, &store, &clock, &metrics, terms);
 
         let ready = Ready {
             node: store.node().to_string(),
@@ -171,19 +170,20 @@ impl Node {
         let (router, drain) = (admin::router(state), config.shutdown_timeout());
         let admin = admin::serve(listeners.admin, admin_tls, router, stops.faces.subscribe(), drain);
 
-        let faces = Faces::new(identities.clone(), clock.clone(), audit.clone());
+        let deciders = Deciders::default();
         let service = Service {
+            query: Some(Arc::new(Faces::new(identities.clone(), clock.clone(), audit.clone(), deciders.clone()))),
             store: store.clone(),
             gate: write_gate(&store, &replication),
             clock,
             settings: Arc::new(s3_settings(&config, Shares::of(limit()).s3)),
             identities: identities.register(),
-            query: Some(Arc::new(faces)),
             metrics,
             audit: audit.clone(),
             buckets: Buckets::default(),
             signing_keys: SigningKeys::default(),
             documents: Default::default(),
+            deciders,
         };
         let s3 = tokio::spawn(server::serve(listeners.s3, s3_tls, Arc::new(service), stops.faces.subscribe()));
         tracing::info!(node = ready.node, s3 = ready.s3, admin = ready.admin, replication = ready.replication, "ready");
@@ -295,6 +295,14 @@ async fn open_store(config: &Config, clock: &SharedClock) -> Result<Store, NodeE
     }
 }
 
+/// The certificate of the S3 port, if it has one.
+fn s3_tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, NodeError> {
+    match (&config.s3_tls_cert, &config.s3_tls_key) {
+        (Some(chain), Some(key)) => Ok(Some(Arc::new(tls::server_from_pem(chain, key)?))),
+        _ => Ok(None),
+    }
+}
+
 /// A gate that tells whom it refuses where the source is.
 fn write_gate(store: &Store, replication: &Replication) -> WriteGate {
     let control = replication.control.clone();
@@ -367,10 +375,16 @@ fn replication_config(
     }
 }
 
-fn work_terms(config: &Config) -> work::Terms {
+fn work_terms(config: &Config, replication: &Replication) -> work::Terms {
     let (bytes_a_second, every) = (config.scrub_rate.get(), config.scrub_every());
     let scrub = (bytes_a_second > 0).then_some(work::ScrubTerms { bytes_a_second, every });
-    work::Terms { collect_every: config.collect_every(), scrub }
+    let control = replication.control.clone();
+    let suspected: work::Suspected = Arc::new(move |finding| {
+        if let Subject::Digest { path, snapshot, name } | Subject::Total { path, snapshot, name } = &finding.subject {
+            control.suspect(path, *snapshot, name, &finding.reason);
+        }
+    });
+    work::Terms { collect_every: config.collect_every(), scrub, suspected }
 }
 
 /// `connections`: how many there are descriptors for.

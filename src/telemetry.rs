@@ -16,7 +16,7 @@ use tandem_storage::Collected;
 use tandem_storage::scrub::Page;
 use tracing_subscriber::EnvFilter;
 
-use crate::replication::report::NodeReport;
+use crate::replication::report::{LinkState, NodeReport};
 use crate::terminal::{escaped_entry, escaped_json};
 
 /// A log filter that does not parse.
@@ -76,7 +76,7 @@ struct OperationLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PathLabels {
     path: String,
-    role: String,
+    role: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -123,6 +123,10 @@ pub struct Metrics {
     lag: Family<PathLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     writable: Family<PathLabels, Gauge>,
     alarm: Family<PathLabels, Gauge>,
+    replica_alarm: Family<PathLabels, Gauge>,
+    proved: Family<PathLabels, Gauge>,
+    totals_whole: Gauge,
+    totals_counted: Gauge,
     epoch: Family<PathLabels, Gauge>,
     peer_connected: Family<PeerLabels, Gauge>,
     audit_events: Counter,
@@ -164,6 +168,10 @@ impl Metrics {
             lag: Family::default(),
             writable: Family::default(),
             alarm: Family::default(),
+            replica_alarm: Family::default(),
+            proved: Family::default(),
+            totals_whole: Gauge::default(),
+            totals_counted: Gauge::default(),
             epoch: Family::default(),
             peer_connected: Family::default(),
             audit_events: Counter::default(),
@@ -206,6 +214,18 @@ impl Metrics {
         );
         r.register("path_writable", "1 if this node takes writes for the path", self.writable.clone());
         r.register("path_alarm", "1 if something was given up for the path; see tandem status", self.alarm.clone());
+        r.register(
+            "replica_alarm",
+            "1 while the replica may differ from its source; see tandem status",
+            self.replica_alarm.clone(),
+        );
+        r.register(
+            "restore_point_proved",
+            "1 if the newest restore point is proved to be what the source had",
+            self.proved.clone(),
+        );
+        r.register("totals_whole", "0 while rows are counted, and nothing can be proved", self.totals_whole.clone());
+        r.register("totals_counted_rows", "Rows counted so far while they are", self.totals_counted.clone());
         r.register("path_epoch", "The path's epoch", self.epoch.clone());
         r.register("peer_connected", "1 if the peer is connected", self.peer_connected.clone());
         r.register("audit_events", "Lines written to the audit log", self.audit_events.clone());
@@ -269,8 +289,8 @@ impl Metrics {
     }
 
     /// What is known to be damaged now.
-    pub fn scrub_findings(&self, blobs: u64, digests: u64) {
-        for (kind, count) in [("blob", blobs), ("digest", digests)] {
+    pub fn scrub_findings(&self, blobs: u64, digests: u64, totals: u64) {
+        for (kind, count) in [("blob", blobs), ("digest", digests), ("total", totals)] {
             let gauge = self.scrub_findings.get_or_create(&KindLabels { kind });
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
@@ -282,6 +302,8 @@ impl Metrics {
         self.newest_seq.set(gauge(report.newest_seq));
         self.free_bytes.set(gauge(report.free_bytes));
         self.low_space.set(i64::from(report.low_space));
+        self.totals_whole.set(i64::from(report.totals.whole));
+        self.totals_counted.set(gauge(report.totals.rows_counted));
         self.repair_waiting.set(gauge(report.repair.waiting.len() as u64 + report.repair.further));
         for repaired in &report.repair.repaired {
             let counter = self.repaired_blobs.get_or_create(&PeerLabels { peer: repaired.peer.clone() });
@@ -290,20 +312,26 @@ impl Metrics {
         self.lag.clear();
         self.writable.clear();
         self.alarm.clear();
+        self.replica_alarm.clear();
+        self.proved.clear();
         self.epoch.clear();
         self.peer_connected.clear();
         for path in &report.paths {
-            let labels = PathLabels { path: path.path.clone(), role: path.role.clone() };
+            let labels = PathLabels { path: path.path.clone(), role: path.role.name() };
             // An unknown lag is not zero: it has no sample, unless it is known to be unbounded.
             if let Some(lag) = path.rpo_lag_seconds {
                 self.lag.get_or_create(&labels).set(lag);
             }
             self.writable.get_or_create(&labels).set(i64::from(path.writable));
             self.alarm.get_or_create(&labels).set(i64::from(path.alarm.is_some()));
+            self.replica_alarm.get_or_create(&labels).set(i64::from(path.discrepancy.is_some()));
+            if let Some(point) = &path.restore_point {
+                self.proved.get_or_create(&labels).set(i64::from(point.proved));
+            }
             self.epoch.get_or_create(&labels).set(gauge(path.epoch));
         }
         for peer in &report.peers {
-            let connected = i64::from(peer.state == "CONNECTED");
+            let connected = i64::from(peer.state == LinkState::Connected);
             self.peer_connected.get_or_create(&PeerLabels { peer: peer.name.clone() }).set(connected);
         }
     }

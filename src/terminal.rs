@@ -1,11 +1,11 @@
-//! Text of others on its way to a terminal: keys, names, errors, whatever was sent from elsewhere. What could move the cursor, end a
-//! line, hide, or turn the text around is shown as its code. Pure.
+//! Text of others on its way to a terminal: keys, names, errors, whatever was sent from elsewhere. What could move the
+//! cursor, end a line, hide, or turn the text around is shown as its code. Pure.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Control characters, line separators, and characters that change the direction of text or show nothing. Joiners stay: writing
-/// systems and emoji are made with them.
+/// Control characters, line separators, and characters that change the direction of text or show nothing. Joiners stay:
+/// writing systems and emoji are made with them.
 fn is_dangerous(character: char) -> bool {
     matches!(
         character,
@@ -30,8 +30,8 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     replaced(text, |out, character| out.extend(character.escape_default()))
 }
 
-/// JSON that is safe to print, and means the same: serializers leave most of these characters as they are, and only texts have them. Line
-/// ends between values stay.
+/// JSON that is safe to print, and means the same: serializers leave most of these characters as they are, and only
+/// texts have them. Line ends between values stay.
 pub fn escaped_json(json: &str) -> Cow<'_, str> {
     replaced(json, |out, character| match character {
         '\n' => out.push('\n'),

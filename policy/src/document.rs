@@ -23,6 +23,17 @@ impl Document {
         Ok(Document { id, statements, public })
     }
 
+    /// The same for a document that somebody sends: refuses, too, what older builds took and AWS does not. What is stored
+    /// already is read by [`parse`](Self::parse), so that no bucket and no role is shut by a new build.
+    ///
+    /// # Errors
+    /// [`Malformed`] with the first fault found.
+    pub fn accept(bytes: &[u8], kind: Kind<'_>) -> Result<Document, Malformed> {
+        let document = Document::parse(bytes, kind)?;
+        parse::check_new(&document.statements, kind)?;
+        Ok(document)
+    }
+
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }

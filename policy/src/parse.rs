@@ -13,6 +13,8 @@ use crate::malformed::Malformed;
 use crate::statement::Statement;
 use crate::text::Variables;
 
+pub(crate) use check::of_new as check_new;
+
 type Parsed = (Option<Box<str>>, Box<[Statement]>);
 
 pub(crate) fn document(bytes: &[u8], kind: Kind<'_>) -> Result<Parsed, Malformed> {

@@ -149,6 +149,11 @@ impl Texts {
         self.iter().any(|held| held.matches(text, scope))
     }
 
+    /// Whether some text is `*` and no more.
+    pub(crate) fn has_lone_star(&self) -> bool {
+        self.iter().any(|text| text.class == Class::Any)
+    }
+
     /// The keys of the variables.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
         self.variables.iter().flatten().map(|variable| &variable.key)

@@ -102,9 +102,9 @@ pub async fn failover(State(state): State<AdminState>, by: By, body: Body<Failov
     let Json(asked) = body?;
     let scope = resolve(&state.control, asked.path.as_deref())?;
     let path = state.control.path(&scope)?;
-    confirmed(asked.confirm.as_deref(), confirmation(asked.mode.name(), &path, path.epoch))?;
-    let (control, mode) = (state.control.confirmed_at(&path), asked.mode.into());
-    record(&state, by, &format!("POST paths/failover {}", asked.mode.name()), Some(path.path)).await;
+    confirmed_knowing(asked.confirm.as_deref(), confirmation(asked.mode.name(), &path, path.epoch), &path)?;
+    let (control, mode) = (state.control.confirmed_at(&path), asked.mode);
+    record(&state, by, &format!("POST paths/failover {}", mode.name()), Some(path.path)).await;
     Ok(Json(carry_out(async move { control.failover(&scope, mode).await }).await?))
 }
 
@@ -170,6 +170,18 @@ fn confirmed(given: Option<&str>, wanted: String) -> Result<(), ApiError> {
             let detail = format!("confirm this order, the path, its epoch and its GUID: \"confirm\": {wanted:?}");
             Err(ApiError::new(StatusCode::PRECONDITION_REQUIRED, detail))
         }
+    }
+}
+
+/// As [`confirmed`]. Whoever has not confirmed yet is told what speaks against a failover.
+fn confirmed_knowing(given: Option<&str>, wanted: String, path: &PathReport) -> Result<(), ApiError> {
+    match given {
+        None if !path.failover_checks.is_empty() => {
+            let checks = path.failover_checks.join("; ");
+            let detail = format!("{checks}. To go on nevertheless, confirm it: \"confirm\": {wanted:?}");
+            Err(ApiError::new(StatusCode::PRECONDITION_REQUIRED, detail))
+        }
+        given => confirmed(given, wanted),
     }
 }
 

@@ -74,8 +74,8 @@ impl Gate {
         self.backoff.turn(who, self.clock.monotonic()).await
     }
 
-    /// Who the `Authorization` header names: by HTTP Basic, `Api-Token` or `Bearer`. A token is too long to be guessed, and to
-    /// look at one costs little: it waits for no turn.
+    /// Who the `Authorization` header names: by HTTP Basic, `Api-Token` or `Bearer`. A token is too long to be guessed,
+    /// and to look at one costs little: it waits for no turn.
     async fn login(&self, headers: &HeaderMap, who: IpAddr) -> Login {
         let Some(value) = headers.get(header::AUTHORIZATION) else { return Login::Missing };
         let Some((scheme, rest)) = value.to_str().ok().and_then(|value| value.split_once(' ')) else {
@@ -129,7 +129,8 @@ pub async fn welcome(State(gate): State<Gate>, request: Request, next: Next) -> 
     }
 }
 
-/// Finds out who asks. What a request shows is looked at first; only what is wrong is answered by the number of failures.
+/// Finds out who asks. What a request shows is looked at first; only what is wrong is answered by the number of
+/// failures.
 async fn identify(gate: &Gate, mut request: Request) -> Result<Request, Box<Response>> {
     let Some(From { address: who, place }) = request.extensions().get::<From>().cloned() else {
         let unknown = ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the request's address is unknown");

@@ -1,7 +1,7 @@
 //! Failed logins, counted by client, so that guessing a password is slow. Time is an argument.
 //!
-//! *Architecture invariant:* no number of failures refuses what proves itself: a right password is taken when its turn comes, a right token
-//! at once.
+//! *Architecture invariant:* no number of failures refuses what proves itself: a right password is taken when its turn
+//! comes, a right token at once.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -105,8 +105,8 @@ impl SharedBackoff {
         self.lock().failed(who, now);
     }
 
-    /// Waits until a password of `who` may be looked at: not at all, unless the client is slowed down. Whoever gives up waiting has
-    /// taken nobody's turn.
+    /// Waits until a password of `who` may be looked at: not at all, unless the client is slowed down. Whoever gives up
+    /// waiting has taken nobody's turn.
     pub async fn turn(&self, who: IpAddr, now: Duration) -> Turn {
         let turns = self.lock().turns(who, now);
         let Some((turns, pace)) = turns else { return Turn { held: None } };

@@ -1,7 +1,8 @@
 //! For load balancers and monitors: whether the node serves, and for which role.
 //!
-//! Without a login the answer is about the node as a whole and gives no reason: names of paths and buckets are for those who have one.
-//! A `?path=` without a login has no effect, so that nothing tells a path that is there from one that is not.
+//! Without a login the answer is about the node as a whole and gives no reason: names of paths and buckets are for
+//! those who have one. A `?path=` without a login has no effect, so that nothing tells a path that is there from one
+//! that is not.
 
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::vms::Operator;
 use super::{AdminState, ApiError};
-use crate::replication::report::PathReport;
+use crate::replication::report::{PathReport, Role};
 
 /// Who has logged in, if somebody has.
 type By = Option<Extension<Operator>>;
@@ -75,7 +76,7 @@ pub async fn replica(State(state): State<AdminState>, by: By, Query(query): Quer
 
 /// Why a path is not a replica that is fresh enough.
 fn behind(path: &PathReport, lag_max: Option<f64>) -> Option<String> {
-    if path.role != "Destination" {
+    if path.role != Role::Destination {
         return Some(format!("{} is {} here", path.path, path.role));
     }
     match (lag_max, path.rpo_lag_seconds) {

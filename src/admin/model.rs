@@ -64,25 +64,6 @@ pub fn default_keep() -> u64 {
     30 * 60
 }
 
-/// The modes of a failover, as the API and the command line spell them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    Graceful,
-    StandAlone,
-    Force,
-}
-
-impl From<Mode> for FailoverMode {
-    fn from(mode: Mode) -> Self {
-        match mode {
-            Mode::Graceful => FailoverMode::Graceful,
-            Mode::StandAlone => FailoverMode::StandAlone,
-            Mode::Force => FailoverMode::Force,
-        }
-    }
-}
-
 /// `POST /api/paths/failover`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,20 +71,10 @@ pub struct Failover {
     /// None: the only protected path.
     #[serde(default)]
     pub path: Option<String>,
-    pub mode: Mode,
+    pub mode: FailoverMode,
     /// `MODE PATH EPOCH GUID`, as the operator saw them: a request that comes again finds another epoch, or another path of that name.
     #[serde(default)]
     pub confirm: Option<String>,
-}
-
-impl Mode {
-    pub fn name(self) -> &'static str {
-        match self {
-            Mode::Graceful => "graceful",
-            Mode::StandAlone => "stand-alone",
-            Mode::Force => "force",
-        }
-    }
 }
 
 /// What confirms an order about a path: the order, the path, an epoch (the path's, or that of the writes to discard), and the GUID that tells

@@ -1,5 +1,5 @@
-//! Who holds a connection to the admin port. Whoever has logged in holds a place that nobody without a login can take; all others
-//! share the rest, and the one who takes most of it loses a place first. No newcomer waits for a place.
+//! Who holds a connection to the admin port. Whoever has logged in holds a place that nobody without a login can take;
+//! all others share the rest, and the one who takes most of it loses a place first. No newcomer waits for a place.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -96,7 +96,8 @@ impl Places {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a newcomer, if need be that of another guest. None: all places of this client have a request under way.
+    /// A place for a newcomer, if need be that of another guest. None: all places of this client have a request under
+    /// way.
     pub fn take(&self, address: IpAddr) -> Option<Place> {
         let client = AddressGroup::of(address);
         let mut table = self.table();

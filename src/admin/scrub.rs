@@ -8,7 +8,7 @@ use crate::work::{Finding, Place, ScrubState, Subject};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ScrubReport {
-    /// resting, blobs or digests.
+    /// resting, blobs, digests or totals.
     pub state: String,
     /// The round that runs, or the last one; 0: there was none yet.
     pub round: u64,
@@ -26,7 +26,7 @@ pub struct ScrubReport {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FindingReport {
-    /// blob or digest.
+    /// blob, digest or total.
     pub kind: String,
     /// Which blob and where it is stored; or which restore point of which path.
     pub subject: String,
@@ -62,6 +62,7 @@ impl From<&ScrubState> for ScrubReport {
             Place::Resting => "resting",
             Place::Blobs(_) => "blobs",
             Place::Digests => "digests",
+            Place::Totals => "totals",
         };
         ScrubReport {
             state: name.to_owned(),
@@ -84,6 +85,8 @@ impl From<&Finding> for FindingReport {
             Subject::Digest { path, snapshot, name } => {
                 ("digest", format!("{path}, restore point {name} ({snapshot})"))
             }
+            Subject::Total { path, snapshot, name } => ("total", format!("{path}, restore point {name} ({snapshot})")),
+            Subject::Kept { whose } => ("total", format!("the total of {whose}")),
         };
         FindingReport {
             kind: kind.to_owned(),

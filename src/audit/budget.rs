@@ -1,5 +1,5 @@
-//! How much of the log refusals may take. Anybody can cause them, so they fill neither the disk nor the place of what must be
-//! kept. Time is an argument. Pure.
+//! How much of the log refusals may take. Anybody can cause them, so they fill neither the disk nor the place of what
+//! must be kept. Time is an argument. Pure.
 
 use tandem_storage::types::Timestamp;
 

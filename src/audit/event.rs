@@ -6,7 +6,8 @@ use tandem_storage::types::Timestamp;
 use super::queue::LeftOut;
 use crate::terminal::escaped_json;
 
-/// The longest text of a field, in bytes. Keys and ARNs are shorter; what is sent in the place of a name may be anything.
+/// The longest text of a field, in bytes. Keys and ARNs are shorter; what is sent in the place of a name may be
+/// anything.
 const TEXT_MAX: usize = 2048;
 
 /// What happened.

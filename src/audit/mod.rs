@@ -1,10 +1,10 @@
-//! Who was refused, and who changed what: one JSON line each, written by a thread of its own. A request never waits for the line of
-//! a refusal. It waits, up to a deadline, until the line of a change is on stable storage.
+//! Who was refused, and who changed what: one JSON line each, written by a thread of its own. A request never waits for
+//! the line of a refusal. It waits, up to a deadline, until the line of a change is on stable storage.
 //!
 //! *Architecture invariant:* an event is made of names, never of secrets: no field takes a header's or a body's content.
 //!
-//! *Architecture invariant:* what must be kept (changes, orders) is never left out for want of room. Refusals, which anybody can
-//! cause, have places and a budget of bytes of their own, and what they lack is counted in a line.
+//! *Architecture invariant:* what must be kept (changes, orders) is never left out for want of room. Refusals, which
+//! anybody can cause, have places and a budget of bytes of their own, and what they lack is counted in a line.
 
 mod budget;
 mod event;
@@ -67,8 +67,8 @@ impl Drop for Inner {
 pub struct Receipt(Option<oneshot::Receiver<bool>>);
 
 impl Receipt {
-    /// Waits until the line is on stable storage (of a stream: written), or the deadline has passed. False: it is not, or not yet.
-    /// A refusal has nothing to wait for.
+    /// Waits until the line is on stable storage (of a stream: written), or the deadline has passed. False: it is not,
+    /// or not yet. A refusal has nothing to wait for.
     pub async fn kept(self) -> bool {
         let Some(wait) = self.0 else { return true };
         matches!(tokio::time::timeout(RECORD_DEADLINE, wait).await, Ok(Ok(true)))

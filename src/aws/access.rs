@@ -1,6 +1,8 @@
 //! May the caller make this call: identity policies decide, as for AWS's own.
 
-use tandem_policy::{Action, Caller, Context, Entries, Request, Resource, TagSet, UserKind, Values, evaluate};
+use tandem_policy::{
+    Action, Caller, Context, Entries, Reason, Request, Resource, Source, TagSet, UserKind, Values, evaluate,
+};
 
 use super::call::Call;
 use super::error::QueryError;
@@ -105,7 +107,17 @@ fn fields_of(action: &str) -> &'static [(&'static str, &'static str)] {
 }
 
 fn takes_tags(action: &str) -> bool {
-    let tags = ["CreateUser", "CreateRole", "CreatePolicy", "TagUser", "TagRole", "TagPolicy", "AssumeRole"];
+    let tags = [
+        "CreateUser",
+        "CreateRole",
+        "CreatePolicy",
+        "CreateInstanceProfile",
+        "TagUser",
+        "TagRole",
+        "TagPolicy",
+        "TagInstanceProfile",
+        "AssumeRole",
+    ];
     tags.contains(&action)
 }
 
@@ -139,10 +151,16 @@ impl Call<'_> {
         let Some(entity) = found else { return self.require_in(action, resource, &context) };
         self.require_in(action, resource, &context.about(self, action, entity))?;
         if entity.is_superuser() && !looks(action) && !self.caller.caller().is_superuser() {
-            self.tell(Kind::Denied, Some(action), Some(resource), "superusers are changed by superusers");
-            return Err(self.not_authorized(action, resource, false));
+            return Err(self.superusers_only(action, resource));
         }
         Ok(())
+    }
+
+    /// The answer to who is no superuser and would change what one is or may. What is named itself is refused at once; everything else by
+    /// the guard of all changes, [`change_and_tell`](crate::identity::Identities::change_and_tell).
+    pub fn superusers_only(&self, action: &str, resource: &str) -> QueryError {
+        self.tell(Kind::Denied, Some(action), Some(resource), "superusers are changed by superusers");
+        self.not_authorized(action, resource, false)
     }
 
     /// # Errors
@@ -166,6 +184,9 @@ impl Call<'_> {
         let decision = evaluate(&policies, &request);
         if decision.allowed {
             return Ok(());
+        }
+        if decision.why.source == Source::Default(Reason::TooManySteps) {
+            self.tell_out_of_steps(action, resource);
         }
         self.tell(Kind::Denied, Some(action), Some(resource), &decision.why.to_string());
         Err(self.not_authorized(action, resource, decision.is_explicit_deny()))

@@ -14,7 +14,7 @@ use super::form::Fields;
 use super::{Faces, Service};
 use crate::audit::{Actor, Event, Kind};
 use crate::clock::Clock;
-use crate::identity::{AccountId, Credential, Draft, Identities, IdentityError, Snapshot};
+use crate::identity::{AccountId, Author, Credential, Draft, Identities, IdentityDocument, IdentityError, Snapshot};
 use crate::s3::access::Facts;
 use crate::s3::query::Form;
 use crate::s3::xml::XmlWriter;
@@ -96,15 +96,49 @@ impl<'a> Call<'a> {
         let resource = named.iter().find_map(|field| self.form.given(field));
         let audit = self.faces.audit.clone();
         let event = audit.is_on().then(|| self.event(kind, None, resource, "allowed"));
+        let author = match self.caller.caller().is_superuser() {
+            true => Author::Superuser,
+            false => Author::Other,
+        };
         let (tell, told) = tokio::sync::oneshot::channel();
         let in_force = move || drop(event.map(|event| tell.send(audit.record(event))));
-        let changed = self.identities.change_and_tell(change, in_force).await?;
+        let changed = match self.identities.change_and_tell(author, change, in_force).await {
+            Err(IdentityError::SuperuserOnly) => {
+                let (action, resource) = (format!("iam:{action}"), resource.unwrap_or("*"));
+                return Err(self.superusers_only(&action, resource));
+            }
+            changed => changed?,
+        };
         if let Ok(receipt) = told.await
             && !receipt.kept().await
         {
             tracing::error!(request = self.id, action, "a change is not in the audit log");
         }
         Ok(changed)
+    }
+
+    /// Compiles policies, which their sender can make long, away from the threads that all requests share.
+    pub async fn compile<T: Send + 'static>(
+        &self,
+        compile: impl FnOnce() -> Result<T, IdentityError> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        Ok(self.run(compile).await??)
+    }
+
+    /// Runs a piece of work that may be long for the caller's account, when it is its turn.
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, QueryError> {
+        let account = self.account().to_string();
+        self.faces.deciders.run(&account, work).await.map_err(|error| QueryError::internal(error.message))
+    }
+
+    /// The identity policy that a parameter holds.
+    pub async fn document(&self, parameter: &str) -> Result<IdentityDocument, QueryError> {
+        let text = self.form.required(parameter)?.to_owned();
+        self.compile(move || IdentityDocument::accept(&text)).await
+    }
+
+    pub fn tell_out_of_steps(&self, action: &str, resource: &str) {
+        self.faces.deciders.tell_out_of_steps(self.received, self.caller.caller().arn(), action, resource);
     }
 
     /// The operation's name.

@@ -76,6 +76,7 @@ impl From<IdentityError> for QueryError {
             IdentityError::DeleteConflict(_) => (409, "DeleteConflict"),
             IdentityError::MalformedPolicyDocument(_) => (400, "MalformedPolicyDocument"),
             IdentityError::InvalidInput(_) => (400, "ValidationError"),
+            IdentityError::SuperuserOnly => (403, "AccessDenied"),
             IdentityError::Concurrent => (409, "ConcurrentModification"),
             IdentityError::Commit(cause) => return QueryError::internal(cause),
         };

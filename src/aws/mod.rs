@@ -22,6 +22,7 @@ use error::QueryError;
 use crate::audit::{Actor, Audit, Event, Kind as Told};
 use crate::clock::SharedClock;
 use crate::identity::Identities;
+use crate::s3::deciding::Deciders;
 use crate::s3::query::{Form, QueryFace, Refused};
 
 /// Both faces.
@@ -29,11 +30,12 @@ pub struct Faces {
     identities: Identities,
     clock: SharedClock,
     audit: Audit,
+    deciders: Deciders,
 }
 
 impl Faces {
-    pub fn new(identities: Identities, clock: SharedClock, audit: Audit) -> Self {
-        Faces { identities, clock, audit }
+    pub fn new(identities: Identities, clock: SharedClock, audit: Audit, deciders: Deciders) -> Self {
+        Faces { identities, clock, audit, deciders }
     }
 }
 

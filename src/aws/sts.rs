@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use tandem_policy::key::same_name;
-use tandem_policy::{Action, Caller, Request, Resource, evaluate};
+use tandem_policy::{Action, Caller, Reason, Request, Resource, Source, evaluate};
 
 use super::Service;
 use super::access::Circumstances;
@@ -58,8 +58,48 @@ fn access_key_info(call: &Call<'_>) -> Result<Response<Bytes>, QueryError> {
     }))
 }
 
+/// There are no second factors here. Whoever shows one is refused: a session that is told to be by one would not be.
+fn no_second_factor(call: &Call<'_>) -> Result<(), QueryError> {
+    let (serial, code) = (call.form.given("SerialNumber"), call.form.given("TokenCode"));
+    match (serial, code) {
+        (None, None) => Ok(()),
+        (Some(_), Some(_)) => Err(QueryError::denied(
+            "MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial number is valid and associated with this user.",
+        )),
+        _ => Err(QueryError::denied(
+            "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.",
+        )),
+    }
+}
+
+/// AWS's pattern: 2 to 1224 letters, digits and `+=,.@:/-_`.
+fn check_external_id(call: &Call<'_>) -> Result<(), QueryError> {
+    let Some(id) = call.form.get("ExternalId") else { return Ok(()) };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte);
+    let broken = match id.len() {
+        0..2 => "Member must have length greater than or equal to 2",
+        1225.. => "Member must have length less than or equal to 1224",
+        _ if id.bytes().all(plain) => return Ok(()),
+        _ => "Member must satisfy regular expression pattern: [\\w+=,.@:\\/-]*",
+    };
+    let shown: String = id.chars().take(64).collect();
+    Err(QueryError::validation(format!(
+        "1 validation error detected: Value '{shown}' at 'externalId' failed to satisfy constraint: {broken}"
+    )))
+}
+
+/// A session policy that is no JSON is told so in STS's words, which are not IAM's.
+fn session_policy(call: &Call<'_>) -> Result<Option<String>, QueryError> {
+    let Some(text) = call.form.given("Policy") else { return Ok(None) };
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(value) if value.is_object() => Ok(Some(text.to_owned())),
+        _ => Err(QueryError::new(400, "MalformedPolicyDocument", "The policy is not in the valid JSON format.")),
+    }
+}
+
 /// For long-term keys; needs no permission, as with AWS.
 fn session_token(call: &Call<'_>) -> Result<Response<Bytes>, QueryError> {
+    no_second_factor(call)?;
     let of = Option::<SessionOf>::from(&call.caller.standing.subject).filter(|_| !call.caller.is_session());
     let of = of.ok_or_else(|| QueryError::denied("Cannot call GetSessionToken with session credentials"))?;
     let longest = if matches!(of, SessionOf::User(_)) { LONGEST } else { HOUR };
@@ -97,10 +137,15 @@ fn assume_role(call: &Call<'_>) -> Result<Response<Bytes>, QueryError> {
     if name.len() < 2 {
         return Err(QueryError::validation("roleSessionName must have length greater than or equal to 2"));
     }
+    check_external_id(call)?;
+    let policy = session_policy(call)?;
     let (tags, transitive) = session_tags(call)?;
     let source_identity = source_identity(call)?;
     // A role that is not there is answered as one that may not be assumed: nobody learns which there are.
-    let role = call.directory.by_arn::<Role>(arn).map_err(|_| call.not_authorized("sts:AssumeRole", arn, false))?;
+    let role = call.directory.by_arn::<Role>(arn).map_err(|_| {
+        call.tell(Kind::Denied, Some("sts:AssumeRole"), Some(arn), "no such role");
+        refused(call, "sts:AssumeRole", arn)
+    })?;
     let mut context = Circumstances::of(call).about(call, "sts:AssumeRole", &**role);
     if let Some(source) = &source_identity {
         context = context.with("sts:SourceIdentity", source);
@@ -115,13 +160,14 @@ fn assume_role(call: &Call<'_>) -> Result<Response<Bytes>, QueryError> {
     if source_identity.is_some() {
         may_assume(call, role, "sts:SetSourceIdentity", &context)?;
     }
+    no_second_factor(call)?;
     let seconds = duration(call, role)?;
     let new = NewSession {
         of: SessionOf::Role { id: role.id.clone(), name: name.to_owned(), source_identity: source_identity.clone() },
         seconds,
         tags,
         transitive,
-        policy: call.form.given("Policy").map(str::to_owned),
+        policy,
         policies: session_policies(call, role)?,
     };
     let issued = call.identities.issue(call.clock, new).map_err(|error| match error {
@@ -217,10 +263,15 @@ fn may_assume(call: &Call<'_>, role: &Role, action: &str, context: &Circumstance
     if decision.allowed {
         return Ok(());
     }
-    let who = match &standing.caller {
-        Caller::Anonymous | Caller::Service(_) => "anonymous",
-        caller => caller.arn().unwrap_or_default(),
-    };
+    if decision.why.source == Source::Default(Reason::TooManySteps) {
+        call.tell_out_of_steps(action, &arn);
+    }
     call.tell(Kind::Denied, Some(action), Some(&arn), &decision.why.to_string());
-    Err(QueryError::denied(format!("User: {who} is not authorized to perform: {action} on resource: {arn}")))
+    Err(refused(call, action, &arn))
+}
+
+/// The one answer for roles that are not there and for those that may not be assumed, whoever or whatever says so.
+fn refused(call: &Call<'_>, action: &str, arn: &str) -> QueryError {
+    let who = call.caller.caller().arn().unwrap_or("anonymous");
+    QueryError::denied(format!("User: {who} is not authorized to perform: {action} on resource: {arn}"))
 }

@@ -5,10 +5,11 @@ use clap::Args;
 use super::client::AdminClient;
 use super::output::{self, Text};
 use super::{CliError, Connection, confirm};
-use crate::admin::model::{Failover, Mode, Which, confirmation};
+use crate::admin::model::{Failover, Which, confirmation};
 use crate::clock::{Clock, SystemClock};
 use crate::config::HumanDuration;
-use crate::replication::report::PathReport;
+use crate::replication::control::FailoverMode;
+use crate::replication::report::{PathReport, Role, State};
 
 const EXAMPLES: &str = "Examples:
   drill, both nodes up:    tandem failover --graceful --admin https://b:9443
@@ -68,11 +69,11 @@ impl FailoverArgs {
         fell_short(self.mode(), &before, &after).map_or(Ok(()), |why| Err(CliError::Failed(why)))
     }
 
-    fn mode(&self) -> Option<Mode> {
+    fn mode(&self) -> Option<FailoverMode> {
         match (self.graceful, self.stand_alone, self.force) {
-            (true, ..) => Some(Mode::Graceful),
-            (_, true, _) => Some(Mode::StandAlone),
-            (.., true) => Some(Mode::Force),
+            (true, ..) => Some(FailoverMode::Graceful),
+            (_, true, _) => Some(FailoverMode::StandAlone),
+            (.., true) => Some(FailoverMode::Force),
             _ => None,
         }
     }
@@ -80,21 +81,22 @@ impl FailoverArgs {
     fn question(&self, before: &PathReport) -> Text {
         let lag = output::lag(before);
         let here = format!("{} is {} here, epoch {}, lag {lag}.", before.path, before.role, before.epoch);
-        let effect = match (self.mode(), before.role.as_str()) {
-            (Some(Mode::Graceful), "Source") => {
+        let effect = match (self.mode(), before.role) {
+            (Some(FailoverMode::Graceful), Role::Source) => {
                 format!("Hand over to {}: writes here end, nothing is lost.", before.peer)
             }
-            (Some(Mode::Graceful), _) => format!("Take over from {}: nothing is lost.", before.peer),
-            (Some(Mode::StandAlone), _) => {
+            (Some(FailoverMode::Graceful), _) => format!("Take over from {}: nothing is lost.", before.peer),
+            (Some(FailoverMode::StandAlone), _) => {
                 "Both nodes will take writes, and replication stops until reattached.".into()
             }
-            (Some(Mode::Force), _) => format!(
+            (Some(FailoverMode::Force), _) => format!(
                 "Become the Source without asking {}: writes there after the last restore point stay behind as diverged.",
                 before.peer
             ),
             (None, _) => String::new(),
         };
-        [here, effect].into_iter().collect()
+        let checks = before.failover_checks.iter().map(|check| format!("CHECK: {check}"));
+        std::iter::once(here).chain(checks).chain([effect]).collect()
     }
 
     /// Polls until the switch has ended, telling what happens meanwhile.
@@ -143,29 +145,29 @@ pub(super) async fn find(client: &mut AdminClient, path: Option<&str>) -> Result
 }
 
 /// Whether a role change has come to its end, well or not.
-pub(super) fn ended(mode: Option<Mode>, before: &PathReport, now: &PathReport) -> bool {
-    let settled = now.state != "HandingOver";
-    if now.state == "Conflict" && before.state != "Conflict" {
+pub(super) fn ended(mode: Option<FailoverMode>, before: &PathReport, now: &PathReport) -> bool {
+    let settled = now.state != State::HandingOver;
+    if now.state == State::Conflict && before.state != State::Conflict {
         return true;
     }
     match mode {
-        Some(Mode::Graceful) if before.role == "Source" => {
-            settled && (now.role != "Source" || now.epoch > before.epoch)
+        Some(FailoverMode::Graceful) if before.role == Role::Source => {
+            settled && (now.role != Role::Source || now.epoch > before.epoch)
         }
-        Some(Mode::Graceful) => settled && (now.role == "Source" || now.last_change != before.last_change),
-        Some(Mode::StandAlone) => now.role == "Standalone",
-        Some(Mode::Force) => now.role == "Source" && now.writable,
+        Some(FailoverMode::Graceful) => settled && (now.role == Role::Source || now.last_change != before.last_change),
+        Some(FailoverMode::StandAlone) => now.role == Role::Standalone,
+        Some(FailoverMode::Force) => now.role == Role::Source && now.writable,
         None => settled,
     }
 }
 
 /// Why what was asked for has not come about.
-pub(super) fn fell_short(mode: Option<Mode>, before: &PathReport, after: &PathReport) -> Option<String> {
-    let (writes, hands_over) = (after.role == "Source" && after.writable, before.role == "Source");
+pub(super) fn fell_short(mode: Option<FailoverMode>, before: &PathReport, after: &PathReport) -> Option<String> {
+    let (writes, hands_over) = (after.role == Role::Source && after.writable, before.role == Role::Source);
     let done = match mode {
-        Some(Mode::Graceful) if hands_over => after.role == "Destination",
-        Some(Mode::Graceful | Mode::Force) => writes,
-        Some(Mode::StandAlone) => after.role == "Standalone",
+        Some(FailoverMode::Graceful) if hands_over => after.role == Role::Destination,
+        Some(FailoverMode::Graceful | FailoverMode::Force) => writes,
+        Some(FailoverMode::StandAlone) => after.role == Role::Standalone,
         // Too late: the other node has taken over, or this one has.
         None => after.role == before.role,
     };

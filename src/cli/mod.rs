@@ -1,6 +1,7 @@
 //! The command line: starting a node, and the operator's commands against a node's admin port.
 
 mod account;
+mod arenas;
 mod bench;
 mod check;
 mod client;

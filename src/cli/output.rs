@@ -9,8 +9,8 @@ use super::CliError;
 use crate::replication::report::PathReport;
 use crate::terminal::{escaped, escaped_json};
 
-/// Lines for people. Each is escaped as it comes in: no key, name or error of others ends a line, moves the cursor or turns the
-/// text around.
+/// Lines for people. Each is escaped as it comes in: no key, name or error of others ends a line, moves the cursor or
+/// turns the text around.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text(Vec<String>);
 

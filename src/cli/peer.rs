@@ -103,7 +103,7 @@ pub fn table(peers: &[PeerReport]) -> Text {
             None => "never".into(),
         };
         let error = peer.error.clone().unwrap_or_default();
-        table.row(vec![peer.name.clone(), peer.state.clone(), peer.address.clone(), heard, error]);
+        table.row(vec![peer.name.clone(), peer.state.to_string(), peer.address.clone(), heard, error]);
     }
     match table.is_empty() {
         true => "No peers. `tandem peer token` on one node and `tandem peer add` on the other pair them.".into(),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::CliError;
 use super::output::{self, Text};
+use super::{CliError, arenas};
 use crate::clock::SystemClock;
 use crate::config::credentials::{Credentials, SecretEnvironment};
 use crate::config::{Config, Flags};
@@ -48,6 +48,7 @@ impl ServerArgs {
         if self.print_config {
             return output::line(Text::of_lines(&config.to_toml()));
         }
+        arenas::limit();
         telemetry::start_logging(&config.log, config.log_json)?;
         let descriptors = descriptors::raise();
         tracing::debug!(descriptors, "files and sockets that may be open");

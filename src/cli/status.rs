@@ -5,7 +5,7 @@ use super::{CliError, Connection, peer};
 use crate::admin::model::Status;
 use crate::admin::scrub::ScrubReport;
 use crate::config::HumanDuration;
-use crate::replication::report::{PathReport, RepairReport, RepairedReport};
+use crate::replication::report::{PathReport, RepairReport, RepairedReport, RestorePointReport, TotalsReport};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example, in cron: tandem status --max-lag 60 || mail -s 'replica is late' ops@example.com
@@ -54,6 +54,7 @@ pub fn render(status: &Status) -> Text {
         format!("replication  {}", node.replication),
         format!("commits      {}", node.newest_seq),
         format!("free         {}{space}", output::bytes(node.free_bytes)),
+        format!("totals       {}", totals(&node.totals)),
         format!("scrub        {}", scrub(status.scrub.as_ref())),
         format!("repair       {}", repair(&node.repair)),
     ]
@@ -80,6 +81,14 @@ pub fn render(status: &Status) -> Text {
         text.push(format!("worker {}: {}", worker.name, worker.error.as_deref().unwrap_or_default()));
     }
     text
+}
+
+/// Whether restore points can be proved, in a line.
+fn totals(report: &TotalsReport) -> String {
+    match report.whole {
+        true => "whole".into(),
+        false => format!("counting, {} rows so far; nothing is proved until that is done", report.rows_counted),
+    }
 }
 
 /// What the scrub does, in a line.
@@ -129,6 +138,11 @@ fn notes(path: &PathReport, text: &mut Text) {
     }
 }
 
+fn restore_point(point: &RestorePointReport) -> String {
+    let proved = if point.proved { "proved" } else { "not proved" };
+    format!("{} {}, {proved}", point.name, point.created)
+}
+
 pub fn paths_table(paths: &[PathReport]) -> Text {
     let mut table =
         Table::new(&["PATH", "ROLE", "STATE", "WRITES", "EPOCH", "PEER", "EVERY", "LAG", "RESTORE POINT", "TRANSFER"]);
@@ -138,14 +152,14 @@ pub fn paths_table(paths: &[PathReport]) -> Text {
         });
         table.row(vec![
             path.path.clone(),
-            path.role.clone(),
-            path.state.clone(),
+            path.role.to_string(),
+            path.state.to_string(),
             if path.writable { "yes" } else { "no" }.into(),
             path.epoch.to_string(),
             path.peer.clone(),
             format!("{} s", path.interval_seconds),
             output::lag(path),
-            path.restore_point.as_ref().map_or("none".into(), |point| format!("{} {}", point.name, point.created)),
+            path.restore_point.as_ref().map_or("none".into(), restore_point),
             transfer,
         ]);
     }

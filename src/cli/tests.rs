@@ -2,15 +2,15 @@ use clap::{CommandFactory, Parser};
 
 use super::output::{self, Table};
 use super::*;
-use crate::admin::model::Mode;
-use crate::replication::report::PathReport;
+use crate::replication::control::FailoverMode;
+use crate::replication::report::{PathReport, Role, State};
 
 fn path(lag: Option<f64>) -> PathReport {
     PathReport {
         guid: "0".into(),
         path: "/".into(),
-        role: "Destination".into(),
-        state: "Active".into(),
+        role: Role::Destination,
+        state: State::Active,
         writable: false,
         epoch: 1,
         epoch_writer: "a".into(),
@@ -23,6 +23,8 @@ fn path(lag: Option<f64>) -> PathReport {
         diverged: Vec::new(),
         conflict: None,
         alarm: None,
+        discrepancy: None,
+        failover_checks: Vec::new(),
         last_error: None,
         last_change: None,
     }
@@ -132,33 +134,34 @@ fn an_unknown_lag_counts_as_late() {
 
 #[test]
 fn a_failover_that_ended_otherwise_than_asked_is_no_success() {
-    let report = |role: &str, state: &str, epoch| PathReport {
-        role: role.into(),
-        state: state.into(),
-        writable: role != "Destination" && state != "Conflict",
+    let report = |role, state, epoch| PathReport {
+        role,
+        state,
+        writable: role != Role::Destination && state != State::Conflict,
         epoch,
-        conflict: (state == "Conflict").then(|| "both sides".into()),
+        conflict: (state == State::Conflict).then(|| "both sides".into()),
         ..path(None)
     };
-    let (source, destination) = (report("Source", "Active", 1), report("Destination", "Active", 1));
+    let (source, destination) = (report(Role::Source, State::Active, 1), report(Role::Destination, State::Active, 1));
     let shortfall = |mode, before: &PathReport, after: PathReport| {
         assert!(failover::ended(mode, before, &after), "{mode:?} {after:?}");
         failover::fell_short(mode, before, &after)
     };
-    let graceful = Some(Mode::Graceful);
-    assert_eq!(shortfall(graceful, &source, report("Destination", "Active", 2)), None);
-    assert_eq!(shortfall(graceful, &destination, report("Source", "Active", 2)), None);
-    assert_eq!(shortfall(Some(Mode::Force), &destination, report("Source", "Suspended", 2)), None);
-    assert_eq!(shortfall(Some(Mode::StandAlone), &source, report("Standalone", "Active", 2)), None);
-    assert_eq!(shortfall(None, &source, report("Source", "Active", 2)), None);
+    let graceful = Some(FailoverMode::Graceful);
+    assert_eq!(shortfall(graceful, &source, report(Role::Destination, State::Active, 2)), None);
+    assert_eq!(shortfall(graceful, &destination, report(Role::Source, State::Active, 2)), None);
+    assert_eq!(shortfall(Some(FailoverMode::Force), &destination, report(Role::Source, State::Suspended, 2)), None);
+    assert_eq!(shortfall(Some(FailoverMode::StandAlone), &source, report(Role::Standalone, State::Active, 2)), None);
+    assert_eq!(shortfall(None, &source, report(Role::Source, State::Active, 2)), None);
     // Called off on the other node.
-    assert!(shortfall(graceful, &source, report("Source", "Active", 2)).is_some());
-    let followed = PathReport { last_change: Some("this node follows".into()), ..report("Destination", "Active", 2) };
+    assert!(shortfall(graceful, &source, report(Role::Source, State::Active, 2)).is_some());
+    let followed =
+        PathReport { last_change: Some("this node follows".into()), ..report(Role::Destination, State::Active, 2) };
     assert!(shortfall(graceful, &destination, followed).is_some());
     // The call to abort came after the switch.
-    assert!(shortfall(None, &source, report("Destination", "Active", 2)).is_some());
-    for mode in [graceful, Some(Mode::Force), Some(Mode::StandAlone)] {
-        assert!(shortfall(mode, &destination, report("Source", "Conflict", 2)).is_some(), "{mode:?}");
+    assert!(shortfall(None, &source, report(Role::Destination, State::Active, 2)).is_some());
+    for mode in [graceful, Some(FailoverMode::Force), Some(FailoverMode::StandAlone)] {
+        assert!(shortfall(mode, &destination, report(Role::Source, State::Conflict, 2)).is_some(), "{mode:?}");
     }
 }
 
@@ -167,7 +170,7 @@ fn a_failover_that_ended_otherwise_than_asked_is_no_success() {
 fn names_of_others_write_no_lines_and_move_no_cursor() {
     let evil = "x\r\u{1b}[2K\u{9b}1A\u{202e}\nforged  line";
     let mut report = path(Some(1.0));
-    (report.path, report.role, report.state, report.peer) = (evil.into(), evil.into(), evil.into(), evil.into());
+    (report.path, report.peer) = (evil.into(), evil.into());
     (report.alarm, report.conflict, report.last_error) = (Some(evil.into()), Some(evil.into()), Some(evil.into()));
     let object = serde_json::json!({"name": evil, "groups": [evil, {"name": evil}]});
     let mut texts = vec![

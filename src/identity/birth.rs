@@ -11,7 +11,9 @@ use super::directory::{Directory, KeyCell, Shelved};
 use super::error::OpenError;
 use super::id::{AccountId, canonical_id, mint_lower};
 use super::managed;
-use super::record::{AccessKey, Account, ApiToken, Counters, Group, KeyOwner, Organization, Policy, Role, User};
+use super::record::{
+    AccessKey, Account, ApiToken, Counters, Group, InstanceProfile, KeyOwner, Organization, Policy, Role, User,
+};
 use super::rows;
 use super::seal::{Sealer, Unopened};
 use crate::clock::Clock;
@@ -77,6 +79,7 @@ pub(super) async fn load(store: &Store, clock: &dyn Clock) -> Result<Directory, 
                 }
                 shelve::<Policy>(&mut directory, value)?;
             }
+            b"instance-profile" => shelve::<InstanceProfile>(&mut directory, value)?,
             b"key" => add_key(&mut directory, AccessKey::decode(value)?),
             b"token" => {
                 let token = ApiToken::decode(value)?;

@@ -226,6 +226,29 @@ impl Standing {
 }
 
 impl Standing {
+    /// The texts of the identity policies of a user or a role, and of the groups it is in.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`.
+    pub fn texts_of_arn(directory: &Directory, arn: &str) -> Result<Vec<Arc<str>>, IdentityError> {
+        let grants: Vec<&Grants> = match directory.by_arn::<Role>(arn) {
+            Ok(role) => vec![&role.grants],
+            Err(_) => match directory.by_arn::<Group>(arn) {
+                Ok(group) => vec![&group.grants],
+                Err(_) => {
+                    let user = directory.by_arn::<User>(arn)?;
+                    let groups = directory.groups_of(user).map(|group| &group.grants);
+                    std::iter::once(&user.grants).chain(groups).collect()
+                }
+            },
+        };
+        let inline = grants.iter().flat_map(|grants| &grants.inline).map(|inline| inline.document.text());
+        let attached = grants.iter().flat_map(|grants| &grants.attached);
+        let attached =
+            attached.filter_map(|id| directory.get::<Policy>(id)).map(|policy| policy.in_force().document.text());
+        Ok(inline.chain(attached).map(Arc::from).collect())
+    }
+
     /// Everything that has a say about what it asks for.
     pub fn policies<'a>(&'a self, resource: policy::Resource<'a>) -> policy::Policies<'a> {
         policy::Policies {

@@ -8,7 +8,8 @@ use super::credential::Credential;
 use super::error::{IdentityError, Kind};
 use super::id::{AccountId, Id, parse_arn};
 use super::record::{
-    AccessKey, Account, ApiToken, Counters, Entity, Group, KeyOwner, Organization, Policy, Role, Unit, User,
+    AccessKey, Account, ApiToken, Counters, Entity, Group, InstanceProfile, KeyOwner, Organization, Policy, Role, Unit,
+    User,
 };
 
 /// A key, and what it stands for: worked out at its first use after a change, and forgotten with the next one.
@@ -41,6 +42,9 @@ pub struct Directory {
     pub(super) groups: Shelf<Group>,
     pub(super) roles: Shelf<Role>,
     pub(super) policies: Shelf<Policy>,
+    pub(super) profiles: Shelf<InstanceProfile>,
+    /// Bytes of the policies of each account, as they were sent.
+    pub(super) policy_bytes: BTreeMap<AccountId, usize>,
     /// Names in lower case, as they are unique; in the order of listings.
     pub(super) names: BTreeMap<(AccountId, Kind, Id), Id>,
     /// Local users by uid, and local groups by gid.
@@ -98,6 +102,7 @@ shelves! {
     };
     Role, roles;
     Policy, policies;
+    InstanceProfile, profiles;
 }
 
 /// Whose policies are meant.
@@ -106,6 +111,36 @@ pub enum Holder {
     User(Id),
     Group(Id),
     Role(Id),
+}
+
+/// How often a managed policy is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// Users, groups and roles that have it attached.
+    pub attached: usize,
+    /// Users and roles that it bounds.
+    pub bounds: usize,
+}
+
+/// One of what makes a superuser what it is. Compared by the row, not by what is in it: a row that is written anew is a change.
+#[derive(Clone, Copy)]
+pub(super) enum OfSuperuser<'a> {
+    User(&'a Arc<User>),
+    Key(&'a Arc<AccessKey>),
+    Group(&'a Arc<Group>),
+    Policy(&'a Arc<Policy>),
+}
+
+impl PartialEq for OfSuperuser<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (OfSuperuser::User(one), OfSuperuser::User(two)) => Arc::ptr_eq(one, two),
+            (OfSuperuser::Key(one), OfSuperuser::Key(two)) => Arc::ptr_eq(one, two),
+            (OfSuperuser::Group(one), OfSuperuser::Group(two)) => Arc::ptr_eq(one, two),
+            (OfSuperuser::Policy(one), OfSuperuser::Policy(two)) => Arc::ptr_eq(one, two),
+            _ => false,
+        }
+    }
 }
 
 impl Directory {
@@ -117,6 +152,8 @@ impl Directory {
             groups: Shelf::new(),
             roles: Shelf::new(),
             policies: Shelf::new(),
+            profiles: Shelf::new(),
+            policy_bytes: BTreeMap::new(),
             names: BTreeMap::new(),
             uids: HashMap::new(),
             gids: HashMap::new(),
@@ -178,12 +215,16 @@ impl Directory {
         if let Some((number, index)) = entity.numeric(self) {
             index.insert((entity.account(), number), entity.id().clone());
         }
+        *self.policy_bytes.entry(entity.account()).or_default() += entity.policy_bytes();
         E::shelf_mut(self).insert(entity.id().clone(), Arc::clone(entity));
     }
 
     pub(super) fn unshelve<E: Shelved>(&mut self, id: &str) {
         let Some(entity) = E::shelf_mut(self).remove(id) else { return };
         self.names.remove(&name_of(&*entity));
+        if let Some(bytes) = self.policy_bytes.get_mut(&entity.account()) {
+            *bytes = bytes.saturating_sub(entity.policy_bytes());
+        }
         if let Some((number, index)) = entity.numeric(self) {
             index.remove(&(entity.account(), number));
         }
@@ -276,6 +317,52 @@ impl Directory {
         let bounds = |boundary: &Option<Id>| boundary.as_deref() == Some(policy);
         let users = self.all::<User>(account).filter(|user| bounds(&user.boundary)).count();
         users + self.all::<Role>(account).filter(|role| bounds(&role.boundary)).count()
+    }
+
+    /// How often each managed policy is attached in an account, and how many it bounds there.
+    pub fn uses_of_policies(&self, account: AccountId) -> HashMap<Id, Uses> {
+        let mut uses: HashMap<Id, Uses> = HashMap::new();
+        let mut count = |grants: &super::record::Grants, boundary: Option<&Id>| {
+            grants.attached.iter().for_each(|id| uses.entry(id.clone()).or_default().attached += 1);
+            boundary.into_iter().for_each(|id| uses.entry(id.clone()).or_default().bounds += 1);
+        };
+        self.all::<User>(account).for_each(|user| count(&user.grants, user.boundary.as_ref()));
+        self.all::<Group>(account).for_each(|group| count(&group.grants, None));
+        self.all::<Role>(account).for_each(|role| count(&role.grants, role.boundary.as_ref()));
+        uses
+    }
+
+    /// The instance profiles that a role is in.
+    pub fn profiles_of(&self, role: &Role) -> impl Iterator<Item = &Arc<InstanceProfile>> {
+        self.all::<InstanceProfile>(role.account).filter(|profile| profile.role.as_ref() == Some(&role.id))
+    }
+
+    /// Bytes of the policies of an account, as they were sent; and of all accounts.
+    pub fn policy_bytes(&self, account: AccountId) -> (usize, usize) {
+        let own = self.policy_bytes.iter().filter(|(of, _)| **of != AccountId::AWS);
+        (self.policy_bytes.get(&account).copied().unwrap_or_default(), own.map(|(_, bytes)| bytes).sum())
+    }
+
+    /// Everything that says who a superuser of the node is and what it may: whoever changes one of these changes a superuser.
+    pub(super) fn of_superusers(&self) -> Vec<OfSuperuser<'_>> {
+        let mut all = Vec::new();
+        for user in self.users.values().filter(|user| user.is_superuser()) {
+            all.push(OfSuperuser::User(user));
+            let owner = KeyOwner::User(user.id.clone());
+            all.extend(self.owned_from(&owner).filter_map(|key| self.key(key)).map(OfSuperuser::Key));
+            let groups: Vec<&Arc<Group>> = self.groups_of(user).collect();
+            let attached = user.grants.attached.iter().chain(groups.iter().flat_map(|group| &group.grants.attached));
+            let policies = attached.chain(&user.boundary).filter_map(|id| self.policies.get(id));
+            all.extend(policies.map(OfSuperuser::Policy));
+            all.extend(groups.into_iter().map(OfSuperuser::Group));
+        }
+        all
+    }
+
+    fn owned_from(&self, owner: &KeyOwner) -> impl Iterator<Item = &Id> {
+        let from = (owner.clone(), Id::from(""));
+        let owner = owner.clone();
+        self.owned.range(from..).take_while(move |(of, _)| *of == owner).map(|(_, access_key)| access_key)
     }
 
     pub fn key(&self, access_key: &str) -> Option<&Arc<AccessKey>> {

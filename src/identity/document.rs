@@ -1,10 +1,11 @@
-//! Policies as they are stored: the text as it was sent, and what it compiles to. One without the other does not exist.
+//! Policies as they are stored: the text as it was sent, and what it compiles to. A text that does not compile does not exist. It is
+//! compiled at its first use, and kept so: versions that are not in force, and policies that nobody has, cost their text.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use tandem_policy::{Document, Kind};
+use tandem_policy::{Document, Kind, Malformed};
 
 use super::error::IdentityError;
 use super::limits;
@@ -15,27 +16,51 @@ macro_rules! documents {
         #[derive(Clone)]
         pub struct $name {
             text: Arc<str>,
-            compiled: Arc<Document>,
+            /// Shared by clones.
+            compiled: Arc<OnceLock<Arc<Document>>>,
         }
 
         impl $name {
+            /// As it is stored.
+            ///
             /// # Errors
             /// `LimitExceeded`, `MalformedPolicyDocument`.
             pub fn parse(text: &str) -> Result<Self, IdentityError> {
+                Self::read(text, Document::parse)
+            }
+
+            /// As somebody sends it; see [`Document::accept`].
+            ///
+            /// # Errors
+            /// `LimitExceeded`, `MalformedPolicyDocument`.
+            pub fn accept(text: &str) -> Result<Self, IdentityError> {
+                Self::read(text, Document::accept)
+            }
+
+            fn read(
+                text: &str,
+                read: fn(&[u8], Kind<'_>) -> Result<Document, Malformed>,
+            ) -> Result<Self, IdentityError> {
                 if text.len() > $limit {
                     return Err(IdentityError::limit(format!("Cannot exceed quota for PolicySize: {}", $limit)));
                 }
-                let compiled = Document::parse(text.as_bytes(), $kind)
-                    .map_err(|malformed| IdentityError::MalformedPolicyDocument(malformed.to_string()))?;
-                Ok($name { text: text.into(), compiled: Arc::new(compiled) })
+                let malformed = |fault: Malformed| IdentityError::MalformedPolicyDocument(fault.to_string());
+                read(text.as_bytes(), $kind).map_err(malformed)?;
+                Ok($name { text: text.into(), compiled: Arc::default() })
             }
 
             pub fn text(&self) -> &str {
                 &self.text
             }
 
+            #[cfg(test)]
+            pub fn is_compiled(&self) -> bool {
+                self.compiled.get().is_some()
+            }
+
             pub fn compiled(&self) -> &Arc<Document> {
-                &self.compiled
+                let compile = || Document::parse(self.text.as_bytes(), $kind).expect("it was compiled when it was made");
+                self.compiled.get_or_init(|| Arc::new(compile()))
             }
         }
 

@@ -10,6 +10,8 @@ pub enum Kind {
     Group,
     Role,
     Policy,
+    /// What hands a role to a machine. Machines are none of ours, but automation makes one for each role.
+    InstanceProfile,
 }
 
 impl Kind {
@@ -20,6 +22,7 @@ impl Kind {
             Kind::Group => "group",
             Kind::Role => "role",
             Kind::Policy => "policy",
+            Kind::InstanceProfile => "instance-profile",
         }
     }
 }
@@ -39,6 +42,9 @@ pub enum IdentityError {
     MalformedPolicyDocument(String),
     #[error("{0}")]
     InvalidInput(String),
+    /// It would change what a superuser of the node is or may.
+    #[error("superusers are changed by superusers")]
+    SuperuserOnly,
     /// Another process changed the rows; nobody else should.
     #[error("identities were changed at the same time; try again")]
     Concurrent,

@@ -168,6 +168,7 @@ pub fn parse_arn(text: &str) -> Option<(AccountId, super::Kind, &str, &str)> {
         "group" => super::Kind::Group,
         "role" => super::Kind::Role,
         "policy" => super::Kind::Policy,
+        "instance-profile" => super::Kind::InstanceProfile,
         _ => return None,
     };
     let slash = resource.rfind('/')?;

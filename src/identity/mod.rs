@@ -27,14 +27,14 @@ use tandem_storage::change::{OnlyIf, Refusal, WriteNodeRows};
 use tandem_storage::{CommitError, Lane, Store};
 
 pub use credential::{Credential, Standing, Subject, facts};
-pub use directory::{Directory, Holder, Shelved};
+pub use directory::{Directory, Holder, Shelved, Uses};
 pub use document::{IdentityDocument, SessionDocument, TrustDocument};
-pub use draft::{Draft, NewAccount, NewGroup, NewKey, NewPolicy, NewRole, NewToken, NewUser, check_tag};
+pub use draft::{Draft, NewAccount, NewGroup, NewKey, NewPolicy, NewProfile, NewRole, NewToken, NewUser, check_tag};
 pub use error::{IdentityError, Kind, OpenError};
 pub use id::{AccountId, Id, arn, canonical_id, check_name, parse_arn, root_arn};
 pub use record::{
-    AccessKey, Account, ApiToken, Entity, Grants, Group, InlinePolicy, KeyOwner, Local, Organization, Policy,
-    PolicyVersion, Role, Tag, Unit, User,
+    AccessKey, Account, ApiToken, Entity, Grants, Group, InlinePolicy, InstanceProfile, KeyOwner, Local, Organization,
+    Policy, PolicyVersion, Role, Tag, Unit, User,
 };
 pub use register::{Administrator, Register, Snapshot};
 pub use session::{Issued, NewSession, SessionOf, TokenError};
@@ -58,6 +58,14 @@ impl std::ops::Deref for Identities {
     fn deref(&self) -> &Register {
         &self.register
     }
+}
+
+/// Who makes a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// A superuser, or the node's operator at the admin port.
+    Superuser,
+    Other,
 }
 
 /// The row of an account: a bucket is made for it only while it is there.
@@ -92,25 +100,29 @@ impl Identities {
         Arc::clone(&self.register)
     }
 
-    /// Makes one change of whatever `change` does to its draft: all of it, durably, or nothing. When this answers, the next
-    /// look-up sees it. A change that is under way is finished even if nobody waits for it any more.
+    /// Makes one change in the name of the node. See [`change_and_tell`](Self::change_and_tell).
     ///
     /// # Errors
-    /// What `change` returns; `Commit`, when the store does not take it.
+    /// As of [`change_and_tell`](Self::change_and_tell).
     pub async fn change<T>(
         &self,
         change: impl FnOnce(&mut Draft<'_>) -> Result<T, IdentityError>,
     ) -> Result<T, IdentityError> {
-        self.change_and_tell(change, || {}).await
+        self.change_and_tell(Author::Superuser, change, || {}).await
     }
 
-    /// The same; `told` is called when the change is in force, also when nobody waits for it any more: whoever goes at once
-    /// changes nothing in secret.
+    /// Makes one change of whatever `change` does to its draft: all of it, durably, or nothing. When this answers, the next
+    /// look-up sees it. A change that is under way is finished even if nobody waits for it any more. `told` is called when the change is
+    /// in force, also when nobody waits for it any more: whoever goes at once changes nothing in secret.
+    ///
+    /// This is the one place that guards superusers: whatever a change goes by, if it changes what a superuser is or may (itself, its keys,
+    /// the groups it is in, the policies that they have), it is made for a superuser or not at all.
     ///
     /// # Errors
-    /// As of [`change`](Self::change).
+    /// What `change` returns; `SuperuserOnly`; `Commit`, when the store does not take it.
     pub async fn change_and_tell<T>(
         &self,
+        author: Author,
         change: impl FnOnce(&mut Draft<'_>) -> Result<T, IdentityError>,
         told: impl FnOnce() + Send + 'static,
     ) -> Result<T, IdentityError> {
@@ -127,6 +139,9 @@ impl Identities {
             now,
         };
         let output = change(&mut draft)?;
+        if author == Author::Other && before.of_superusers() != draft.directory.of_superusers() {
+            return Err(IdentityError::SuperuserOnly);
+        }
         if draft.writes.is_empty() {
             told();
             return Ok(output);

@@ -66,6 +66,13 @@ pub struct Grants {
     pub attached: Vec<Id>,
 }
 
+impl Grants {
+    /// The bytes of its own policies.
+    fn bytes(&self) -> usize {
+        self.inline.iter().map(|inline| inline.document.text().len()).sum()
+    }
+}
+
 /// What makes a user a local one: it needs no policy for the buckets it made itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Local {
@@ -177,6 +184,21 @@ impl Policy {
     }
 }
 
+/// What a machine would be given to get at a role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceProfile {
+    /// `AIPA...`
+    pub id: Id,
+    pub number: u64,
+    pub account: AccountId,
+    pub name: String,
+    pub path: String,
+    pub created: Timestamp,
+    pub tags: Vec<Tag>,
+    /// The id of the role in it, of which there is at most one.
+    pub role: Option<Id>,
+}
+
 /// Whose an access key is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum KeyOwner {
@@ -234,6 +256,7 @@ records! {
     Group, "group";
     Role, "role";
     Policy, "policy";
+    InstanceProfile, "instance profile";
     AccessKey, "access key";
     ApiToken, "API token";
     Counters, "identity counters";
@@ -255,6 +278,11 @@ pub trait Entity: Record + Clone + Send + Sync + 'static {
     /// The managed policy that bounds it.
     fn boundary(&self) -> Option<&Id> {
         None
+    }
+
+    /// How many bytes of policies it keeps, as they were sent.
+    fn policy_bytes(&self) -> usize {
+        0
     }
 
     /// Whether it is allowed everything in the node, beyond its account.
@@ -306,11 +334,19 @@ entities! {
             self.boundary.as_ref()
         }
 
+        fn policy_bytes(&self) -> usize {
+            self.grants.bytes()
+        }
+
         fn is_superuser(&self) -> bool {
             self.local.as_ref().is_some_and(|local| local.superuser)
         }
     }
-    Group {}
+    Group {
+        fn policy_bytes(&self) -> usize {
+            self.grants.bytes()
+        }
+    }
     Role {
         fn tags(&self) -> &[Tag] {
             &self.tags
@@ -319,8 +355,21 @@ entities! {
         fn boundary(&self) -> Option<&Id> {
             self.boundary.as_ref()
         }
+
+        fn policy_bytes(&self) -> usize {
+            self.grants.bytes() + self.trust.text().len()
+        }
     }
     Policy {
+        fn tags(&self) -> &[Tag] {
+            &self.tags
+        }
+
+        fn policy_bytes(&self) -> usize {
+            self.versions.iter().map(|version| version.document.text().len()).sum()
+        }
+    }
+    InstanceProfile {
         fn tags(&self) -> &[Tag] {
             &self.tags
         }

@@ -172,7 +172,9 @@ async fn a_change_is_told_of_also_when_its_maker_goes_away() {
     let (told, tells) = tokio::sync::oneshot::channel();
     let new = NewUser { name: "alice".into(), ..NewUser::default() };
     let create = |draft: &mut Draft<'_>| draft.create_user(AccountId::DEFAULT, new);
-    let mut change = Box::pin(bench.identities.change_and_tell(create, move || told.send(()).unwrap_or_default()));
+    let mut change = Box::pin(
+        bench.identities.change_and_tell(Author::Superuser, create, move || told.send(()).unwrap_or_default()),
+    );
     // Begun, and left alone at once.
     let began =
         std::future::poll_fn(|context| std::task::Poll::Ready(change.as_mut().poll(context).is_pending())).await;
@@ -436,5 +438,149 @@ async fn a_node_without_its_key_file_says_so_at_its_start() {
     crate::files::write_private(&key_file, &kept).expect("put back");
     let bench = Bench::at(dir).await;
     assert_eq!(**bench.identities.credential("KEY").expect("known").secret(), CANARY);
+    bench.store.close().expect("closed");
+}
+
+/// One account's administrator fills its own room: everybody else's is as it was.
+#[tokio::test]
+async fn the_quotas_of_an_account_are_its_own() {
+    let bench = Bench::new().await;
+    let new = NewAccount { name: "greedy".into(), ..NewAccount::default() };
+    let greedy = bench.identities.change(|draft| draft.create_account(new)).await.expect("an account").id;
+    let quota = limits::quota(Kind::Group);
+    let group = |n: usize| NewGroup { name: format!("g{n}"), ..NewGroup::default() };
+    let filled = bench
+        .identities
+        .change(|draft| (0..quota.of_account).try_for_each(|n| draft.create_group(greedy, group(n)).map(|_| ())));
+    filled.await.expect("as many as an account may have");
+    let one_more = bench.identities.change(|draft| draft.create_group(greedy, group(quota.of_account))).await;
+    assert!(matches!(one_more, Err(IdentityError::LimitExceeded(text)) if text.contains("GroupsPerAccount: 500")));
+    bench.identities.change(|draft| draft.create_group(AccountId::DEFAULT, group(0))).await.expect("another account's");
+    for kind in [Kind::User, Kind::Group, Kind::Role, Kind::Policy, Kind::InstanceProfile] {
+        let quota = limits::quota(kind);
+        assert!(quota.of_account * 2 <= quota.of_node, "{kind:?}: no account may have more than half of the room");
+    }
+    bench.store.close().expect("closed");
+}
+
+#[tokio::test]
+async fn the_bytes_of_all_policies_are_bounded_for_an_account_and_for_the_node() {
+    let bench = Bench::new().await;
+    let long = format!("{ALLOW}{}", " ".repeat(limits::DOCUMENT_BYTES - ALLOW.len()));
+    let long = IdentityDocument::parse(&long).expect("a policy");
+    let fill = |draft: &mut Draft<'_>, account: AccountId| {
+        let mut made = 0;
+        loop {
+            let new = NewPolicy::of(&format!("p{made}"), long.clone());
+            match draft.create_policy(account, new) {
+                Ok(_) => made += 1,
+                Err(IdentityError::LimitExceeded(text)) => return Ok((made, text)),
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    let accounts = limits::POLICY_BYTES_OF_NODE / limits::POLICY_BYTES_OF_ACCOUNT;
+    let per_account = limits::POLICY_BYTES_OF_ACCOUNT / limits::DOCUMENT_BYTES;
+    let mut refused_at = None;
+    // Nothing of it is kept: it would be a commit of 64 MiB.
+    let dropped = bench.identities.change(|draft| {
+        let first = fill(draft, AccountId::DEFAULT)?;
+        assert_eq!(first.0, per_account);
+        assert!(first.1.contains("PolicyBytesPerAccount: 16777216"), "{}", first.1);
+        for n in 1..=accounts {
+            let new = NewAccount { name: format!("account {n}"), ..NewAccount::default() };
+            let account = draft.create_account(new)?.id;
+            let (made, text) = fill(draft, account)?;
+            if made < per_account {
+                assert!(text.contains("The node has no room for more: PolicyBytes"), "{text}");
+                refused_at = Some(n);
+                break;
+            }
+        }
+        let (own, all) = draft.policy_bytes(AccountId::DEFAULT);
+        assert!(own <= limits::POLICY_BYTES_OF_ACCOUNT && all <= limits::POLICY_BYTES_OF_NODE && own < all);
+        // What is changed and grows by nothing needs no room; what goes makes some.
+        let policy = Arc::clone(draft.named::<Policy>(AccountId::DEFAULT, "p0")?);
+        draft.tag_policy(&policy.id, &[Tag { key: "a".into(), value: "b".into() }])?;
+        draft.delete_policy(&policy.id)?;
+        draft.create_policy(AccountId::DEFAULT, NewPolicy::of("again", long.clone()))?;
+        Err::<(), _>(IdentityError::Concurrent)
+    });
+    assert!(matches!(dropped.await, Err(IdentityError::Concurrent)));
+    assert_eq!(refused_at, Some(accounts), "the last account finds less room than is its");
+    let made = bench.identities.change(|draft| {
+        let policy = draft.create_policy(AccountId::DEFAULT, NewPolicy::of("kept", document()))?;
+        draft.create_version(&policy.id, document(), false).map(|_| ())
+    });
+    made.await.expect("made");
+    let bench = bench.again().await;
+    let bytes = bench.identities.directory().policy_bytes(AccountId::DEFAULT);
+    assert_eq!(bytes, (2 * ALLOW.len(), 2 * ALLOW.len()), "counted anew at a start, all versions, AWS's own apart");
+    bench.store.close().expect("closed");
+}
+
+#[tokio::test]
+async fn documents_are_compiled_when_somebody_has_them_and_not_before() {
+    let bench = Bench::new().await;
+    let alice = bench.user("alice").await;
+    bench.provide(&alice, "ALICEKEY", "a-secret-that-is-known").await.expect("provided");
+    let made = bench.identities.change(|draft| {
+        let had = draft.create_policy(AccountId::DEFAULT, NewPolicy::of("had", document()))?;
+        let other = draft.create_policy(AccountId::DEFAULT, NewPolicy::of("other", document()))?;
+        draft.create_version(&had.id, document(), false)?;
+        draft.attach(&Holder::User(alice.id.clone()), &had.id)?;
+        Ok((had.id.clone(), other.id.clone()))
+    });
+    let (had, other) = made.await.expect("made");
+    let compiled = |bench: &Bench| {
+        let directory = bench.identities.directory();
+        let of = |id: &str| -> Vec<bool> {
+            let policy = directory.get::<Policy>(id).expect("there");
+            policy.versions.iter().map(|version| version.document.is_compiled()).collect()
+        };
+        (of(&had), of(&other))
+    };
+    let bench = bench.again().await;
+    assert_eq!(compiled(&bench), (vec![false, false], vec![false]));
+    assert_eq!(bench.identities.credential("ALICEKEY").expect("known").standing.identity.len(), 1);
+    assert_eq!(compiled(&bench), (vec![true, false], vec![false]), "what is in force for somebody");
+    bench.store.close().expect("closed");
+}
+
+#[tokio::test]
+async fn an_instance_profile_holds_one_role_which_stays_while_it_does() {
+    let bench = Bench::new().await;
+    let made = bench.identities.change(|draft| {
+        let role = |name: &str| NewRole {
+            name: name.into(),
+            path: String::new(),
+            description: String::new(),
+            trust: TrustDocument::parse(TRUST).expect("a policy"),
+            max_session_seconds: None,
+            tags: Vec::new(),
+            boundary: None,
+        };
+        let (one, two) =
+            (draft.create_role(AccountId::DEFAULT, role("one"))?, draft.create_role(AccountId::DEFAULT, role("two"))?);
+        let new = NewProfile { name: "profile".into(), path: "/a/".into(), tags: Vec::new() };
+        let profile = draft.create_profile(AccountId::DEFAULT, new)?;
+        draft.add_role_to_profile(&profile.id, &one.id)?;
+        assert!(matches!(draft.add_role_to_profile(&profile.id, &two.id), Err(IdentityError::LimitExceeded(_))));
+        assert!(matches!(draft.delete_role(&one.id), Err(IdentityError::DeleteConflict(_))));
+        assert!(matches!(draft.delete_profile(&profile.id), Err(IdentityError::DeleteConflict(_))));
+        Ok((one, profile))
+    });
+    let (one, profile) = made.await.expect("made");
+    assert_eq!(profile.arn(), "arn:aws:iam::000000000000:instance-profile/a/profile");
+    let bench = bench.again().await;
+    let directory = bench.identities.directory();
+    assert_eq!(directory.profiles_of(&one).map(|profile| profile.name.as_str()).collect::<Vec<_>>(), ["profile"]);
+    assert!(directory.by_arn::<InstanceProfile>(&profile.arn()).is_ok());
+    let ended = bench.identities.change(|draft| {
+        draft.remove_role_from_profile(&profile.id, &one)?;
+        draft.delete_profile(&profile.id)?;
+        draft.delete_role(&one.id)
+    });
+    ended.await.expect("gone");
     bench.store.close().expect("closed");
 }

@@ -1,7 +1,7 @@
 //! What two paired nodes say to each other. Every message names its sender; those of a transfer name its path and epoch too.
 
 use serde::{Deserialize, Serialize};
-use tandem_storage::record::{BlobKind, Digest};
+use tandem_storage::record::{BlobKind, Digest, Total};
 use tandem_storage::types::{ContentHash, Epoch, NodeGuid, PathGuid, SnapshotGuid, TransferGuid};
 
 use super::peers::NodeCard;
@@ -60,6 +60,9 @@ pub(crate) enum Request {
         attempt: Attempt,
         rows: u64,
         digest: Digest,
+        /// By the source's committer, of the snapshot. Absent while the source counts its rows for the first time, or does not
+        /// trust the total it has.
+        total: Option<Total>,
     },
     /// The rows that the destination shows, in key order, for a comparison.
     Shown {
@@ -201,8 +204,12 @@ pub(crate) enum Failure {
     #[error("the transfer is not current any more")]
     NotCurrent,
     /// The staged rows do not make the declared digest: the transfer was dropped.
-    #[error("the digests differ: the transfer was dropped and starts again")]
+    #[error("the digests differ: the transfer was dropped, and everything is compared")]
     DigestDiffers,
+    /// What is shown and the staged rows, or the present after they were applied, do not make the declared total: the transfer was dropped,
+    /// or is being taken back.
+    #[error("the totals differ: the transfer was dropped, and everything is compared")]
+    TotalDiffers,
     #[error("the peer's disk is nearly full")]
     NoSpace,
     /// Something failed over there; try again later.

@@ -1,7 +1,8 @@
 //! Snapshots to the peer, deltas between them, and the switch of roles. `DESIGN.md` beside this file holds the protocol.
 //!
-//! *Architecture invariant:* never imports `s3`; `plan`, `session` and `schedule` are pure.
+//! *Architecture invariant:* never imports `s3`; `plan`, `retry` and `schedule` are pure.
 
+mod alarm;
 mod config;
 pub mod control;
 mod driver;
@@ -13,10 +14,12 @@ pub mod plan;
 mod receive;
 mod repair;
 pub mod report;
+mod retry;
 pub mod schedule;
 mod ship;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod wire;
 
 use std::net::SocketAddr;
@@ -36,6 +39,7 @@ use control::{Control, NodeFacts};
 use driver::{Answers, Hub, HubParts};
 use pairing::{Pairing, Secret};
 use peers::{NodeCard, Peers};
+use ship::ReadPage;
 
 /// The shortest secret of a pairing by configuration.
 const SECRET_MIN: usize = 16;
@@ -57,6 +61,17 @@ pub async fn start(
     config: ReplicationConfig,
     store: Store,
     clock: SharedClock,
+    shutdown: watch::Receiver<bool>,
+) -> Result<Replication, StartError> {
+    start_reading(config, store, clock, ship::stored_pages(), shutdown).await
+}
+
+/// As [`start`]; `read` is how shipments read what differs between two points.
+async fn start_reading(
+    config: ReplicationConfig,
+    store: Store,
+    clock: SharedClock,
+    read: ReadPage,
     shutdown: watch::Receiver<bool>,
 ) -> Result<Replication, StartError> {
     let cannot = |source| StartError::Listen { address: config.listen, source };
@@ -83,7 +98,7 @@ pub async fn start(
     };
     let certificate = identity.fingerprint();
     let pairing = Arc::new(Pairing::new(clock.clone(), pins.clone(), peers.clone(), card, certificate, secret));
-    let hub = Hub::new(HubParts { store, clock, peers, pairing, retention_cap: config.retention_cap });
+    let hub = Hub::new(HubParts { store, clock, peers, pairing, read, retention_cap: config.retention_cap });
     hub.resume().map_err(|error| StartError::Corrupt(error.to_string()))?;
     let answers = Arc::new(Answers(hub.clone()));
     let limits = wire::Limits::within(Shares::of(limit()).replication);

@@ -124,8 +124,9 @@ impl Peers {
         self.live().iter().find(|peer| peer.row.card.node == node).cloned()
     }
 
-    /// Stores a peer that has proved itself; one that is known keeps its name unless `name` gives another. It keeps its key, too, unless
-    /// the operator said that this node may be `replaced`: whoever has a token proves nothing about whose place it may take.
+    /// Stores a peer that has proved itself; one that is known keeps its name unless `name` gives another. It keeps its
+    /// key, too, unless the operator said that this node may be `replaced`: whoever has a token proves nothing about
+    /// whose place it may take.
     pub(crate) async fn keep(
         &self,
         card: NodeCard,

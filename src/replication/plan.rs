@@ -38,7 +38,7 @@ pub enum Waiting {
     Epoch,
     /// A complete transfer is landing there.
     Landing(SnapshotGuid),
-    /// It rewinds, or takes over.
+    /// It rewinds, takes over, or takes back what did not arrive whole.
     Busy,
     /// It stands alone; an operator reattaches it.
     StandsAlone,
@@ -136,8 +136,8 @@ fn target<'a>(mine: &PathState, source: &Source, snapshots: &'a [SnapshotMeta]) 
 fn ship(view: &View<'_>, source: &Source, destination: &Destination, target: Option<&SnapshotMeta>) -> Plan {
     let View { mine, snapshots, theirs, given_up } = *view;
     let Some(target) = target else { return Plan::Wait(Waiting::Snapshot) };
-    if let Some(transfer) = theirs.transfer.as_ref().filter(|transfer| is_complete(transfer)) {
-        return Plan::Wait(Waiting::Landing(transfer.to));
+    if let Some(waiting) = theirs.transfer.as_ref().and_then(unfinished) {
+        return Plan::Wait(waiting);
     }
     let visible = destination.visible;
     if visible == Some(target.guid) {
@@ -162,17 +162,21 @@ fn ship(view: &View<'_>, source: &Source, destination: &Destination, target: Opt
     }
 }
 
-fn is_complete(transfer: &TransferView) -> bool {
-    !matches!(transfer.phase, TransferPhase::Receiving { .. })
+/// What the destination has to end first.
+fn unfinished(transfer: &TransferView) -> Option<Waiting> {
+    match transfer.phase {
+        TransferPhase::Receiving { .. } => None,
+        TransferPhase::Complete { .. } | TransferPhase::Applying { .. } => Some(Waiting::Landing(transfer.to)),
+        TransferPhase::Undoing { .. } | TransferPhase::Undone { .. } => Some(Waiting::Busy),
+    }
 }
 
 fn received(transfer: &TransferView) -> u64 {
     match transfer.phase {
-        TransferPhase::Receiving { rows }
-        | TransferPhase::Complete { rows }
-        | TransferPhase::Applying { rows, .. }
-        | TransferPhase::Undoing { rows }
-        | TransferPhase::Undone { rows } => rows,
+        TransferPhase::Receiving { rows } | TransferPhase::Complete { rows } | TransferPhase::Applying { rows, .. } => {
+            rows
+        }
+        TransferPhase::Undoing { .. } | TransferPhase::Undone { .. } => 0,
     }
 }
 

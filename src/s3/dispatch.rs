@@ -12,13 +12,13 @@ use super::response::Response;
 use super::service::Service;
 
 macro_rules! dispatch {
-    ($service:ident, $request:ident, $granted:ident, $payload:ident; $($name:ident => $module:ident,)*) => {
+    ($service:ident, $request:ident, $granted:ident, $payload:ident; $($($name:ident)|+ => $module:ident,)*) => {
         match $request.operation {
-            $(Operation::$name => {
+            $($(Operation::$name => {
                 let authorized = Authorized::<operation::$name>::grant($request, $granted, $payload);
                 // Boxed, so that a connection is as small as its smallest request and not as large as the largest.
                 Box::pin(ops::$module::handle($service, authorized)).await
-            })*
+            })+)*
             absent => {
                 let message = format!("{} is not implemented.", absent.name());
                 Err(S3Error::new(ErrorCode::NotImplemented, message))
@@ -80,39 +80,17 @@ pub(in crate::s3) async fn dispatch(
         PutBucketAcl => put_bucket_acl,
         GetObjectAcl => get_object_acl,
         PutObjectAcl => put_object_acl,
-        DeleteBucketCors => unset,
-        DeleteBucketEncryption => unset,
-        DeleteBucketLifecycle => unset,
-        DeleteBucketReplication => unset,
-        DeleteBucketWebsite => unset,
-        GetBucketCors => unset,
-        GetBucketEncryption => unset,
-        GetBucketLifecycleConfiguration => unset,
-        GetBucketReplication => unset,
-        GetBucketWebsite => unset,
-        GetBucketAbac => unset,
-        GetBucketAccelerateConfiguration => unset,
-        GetBucketLogging => unset,
-        GetBucketNotificationConfiguration => unset,
-        GetBucketRequestPayment => unset,
-        GetObjectLockConfiguration => unset,
-        GetObjectLegalHold => unset,
-        GetObjectRetention => unset,
-        ListBucketAnalyticsConfigurations => unset,
-        ListBucketIntelligentTieringConfigurations => unset,
-        ListBucketInventoryConfigurations => unset,
-        ListBucketMetricsConfigurations => unset,
-        GetBucketAnalyticsConfiguration => unset,
-        GetBucketIntelligentTieringConfiguration => unset,
-        GetBucketInventoryConfiguration => unset,
-        GetBucketMetricsConfiguration => unset,
-        DeleteBucketAnalyticsConfiguration => unset,
-        DeleteBucketIntelligentTieringConfiguration => unset,
-        DeleteBucketInventoryConfiguration => unset,
-        DeleteBucketMetricsConfiguration => unset,
-        GetBucketMetadataConfiguration => unset,
-        GetBucketMetadataTableConfiguration => unset,
-        DeleteBucketMetadataConfiguration => unset,
-        DeleteBucketMetadataTableConfiguration => unset,
+        DeleteBucketCors | DeleteBucketEncryption | DeleteBucketLifecycle | DeleteBucketReplication
+        | DeleteBucketWebsite | GetBucketCors | GetBucketEncryption | GetBucketLifecycleConfiguration
+        | GetBucketReplication | GetBucketWebsite | GetBucketAbac | GetBucketAccelerateConfiguration
+        | GetBucketLogging | GetBucketNotificationConfiguration | GetBucketRequestPayment
+        | GetObjectLockConfiguration | GetObjectLegalHold | GetObjectRetention | ListBucketAnalyticsConfigurations
+        | ListBucketIntelligentTieringConfigurations | ListBucketInventoryConfigurations
+        | ListBucketMetricsConfigurations | GetBucketAnalyticsConfiguration
+        | GetBucketIntelligentTieringConfiguration | GetBucketInventoryConfiguration | GetBucketMetricsConfiguration
+        | DeleteBucketAnalyticsConfiguration | DeleteBucketIntelligentTieringConfiguration
+        | DeleteBucketInventoryConfiguration | DeleteBucketMetricsConfiguration | GetBucketMetadataConfiguration
+        | GetBucketMetadataTableConfiguration | DeleteBucketMetadataConfiguration
+        | DeleteBucketMetadataTableConfiguration => unset,
     }
 }

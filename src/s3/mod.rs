@@ -12,6 +12,7 @@ mod activity;
 pub mod auth;
 pub mod checksum;
 mod cors;
+pub mod deciding;
 pub(in crate::s3) mod dispatch;
 pub mod error;
 mod hoisted;

@@ -10,6 +10,8 @@ use crate::audit::Audit;
 use crate::clock::SharedClock;
 use crate::role::gate::WriteGate;
 
+/// Cheap to clone: work that goes on elsewhere has its own.
+#[derive(Clone)]
 pub struct Service {
     pub store: Store,
     pub gate: WriteGate,
@@ -26,6 +28,8 @@ pub struct Service {
     pub signing_keys: super::auth::SigningKeys,
     /// Memory for what is read as a whole. `Default::default()`
     pub documents: Arc<super::payload::Documents>,
+    /// `Deciders::default()`, the same that `query` has.
+    pub deciders: super::deciding::Deciders,
 }
 
 /// Settings of the S3 face.

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod collect;
+mod count;
 mod scrub;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,8 @@ use tokio::task::JoinHandle;
 
 pub use checkpoint::Checkpointer;
 pub use collect::Collector;
-pub use scrub::{Finding, Place, ScrubState, ScrubTable, ScrubTerms, Scrubber, Subject};
+pub use count::TotalsCounter;
+pub use scrub::{Finding, Place, ScrubState, ScrubTable, ScrubTerms, Scrubber, Subject, Suspected};
 
 use crate::clock::SharedClock;
 
@@ -186,6 +188,8 @@ pub struct Terms {
     pub collect_every: Duration,
     /// None: nothing is scrubbed.
     pub scrub: Option<ScrubTerms>,
+    /// Told of restore points that the scrub finds to be wrong.
+    pub suspected: Suspected,
 }
 
 /// The workers every node has. Returns where the scrub shows what it does.
@@ -198,9 +202,11 @@ pub fn start_all(
 ) -> ScrubTable {
     runner.start(Collector::new(store.clone(), clock.clone(), Arc::clone(metrics), terms.collect_every));
     runner.start(Checkpointer::new(store.clone()));
+    runner.start(TotalsCounter::new(store.clone(), clock.clone()));
     let table = ScrubTable::default();
-    if let Some(terms) = terms.scrub {
-        runner.start(Scrubber::new(store.clone(), clock.clone(), Arc::clone(metrics), table.clone(), terms));
+    if let Some(scrub) = terms.scrub {
+        let (store, clock, metrics) = (store.clone(), clock.clone(), Arc::clone(metrics));
+        runner.start(Scrubber::new(store, clock, metrics, table.clone(), scrub, terms.suspected));
     }
     table
 }

@@ -23,5 +23,5 @@ pub mod types;
 
 pub use store::{
     BucketView, Catalogue, Change, Collected, CommitError, Counted, EngineKind, EngineSteps, Lane, OpenError, Options,
-    Pending, ReadError, ReadPoint, Reader, Space, Store, Unchanged, Visit,
+    Pending, ReadError, ReadPoint, Reader, Space, Store, Sums, Unchanged, Visit,
 };

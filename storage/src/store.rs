@@ -27,6 +27,8 @@ use crate::meta::open::{self, Opened};
 pub use crate::meta::published::Catalogue;
 pub use crate::meta::reader::Reader;
 use crate::meta::scope::bucket_named;
+pub use crate::meta::totals::Sums;
+use crate::meta::totals::add_up;
 use crate::record::{
     BlobKind, CursorRow, Digest, HoldRow, InstanceId, PathRow, RecipeChild, Scope, SnapshotRow, Total, TransferRow,
 };
@@ -351,6 +353,30 @@ impl Store {
         count: &mut (LtHash, Total),
     ) -> Result<Option<Vec<u8>>, ReadError> {
         self.core().count_page(scope, at, after, count)
+    }
+
+    /// Adds the rows behind `after` that a bucket has at a readable point to a total, a bounded page of them. Where to go on; absent: all are
+    /// counted.
+    ///
+    /// # Errors
+    /// As [`digest`](Self::digest).
+    pub fn count_bucket_page(
+        &self,
+        bucket: BucketGuid,
+        at: Seq,
+        after: Option<Vec<u8>>,
+        total: &mut Total,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        self.core().count_bucket_page(bucket, at, after, total)
+    }
+
+    /// The kept totals, added up in one view. Absent while they are not whole.
+    ///
+    /// # Errors
+    /// [`ReadError::Engine`], [`ReadError::Corrupt`].
+    pub fn totals_add_up(&self) -> Result<Option<Sums>, ReadError> {
+        let (view, state) = self.core().view()?;
+        state.counting.is_whole().then(|| add_up(&*view)).transpose()
     }
 
     /// The digest that `scope` will have when the transfer's staged rows are applied over its base, whose digest is `base` at point

@@ -1,7 +1,7 @@
 //! The store with its real threads (committer, engine, readers, snapshots), in orders that a scheduler chooses: `cargo xtask campaign threads`.
 //!
-//! Every commit raises one number in two rows. Whoever looks must find both rows equal, no less than what was acknowledged before, and at a held point
-//! the same forever. The power may go at any moment: what was acknowledged is there afterwards.
+//! Every commit raises one number: in one row always, and in one of two others by turns. Whoever looks must find these three in step, no less than what was
+//! acknowledged before, and at a held point the same forever. The power may go at any moment: what was acknowledged is there afterwards.
 //!
 //! Careless readers are the controls: each leaves one look out, and must be caught.
 
@@ -16,22 +16,22 @@ use shuttle::{Config, Runner};
 
 use crate::change::{At, PathOp, Refusal, UpdatePaths};
 use crate::disk::{Crash, SimDisk};
-use crate::fixture::{bucket, guid, hold_id};
+use crate::fixture::{bucket, guid, hold_id, object_key};
 use crate::meta::Tx;
 use crate::meta::at;
 use crate::meta::core::Core;
 use crate::meta::engine::{EngineError, View};
 use crate::meta::published::State;
-use crate::record::{HoldReason, RowKey};
+use crate::record::{HoldReason, ObjectRow, ObjectState, Record, RowKey};
 use crate::store::{Change, EngineKind, Lane, Options, Store};
-use crate::types::{HoldId, NodeGuid, Seq, Timestamp};
+use crate::types::{HoldId, NodeGuid, Seq, Timestamp, Version};
 
 /// How a reader opens its view and the state that belongs to it.
 type Open = for<'core> fn(&'core Core) -> Result<(Box<dyn View + 'core>, Arc<State>), EngineError>;
 
 const NOW: Timestamp = Timestamp::from_secs(1);
 const WRITERS: u8 = 2;
-const COMMITS: u8 = 5;
+const COMMITS: u8 = 8;
 const LOOKS: usize = 6;
 
 fn options() -> Options {
@@ -48,17 +48,44 @@ fn options() -> Options {
     }
 }
 
-fn row(name: &str) -> RowKey {
-    RowKey::Setting(guid(1), name.into())
+/// Written by every commit; and by those that raise the number to an even one, and to an odd one.
+const EVERY: &str = "every";
+const TURNS: [&str; 2] = ["even", "odd"];
+
+fn setting() -> RowKey {
+    RowKey::Setting(guid(1), "setting".into())
+}
+
+/// An object's row without bytes, which tells a number by its time.
+fn row(number: u64) -> Vec<u8> {
+    let modified = Timestamp::from_micros(i64::try_from(number).expect("a small number"));
+    ObjectRow { version: Version::Null { stamp: 0 }, modified, state: ObjectState::DeleteMarker }.encode()
 }
 
 fn number(value: Option<Vec<u8>>) -> u64 {
-    value.map_or(0, |value| value.try_into().map_or(0, u64::from_be_bytes))
+    let row = value.map(|value| ObjectRow::decode(&value).expect("a row"));
+    row.map_or(0, |row| row.modified.as_micros().unsigned_abs())
 }
 
-/// Raises the number in both rows; with `hold` it holds the point, too. Gives the number.
+/// The number, once its three rows are in step.
+fn in_step(read: impl Fn(&RowKey) -> Option<Vec<u8>>) -> u64 {
+    let of = |name| number(read(&object_key(1, name)));
+    let (every, turns) = (of(EVERY), TURNS.map(of));
+    let expected = match every {
+        0 => [0, 0],
+        odd if odd % 2 == 1 => [odd - 1, odd],
+        even => [even, even - 1],
+    };
+    assert_eq!(turns, expected, "a batch is torn at {every}");
+    every
+}
+
+/// Raises the number; gives it.
 struct Raise {
+    /// Holds the point, too.
     hold: Option<HoldId>,
+    /// Changes a setting, too: then the published state changes.
+    sets: bool,
 }
 
 impl Change for Raise {
@@ -68,9 +95,12 @@ impl Change for Raise {
         if let Some(id) = self.hold {
             UpdatePaths(vec![PathOp::Hold { id, at: At::ThisCommit, reason: HoldReason::Transfer }]).carry_out(tx)?;
         }
-        let raised = number(tx.row(&row("one"))?) + 1;
-        tx.put_row(&row("one"), raised.to_be_bytes().to_vec())?;
-        tx.put_row(&row("two"), raised.to_be_bytes().to_vec())?;
+        let raised = number(tx.row(&object_key(1, EVERY))?) + 1;
+        tx.put_row(&object_key(1, EVERY), row(raised))?;
+        tx.put_row(&object_key(1, TURNS[usize::from(raised % 2 == 1)]), row(raised))?;
+        if self.sets {
+            tx.put_row(&setting(), raised.to_be_bytes().to_vec())?;
+        }
         Ok(raised)
     }
 }
@@ -101,22 +131,18 @@ struct Known {
     points: std::sync::Mutex<BTreeMap<Seq, u64>>,
 }
 
-/// Looks at everything in one view. What it finds of the present.
-fn look(core: &Core, known: &Known, open: Open, at_least: u64) -> u64 {
+/// Looks at everything in one view. What it finds of the present. The store was opened at some Seq: its state counts as changed then.
+fn look(core: &Core, known: &Known, (open, opened): (Open, Seq), at_least: u64) -> u64 {
     let acknowledged = known.acknowledged.load(Ordering::SeqCst).max(at_least);
     let (view, state) = open(core).expect("it opens");
-    let (one, two) = (row("one").encode(), row("two").encode());
-    let entry = at::current(&*view, &one).expect("it reads");
-    let from = entry.as_ref().map(|(from, _)| *from);
-    let present = number(entry.map(|(_, value)| value));
-    assert_eq!(present, number(at::current(&*view, &two).expect("it reads").map(|(_, value)| value)), "a torn batch");
+    let current = |key: &RowKey| at::current(&*view, &key.encode()).expect("it reads");
+    let present = in_step(|key| current(key).map(|(_, value)| value));
     assert!(present >= acknowledged, "{present} is shown, {acknowledged} was acknowledged or seen before");
-    // Every raise changes a setting: the state's mark is that of the row.
-    assert!(from.is_none_or(|from| state.catalogue == from), "{:?} is not of {from:?}", state.catalogue);
+    let set = current(&setting()).map(|(from, _)| from);
+    let of_set = |set: Seq| state.catalogue == set.max(opened);
+    assert!(set.is_none_or(of_set), "{:?} is not of {set:?}", state.catalogue);
     for hold in state.points.holds() {
-        let at = |key: &[u8]| number(at::value_at(&*view, key, hold.seq).expect("it reads"));
-        let (held, same) = (at(&one), at(&two));
-        assert_eq!(held, same, "a torn point");
+        let held = in_step(|key| at::value_at(&*view, &key.encode(), hold.seq).expect("it reads"));
         let first = *known.points.lock().expect("no panic").entry(hold.seq).or_insert(held);
         assert_eq!(held, first, "the point {} has changed", hold.seq);
     }
@@ -134,8 +160,8 @@ fn run(open: Open) {
         let (store, known) = (store.clone(), Arc::clone(&known));
         threads.push(shuttle::thread::spawn(move || {
             for n in 0..COMMITS {
-                let hold = (n % 2 == 0).then(|| hold_id(1 + writer * COMMITS + n));
-                let raised = commit(&store, Raise { hold });
+                let hold = (n % 4 == 0).then(|| hold_id(1 + writer * COMMITS + n));
+                let raised = commit(&store, Raise { hold, sets: n == 2 });
                 known.acknowledged.fetch_max(raised, Ordering::SeqCst);
             }
         }));
@@ -143,7 +169,7 @@ fn run(open: Open) {
     let reader = (store.clone(), Arc::clone(&known));
     threads.push(shuttle::thread::spawn(move || {
         let (store, known) = reader;
-        (0..LOOKS).fold(0, |seen, _| look(store.core(), &known, open, seen));
+        (0..LOOKS).fold(0, |seen, _| look(store.core(), &known, (open, Seq::ZERO), seen));
     }));
     let checkpointer = store.clone();
     threads.push(shuttle::thread::spawn(move || checkpointer.checkpoint().expect("it is made")));
@@ -154,12 +180,12 @@ fn run(open: Open) {
     });
     threads.into_iter().for_each(|thread| thread.join().expect("it ends well"));
     let (acknowledged, lost) = power.join().expect("it ends well");
-    look(store.core(), &known, open, u64::from(WRITERS * COMMITS));
+    look(store.core(), &known, (open, Seq::ZERO), u64::from(WRITERS * COMMITS));
     store.close().expect("it closes");
     drop(store);
     for (disk, at_least) in [(lost, acknowledged), (disk.crash(Crash::LoseAll), u64::from(WRITERS * COMMITS))] {
         let store = Store::open(Arc::new(disk), options()).expect("it opens again");
-        look(store.core(), &Known::default(), Core::view, at_least);
+        look(store.core(), &Known::default(), (Core::view, store.newest()), at_least);
     }
 }
 

@@ -145,3 +145,20 @@ def test_the_scrub_of_a_running_node_names_what_a_flipped_byte_spoils(tmp_path):
     assert node.stop() == 0
     log = (tmp_path / "log").read_text(errors="replace")
     assert "scrub: stored bytes are damaged" in log and "scrubbed/to be/spoilt" in log
+
+
+def arenas(node):
+    """How many arenas of malloc the running process was told to have."""
+    with open(f"/proc/{node.process.pid}/environ", "rb") as file:
+        words = [word.split(b"=", 1) for word in file.read().split(b"\0")]
+    return [int(word[1]) for word in words if word[0] == b"MALLOC_ARENA_MAX"]
+
+
+def test_a_node_has_few_arenas_of_malloc_unless_the_operator_chose_how_many(node, tmp_path):
+    [few] = arenas(node)
+    assert 2 <= few <= max(2, len(os.sched_getaffinity(0)) // 2)
+    chosen = Node(tmp_path, environment={"MALLOC_ARENA_MAX": "7"})
+    try:
+        assert arenas(chosen) == [7]
+    finally:
+        chosen.stop()

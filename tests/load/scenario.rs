@@ -156,7 +156,7 @@ impl Round {
             _ if connection == 0 && self.bulk_writes() > 0 => Part::Bulk,
             Mix::Once => Part::Once,
             Mix::Mixed => Part::Mixed,
-            Mix::Both if connection % 2 == 0 => Part::Once,
+            Mix::Both if connection.is_multiple_of(2) => Part::Once,
             Mix::Both => Part::Mixed,
         }
     }

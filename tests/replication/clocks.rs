@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tandem::replication::control::FailoverMode;
+use tandem::replication::report::{Role, State};
 
 use super::node::Node;
 use super::world::{ALL, World, agree, converge, wait, wait_role};
@@ -46,7 +47,7 @@ fn wall_clocks_that_step_either_way_hold_up_nothing_and_set_no_snapshot_back() {
     b.clock.step(-3 * DAY - 3600);
     for (n, (from, to)) in [(a, b), (b, a), (a, b)].into_iter().enumerate() {
         to.ask(to.control().failover(&ALL, FailoverMode::Graceful)).unwrap();
-        wait_role(to, &ALL, "Source", "Active");
+        wait_role(to, &ALL, Role::Source, State::Active);
         to.put("data", &format!("later{n}"), b"y").unwrap();
         follows(to, from);
     }

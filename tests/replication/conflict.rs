@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tandem::clock::Clock;
 use tandem::replication::control::FailoverMode;
+use tandem::replication::report::{Role, State};
 use tandem_storage::Lane;
 use tandem_storage::change::{PathOp, UpdatePaths};
 use tandem_storage::meta::digest::LtHash;
@@ -97,7 +98,7 @@ fn two_writers_of_one_epoch_close_both_gates_until_an_operator_decides() {
     link.set_open(true);
     back.set_open(true);
     for node in [&world.a, &world.b] {
-        let report = wait_role(node, &ALL, "Source", "Conflict");
+        let report = wait_role(node, &ALL, Role::Source, State::Conflict);
         let evidence = report.conflict.unwrap();
         assert!(evidence.contains("the same epoch"), "{evidence}");
         for other in [&world.a, &world.b] {
@@ -113,8 +114,8 @@ fn two_writers_of_one_epoch_close_both_gates_until_an_operator_decides() {
     assert!(a.path(&ALL).conflict.is_some() && a.put("data", "late", b"x").is_err());
     // The operator's way out: the data of b shall win.
     b.ask(b.control().failover(&ALL, FailoverMode::Force)).unwrap();
-    wait_role(b, &ALL, "Source", "Active");
-    wait_role(a, &ALL, "Destination", "Active");
+    wait_role(b, &ALL, Role::Source, State::Active);
+    wait_role(a, &ALL, Role::Destination, State::Active);
     converge(b, a, &ALL);
     agree(b, a, &ALL);
     assert!(a.contents().contains_key(&("data".into(), "by-b".into())));
@@ -139,14 +140,14 @@ fn a_source_that_was_set_back_to_a_backup_overwrites_nothing() {
     world.a.copy_dir(&backup, true);
     world.a.restart();
     let (a, b) = (&world.a, &world.b);
-    let evidence = wait_role(a, &ALL, "Source", "Conflict").conflict.unwrap();
+    let evidence = wait_role(a, &ALL, Role::Source, State::Conflict).conflict.unwrap();
     assert!(evidence.contains("this side lacks"), "{evidence}");
     wait("b to tell of it", || b.path(&ALL).last_error.filter(|error| error.contains("a is in conflict")));
     assert!(a.put("data", "late", b"x").is_err());
     assert!(b.contents().contains_key(&("data".into(), "since".into())));
     // What b has is newer: it writes on, and a follows.
     b.ask(b.control().failover(&ALL, FailoverMode::Force)).unwrap();
-    wait_role(a, &ALL, "Destination", "Active");
+    wait_role(a, &ALL, Role::Destination, State::Active);
     b.put("data", "on", b"2").unwrap();
     converge(b, a, &ALL);
     agree(b, a, &ALL);

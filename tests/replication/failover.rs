@@ -1,5 +1,5 @@
 use tandem::replication::control::{ControlError, FailoverMode};
-use tandem::replication::report::PathReport;
+use tandem::replication::report::{PathReport, Role, State};
 
 use super::world::{ALL, World, agree, converge, wait, wait_role};
 
@@ -21,9 +21,9 @@ fn a_graceful_failover_loses_nothing_and_comes_back() {
     a.put("data", "last", b"moment").unwrap();
     let before = b.path(&ALL);
     b.ask(b.control().confirmed_at(&before).failover(&ALL, FailoverMode::Graceful)).unwrap();
-    let report = wait_role(b, &ALL, "Source", "Active");
+    let report = wait_role(b, &ALL, Role::Source, State::Active);
     assert_eq!(report.epoch, 2);
-    wait_role(a, &ALL, "Destination", "Active");
+    wait_role(a, &ALL, Role::Destination, State::Active);
     assert!(b.contents().contains_key(&("data".into(), "last".into())));
     assert!(a.put("data", "late", b"x").is_err());
     b.put("data", "from-b", b"1").unwrap();
@@ -40,8 +40,8 @@ fn a_graceful_failover_loses_nothing_and_comes_back() {
 
     // Back, asked on the source this time.
     b.ask(b.control().failover(&ALL, FailoverMode::Graceful)).unwrap();
-    wait_role(a, &ALL, "Source", "Active");
-    wait_role(b, &ALL, "Destination", "Active");
+    wait_role(a, &ALL, Role::Source, State::Active);
+    wait_role(b, &ALL, Role::Destination, State::Active);
     a.put("data", "from-a", b"2").unwrap();
     converge(a, b, &ALL);
     assert_eq!(agree(a, b, &ALL).epoch, 3);
@@ -64,7 +64,7 @@ fn a_forced_failover_keeps_the_lost_writes_by_name_and_the_old_source_follows() 
     world.a.put("data", "k2", b"unshipped too").unwrap();
     world.a.delete("data", "k3").unwrap();
     world.b.restart();
-    wait_role(&world.a, &ALL, "Destination", "Active");
+    wait_role(&world.a, &ALL, Role::Destination, State::Active);
     converge(&world.b, &world.a, &ALL);
     let report = agree(&world.b, &world.a, &ALL);
     assert_eq!(report.diverged.len(), 1, "{report:#?}");
@@ -85,13 +85,13 @@ fn two_nodes_stand_alone_and_are_reattached_under_the_one_that_is_asked() {
     let (a, b) = (&world.a, &world.b);
     agree(a, b, &ALL);
     a.ask(a.control().failover(&ALL, FailoverMode::StandAlone)).unwrap();
-    wait_role(a, &ALL, "Standalone", "Active");
-    wait_role(b, &ALL, "Standalone", "Active");
+    wait_role(a, &ALL, Role::Standalone, State::Active);
+    wait_role(b, &ALL, Role::Standalone, State::Active);
     a.put("data", "on-a", b"1").unwrap();
     b.put("data", "on-b", b"2").unwrap();
     a.ask(a.control().reattach(&ALL)).unwrap();
-    wait_role(a, &ALL, "Source", "Active");
-    wait_role(b, &ALL, "Destination", "Active");
+    wait_role(a, &ALL, Role::Source, State::Active);
+    wait_role(b, &ALL, Role::Destination, State::Active);
     converge(a, b, &ALL);
     assert!(a.contents().contains_key(&("data".into(), "on-a".into())));
     let report = agree(a, b, &ALL);
@@ -106,13 +106,13 @@ fn a_source_whose_peer_stands_alone_says_that_an_operator_must_decide() {
     let (a, b) = (&world.a, &world.b);
     agree(a, b, &ALL);
     a.ask(a.control().failover(&ALL, FailoverMode::StandAlone)).unwrap();
-    wait_role(b, &ALL, "Standalone", "Active");
+    wait_role(b, &ALL, Role::Standalone, State::Active);
     b.ask(b.control().failover(&ALL, FailoverMode::Force)).unwrap();
     wait("the reason", || b.path(&ALL).last_error.filter(|error| error.contains("a stands alone")));
-    assert_eq!((b.path(&ALL).role.as_str(), b.path(&ALL).state.as_str()), ("Source", "Suspended"));
+    assert_eq!((b.path(&ALL).role, b.path(&ALL).state), (Role::Source, State::Suspended));
     a.ask(a.control().reattach(&ALL)).unwrap();
-    wait_role(a, &ALL, "Destination", "Active");
-    wait_role(b, &ALL, "Source", "Active");
+    wait_role(a, &ALL, Role::Destination, State::Active);
+    wait_role(b, &ALL, Role::Source, State::Active);
     converge(b, a, &ALL);
 }
 
@@ -124,12 +124,12 @@ fn an_aborted_failover_lets_the_source_write_on() {
     let a = &world.a;
     a.ask(a.control().failover(&ALL, FailoverMode::Graceful)).unwrap();
     assert!(a.put("data", "x", b"1").is_err());
-    assert_eq!(a.path(&ALL).state, "HandingOver");
+    assert_eq!(a.path(&ALL).state, State::HandingOver);
     a.ask(a.control().abort_failover(&ALL)).unwrap();
     // Only the destination's durable word opens the gate again.
     assert!(a.put("data", "x", b"1").is_err());
     world.b.restart();
-    wait_role(&world.a, &ALL, "Source", "Active");
+    wait_role(&world.a, &ALL, Role::Source, State::Active);
     world.a.put("data", "x", b"1").unwrap();
     converge(&world.a, &world.b, &ALL);
     assert_eq!(world.a.path(&ALL).epoch, 2);
@@ -167,14 +167,14 @@ fn a_bucket_made_again_is_another_bucket_across_a_failover_too() {
     let guid = |node: &super::node::Node| node.contents()[&("data".to_owned(), String::new())].0.clone();
     let (a, b) = (&world.a, &world.b);
     b.ask(b.control().failover(&ALL, FailoverMode::Graceful)).unwrap();
-    wait_role(b, &ALL, "Source", "Active");
+    wait_role(b, &ALL, Role::Source, State::Active);
     let made = remake(b, "by-b");
     converge(b, a, &ALL);
     assert_eq!(guid(a), made.to_string());
     agree(b, a, &ALL);
     b.ask(b.control().failover(&ALL, FailoverMode::Graceful)).unwrap();
-    wait_role(a, &ALL, "Source", "Active");
-    wait_role(b, &ALL, "Destination", "Active");
+    wait_role(a, &ALL, Role::Source, State::Active);
+    wait_role(b, &ALL, Role::Destination, State::Active);
     a.put("data", "by-a", b"1").unwrap();
     converge(a, b, &ALL);
     agree(a, b, &ALL);
@@ -188,7 +188,7 @@ fn a_bucket_made_again_is_another_bucket_across_a_failover_too() {
     b.ask(b.control().failover(&ALL, FailoverMode::Force)).unwrap();
     assert_eq!(guid(b), made.to_string());
     world.a.restart();
-    wait_role(&world.a, &ALL, "Destination", "Active");
+    wait_role(&world.a, &ALL, Role::Destination, State::Active);
     converge(&world.b, &world.a, &ALL);
     let report = agree(&world.b, &world.a, &ALL);
     assert_eq!((guid(&world.a), report.diverged.len()), (made.to_string(), 1));

@@ -1,14 +1,15 @@
 use tandem::replication::control::ControlError;
+use tandem::replication::report::LinkState;
 
 use super::node::Node;
 use super::world::{ALL, World, converge, pause, wait};
 
-fn peers(node: &Node) -> Vec<(String, String)> {
+fn peers(node: &Node) -> Vec<(String, LinkState)> {
     node.control().report().peers.into_iter().map(|peer| (peer.name, peer.state)).collect()
 }
 
 fn connected(node: &Node, name: &str) -> Option<()> {
-    (peers(node) == [(name.to_owned(), "CONNECTED".to_owned())]).then_some(())
+    (peers(node) == [(name.to_owned(), LinkState::Connected)]).then_some(())
 }
 
 #[test]
@@ -24,7 +25,7 @@ fn a_token_pairs_two_nodes_and_both_remember() {
     wait("a hello from b", || connected(&world.b, "a"));
     world.a.ask(world.a.control().remove_peer("b")).unwrap();
     assert!(peers(&world.a).is_empty());
-    wait("b is refused", || (peers(&world.b)[0].1 != "CONNECTED").then_some(()));
+    wait("b is refused", || (peers(&world.b)[0].1 != LinkState::Connected).then_some(()));
 }
 
 #[test]

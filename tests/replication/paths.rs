@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tandem::replication::control::FailoverMode;
+use tandem::replication::report::{Role, State};
 use tandem_storage::record::Scope;
 
 use super::client::bucket;
@@ -37,8 +38,8 @@ fn paths_of_one_pair_of_nodes_go_both_ways_and_each_its_own() {
 
     // One changes its direction; the others do not notice.
     b.ask(b.control().failover(&x, FailoverMode::Graceful)).unwrap();
-    wait_role(b, &x, "Source", "Active");
-    wait_role(a, &x, "Destination", "Active");
+    wait_role(b, &x, Role::Source, State::Active);
+    wait_role(a, &x, Role::Destination, State::Active);
     b.put("xxx", "by-b", b"1").unwrap();
     a.put("yyy", "by-a", b"1").unwrap();
     b.put("zzz", "by-b", b"1").unwrap();

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use tandem::replication::control::{ControlError, CreatePath};
+use tandem::replication::report::{Role, State};
 use tandem_storage::record::Scope;
 
 use super::client::bucket;
@@ -29,7 +30,7 @@ fn a_seed_and_deltas_bring_objects_overwrites_and_deletes() {
     a.create_bucket("second").unwrap();
     converge(a, b, &ALL);
     let report = agree(a, b, &ALL);
-    assert_eq!((report.role.as_str(), report.writable, report.epoch), ("Destination", false, 1));
+    assert_eq!((report.role, report.writable, report.epoch), (Role::Destination, false, 1));
     wait("a proven lag", || b.path(&ALL).lag_proven.then_some(()));
 }
 
@@ -92,7 +93,7 @@ fn what_is_in_the_way_is_refused_by_name() {
     assert!(world.a.control().report().paths.is_empty());
     create(Scope::Bucket(bucket("free")), "b").unwrap();
     assert!(text(create(ALL, "b")).contains("/free"));
-    wait_role(&world.b, &Scope::Bucket(bucket("free")), "Destination", "Active");
+    wait_role(&world.b, &Scope::Bucket(bucket("free")), Role::Destination, State::Active);
 }
 
 #[test]
@@ -149,8 +150,8 @@ fn a_path_that_is_quiet_longer_than_snapshots_are_kept_goes_on_with_a_delta() {
     a.put("quiet", "x", b"1").unwrap();
     converge(a, b, &ALL);
     agree(a, b, &ALL);
-    wait_role(a, &ALL, "Source", "Active");
-    wait_role(b, &ALL, "Destination", "Active");
+    wait_role(a, &ALL, Role::Source, State::Active);
+    wait_role(b, &ALL, Role::Destination, State::Active);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tandem::replication::control::FailoverMode;
+use tandem::replication::report::{Role, State};
 use tandem_storage::Visit;
 use tandem_storage::change::{
     DeleteObject, Deleted, Precondition, ReplaceObjectSlots, SetBucketSetting, SetVersioning, Slots, VersionSelector,
@@ -169,8 +170,8 @@ fn versions_survive_a_graceful_failover_and_go_on_under_the_same_ids() {
     agree(a, b, &ALL);
     let before = history(a);
     b.ask(b.control().failover(&ALL, FailoverMode::Graceful)).unwrap();
-    wait_role(b, &ALL, "Source", "Active");
-    wait_role(a, &ALL, "Destination", "Active");
+    wait_role(b, &ALL, Role::Source, State::Active);
+    wait_role(a, &ALL, Role::Destination, State::Active);
     assert_eq!(history(b), before);
     let newest = latest(b, "k");
     put(b, "k", "by b");
@@ -203,7 +204,7 @@ fn diverged_versions_are_rewound_and_told_by_what_happened_to_them() {
     set_versioning(&world.a, Versioning::Suspended);
     tag_bucket(&world.a, Some("by a"));
     world.b.restart();
-    wait_role(&world.a, &ALL, "Destination", "Active");
+    wait_role(&world.a, &ALL, Role::Destination, State::Active);
     follows(&world.b, &world.a);
     let report = agree(&world.b, &world.a, &ALL);
     assert_eq!(report.diverged.len(), 1, "{report:#?}");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tandem::replication::report::PathReport;
+use tandem::replication::report::{PathReport, Role, State};
 use tandem_storage::record::Scope;
 
 use super::client::Contents;
@@ -145,7 +145,7 @@ pub fn agree(source: &Node, destination: &Node, scope: &Scope) -> PathReport {
     })
 }
 
-pub fn wait_role(node: &Node, scope: &Scope, role: &str, state: &str) -> PathReport {
+pub fn wait_role(node: &Node, scope: &Scope, role: Role, state: State) -> PathReport {
     let start = instant();
     loop {
         let report = node.path(scope);

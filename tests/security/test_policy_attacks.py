@@ -3,8 +3,6 @@
 import json
 import pathlib
 import sys
-import time
-import urllib.parse
 
 import boto3
 import pytest
@@ -15,7 +13,7 @@ HERE = pathlib.Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "clients")]
 
 from conftest import ACCESS_KEY, REGION, SECRET_KEY, Node, s3_client  # noqa: E402
-from people import ACCOUNT, PASSWORD, Person, arn, code, iam_client, policy, statement, unique  # noqa: E402
+from people import ACCOUNT, PASSWORD, Local, Person, arn, code, iam_client, policy, statement, unique  # noqa: E402
 
 HTTP = urllib3.PoolManager()
 OWN = "arn:aws:iam::" + ACCOUNT
@@ -56,7 +54,7 @@ def sts_client(node, access_key=ACCESS_KEY, secret_key=SECRET_KEY, token=None, *
 def of_session(node, credentials, service="s3"):
     key, secret, token = (credentials[name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken"))
     if service == "s3":
-        return s3_client(node.s3, key, secret, token=token)
+        return s3_client(node.s3, key, secret, token=token, signature_version="s3v4")
     return sts_client(node, key, secret, token, service=service)
 
 
@@ -231,3 +229,110 @@ def test_a_deny_with_not_principal_spares_only_who_is_named_with_the_account(nod
     assert spare(account) == [False, False, False, True]
     assert spare(role, account) == [False, False, False, True]
     assert spare(f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/me", role, account) == [False, False, True, True]
+
+
+# ---- 5. Decisions that are made to be long ----
+
+def test_l5_a_hostile_policy_is_denied_and_told_and_can_be_replaced(node, root, data):
+    hostile = statement(
+        "Deny", "s3:*", [arn(data), arn(data, "*")], Principal="*",
+        Condition={"StringLike": {"aws:UserAgent": "*" + "a?" * 9_500 + "b*"}})
+    open_to_all = statement("Allow", ["s3:GetObject", "s3:DeleteObject"], arn(data, "*"), Principal="*")
+    root.put_bucket_policy(Bucket=data, Policy=policy(open_to_all, hostile))
+    agent = {"User-Agent": "a" * 6_800}
+    url = f"{node.s3}/{data}/k"
+    assert HTTP.request("GET", url, headers={"User-Agent": "b"}).status == 200, "a short header is compared to its end"
+    assert HTTP.request("GET", url, headers=agent).status == 403, "who is not compared to the end is not let in"
+    slow = s3_client(node.s3)
+    slow.meta.events.register("before-sign", lambda request, **_: request.headers.__setitem__("User-Agent", agent["User-Agent"]))
+    assert code(slow.get_object, Bucket=data, Key="k") == "AccessDenied"
+    objects = [{"Key": f"{n:04}" + "a" * 1_000} for n in range(1_000)]
+    answer = slow.delete_objects(Bucket=data, Delete={"Objects": objects})
+    assert len(answer["Deleted"]) == 1_000, "what is one for all keys is compared once, and to its end"
+    by_key = statement("Deny", "s3:DeleteObject", arn(data, "*" + "a?" * 9_500 + "b*"), Principal="*")
+    slow.put_bucket_policy(Bucket=data, Policy=policy(open_to_all, by_key))
+    answer = slow.delete_objects(Bucket=data, Delete={"Objects": objects})
+    assert len(answer["Deleted"]) < 200 and {entry["Code"] for entry in answer["Errors"]} == {"AccessDenied"}
+    assert len(answer["Deleted"]) + len(answer["Errors"]) == 1_000
+    slow.put_bucket_policy(Bucket=data, Policy=policy(open_to_all, hostile))
+    slow.delete_bucket_policy(Bucket=data)
+    assert code(slow.get_object, Bucket=data, Key="k") is None
+    log = (node.directory / "log").read_text(errors="replace")
+    assert "comparing the policies takes more steps than a request may take" in log
+
+
+# ---- 17. Superusers, by way of their groups ----
+
+def test_l17_a_superuser_is_not_denied_by_way_of_a_group(node, iam, data):
+    chief = Local(node, s3_superuser=True)
+    delegate = Person(node, policy(statement("Allow", "iam:*")))
+    own = iam_client(node, delegate.access_key, delegate.secret_key)
+    group = unique("group")
+    own.create_group(GroupName=group)
+    deny = policy(statement("Deny", "*"))
+    own.put_group_policy(GroupName=group, PolicyName="p", PolicyDocument=deny)
+    assert code(own.add_user_to_group, GroupName=group, UserName=chief.name) == "AccessDenied"
+    assert code(chief.s3.get_object, Bucket=data, Key="k") is None
+    own.delete_group_policy(GroupName=group, PolicyName="p")
+    iam.add_user_to_group(GroupName=group, UserName=chief.name)
+    made = own.create_policy(PolicyName=unique("policy"), PolicyDocument=deny)["Policy"]["Arn"]
+    assert code(own.put_group_policy, GroupName=group, PolicyName="p", PolicyDocument=deny) == "AccessDenied"
+    assert code(own.attach_group_policy, GroupName=group, PolicyArn=made) == "AccessDenied"
+    assert code(own.remove_user_from_group, GroupName=group, UserName=chief.name) == "AccessDenied"
+    assert code(chief.s3.get_object, Bucket=data, Key="k") is None
+    iam.remove_user_from_group(GroupName=group, UserName=chief.name)
+    own.delete_group(GroupName=group)
+
+
+# ---- 18. Which roles there are ----
+
+def test_l18_absent_and_forbidden_roles_have_one_answer(node, iam):
+    name = unique("closed")
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust("111111111111"))
+    person = Person(node, policy(statement("Allow", "*")))
+    sts = sts_client(node, person.access_key, person.secret_key)
+
+    def answer(role):
+        try:
+            sts.assume_role(RoleArn=f"{OWN}:role/{role}", RoleSessionName="me")
+        except sts.exceptions.ClientError as error:
+            return error.response["Error"]["Code"], error.response["Error"]["Message"].replace(role, "ROLE")
+
+    assert answer(name) == answer(unique("absent")) and answer(name)[0] == "AccessDenied"
+
+
+# ---- What a bucket's policy is of, and what a writer needs ----
+
+def test_a_buckets_policy_says_of_which_bucket_it_is(root, data):
+    for field in ("Resource", "NotResource"):
+        refused = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", field: "*"}
+        try:
+            root.put_bucket_policy(Bucket=data, Policy=policy(refused))
+            raise AssertionError("taken")
+        except root.exceptions.ClientError as error:
+            found = error.response
+        assert found["Error"]["Code"] == "MalformedPolicy" and found["Error"]["Message"] == "Policy has invalid resource"
+        assert found["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert code(root.get_bucket_policy, Bucket=data) == "NoSuchBucketPolicy"
+
+
+def test_who_gives_the_buckets_owner_full_control_needs_only_to_write(node, root, data):
+    """As AWS's examples of policies for ACLs have it: s3:PutObject, with the demand that the owner gets full control."""
+    root.put_bucket_ownership_controls(Bucket=data, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]})
+    owner = root.list_buckets()["Owner"]["ID"]
+    writer = Person(node, policy(statement("Allow", ["s3:PutObject", "s3:GetObject"])))
+    theirs = [{"ACL": "bucket-owner-full-control"}, {"GrantFullControl": f'id="{owner}"'}, {"GrantFullControl": f"id={owner}"}]
+    source = {"Bucket": data, "Key": "k"}
+    for acl in theirs:
+        assert code(writer.s3.put_object, Bucket=data, Key="w", Body=b"x", **acl) is None, acl
+        assert code(writer.s3.copy_object, Bucket=data, Key="c", CopySource=source, **acl) is None, acl
+        assert code(writer.s3.create_multipart_upload, Bucket=data, Key="m", **acl) is None, acl
+    others = [
+        {"ACL": "public-read"}, {"ACL": "bucket-owner-read"}, {"GrantRead": f'id="{owner}"'},
+        {"GrantFullControl": f'id="{owner}",uri="http://acs.amazonaws.com/groups/global/AllUsers"'},
+        {"GrantFullControl": f'id="{"0" * 64}"'},
+    ]
+    for acl in others:
+        assert code(writer.s3.put_object, Bucket=data, Key="w", Body=b"x", **acl) == "AccessDenied", acl
+        assert code(writer.s3.copy_object, Bucket=data, Key="c", CopySource=source, **acl) == "AccessDenied", acl
+        assert code(writer.s3.create_multipart_upload, Bucket=data, Key="m", **acl) == "AccessDenied", acl

@@ -166,7 +166,7 @@ def request_of(route, when):
         if when is None:
             headers.append(["x-amz-tagging-directive", "REPLACE"])
     if when in ("Acl", "BucketAcl"):
-        headers.append(["x-amz-acl", "bucket-owner-full-control"])
+        headers.append(["x-amz-acl", "public-read" if when == "Acl" else "bucket-owner-full-control"])
     if isinstance(when, dict):
         (kind, name), = when.items()
         headers.append([name, "true" if kind == "True" else SAMPLES[name]])

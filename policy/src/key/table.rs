@@ -170,7 +170,7 @@ pub const ALL: &[Known] = &[
     other("sts:AWSServiceName", Text, Faces::NONE),
     other("sts:TaskPolicyArn", Arn, Faces::NONE),
     // IAM.
-    other("iam:PassedToService", Text, Faces::NONE),
+    other("iam:PassedToService", Text, IAM),
     other("iam:AssociatedResourceArn", Arn, Faces::NONE),
     other("iam:AWSServiceName", Text, Faces::NONE),
     other("iam:OrganizationsPolicyId", Text, Faces::NONE),

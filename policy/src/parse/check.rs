@@ -9,7 +9,8 @@ use crate::key;
 use crate::kind::Kind;
 use crate::malformed::Malformed;
 use crate::pattern;
-use crate::statement::Statement;
+use crate::principal::Principals;
+use crate::statement::{Resources, Statement};
 use crate::steps::Steps;
 
 pub(super) fn unique_sids(statements: &[Statement]) -> Result<(), Malformed> {
@@ -65,6 +66,21 @@ pub(super) fn resource(written: &str, kind: Kind<'_>) -> Result<(), Malformed> {
         Kind::Key | Kind::Trust if !written.is_empty() => Ok(()),
         Kind::Key | Kind::Trust => Err(Malformed::new("Policy has invalid resource")),
     }
+}
+
+/// What is asked of a document that somebody sends, and not of one that is stored: older builds took it.
+pub(crate) fn of_new(statements: &[Statement], kind: Kind<'_>) -> Result<(), Malformed> {
+    for statement in statements {
+        match (kind, &statement.resources, &statement.principals) {
+            // A bucket's policy speaks of that bucket, and says so: `*` is no ARN of it.
+            (Kind::Bucket { .. }, Resources::Of(texts) | Resources::Not(texts), _) if texts.has_lone_star() => {
+                return Err(Malformed::new("Policy has invalid resource"));
+            }
+            (Kind::Trust, _, Principals::Not(_)) => return Err(Malformed::new("Has prohibited field NotPrincipal")),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The part of an S3 ARN that names bucket and object.

@@ -88,7 +88,7 @@ fn the_steps_of_a_decision_are_those_of_all_its_policies_and_who_runs_out_is_den
         let decision = evaluate_within(&policies, &request, &steps);
         (decision.allowed, decision.why.source == Source::Default(Reason::TooManySteps), steps.taken())
     };
-    assert_eq!(decide(&identity).0, true);
+    assert!(decide(&identity).0);
     for _ in 0..20 {
         identity.push(attached(&policy).expect("well formed"));
     }

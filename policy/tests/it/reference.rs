@@ -434,6 +434,10 @@ fn narrows(operator: &str, key: &str, wanted: &[String], replaced: bool) -> bool
         | "aws:principalorgid"
         | "aws:principalorgpaths"
         | "aws:sourcearn"
+        | "aws:sourceaccount"
+        | "aws:sourceowner"
+        | "aws:sourcevpc"
+        | "aws:sourcevpce"
         | "aws:userid"
         | "aws:username" => {
             // The caller that nobody signed for is called anonymous: a condition that lets him in narrows nothing.

@@ -335,3 +335,38 @@ fn a_buckets_policy_has_at_most_twenty_kibibytes() {
     assert_eq!(refusal(&of(Limit::BUCKET), BUCKET), "");
     assert_eq!(refusal(&of(Limit::BUCKET + 1), BUCKET), "Policy exceeds the maximum allowed document size.");
 }
+
+/// What AWS answers to `"Resource": "*"` on a bucket (noobaa/noobaa-core#10058): the policy of a bucket names that bucket.
+#[test]
+fn a_new_policy_of_a_bucket_names_its_resources_by_arn() {
+    let accepted = |field: &str, resource: Value| {
+        let statement = json!({ "Effect": "Allow", "Principal": "*", "Action": "s3:*", field: resource });
+        let policy = json!({ "Statement": statement }).to_string();
+        assert!(
+            Document::parse(policy.as_bytes(), BUCKET).is_ok() || resource.to_string().contains("other"),
+            "{resource}"
+        );
+        Document::accept(policy.as_bytes(), BUCKET).map_err(|fault| fault.message().to_owned())
+    };
+    let invalid = Err("Policy has invalid resource".to_owned());
+    for field in ["Resource", "NotResource"] {
+        assert_eq!(accepted(field, json!("*")).map(drop), invalid);
+        assert_eq!(accepted(field, json!(["arn:aws:s3:::bucket/*", "*"])).map(drop), invalid);
+        assert_eq!(accepted(field, json!("arn:aws:s3:::other/*")).map(drop), invalid);
+        for arn in ["arn:aws:s3:::bucket", "arn:aws:s3:::bucket/*", "arn:aws:s3:::b*", "arn:aws:s3:::*"] {
+            assert!(accepted(field, json!(arn)).is_ok(), "{arn}");
+        }
+    }
+    let identity = json!({ "Statement": { "Effect": "Allow", "Action": "s3:*", "Resource": "*" } }).to_string();
+    assert!(Document::accept(identity.as_bytes(), Kind::Identity).is_ok());
+}
+
+/// IAM User Guide, NotPrincipal: "You cannot use it in an IAM role trust policy." A stored one is still read.
+#[test]
+fn a_new_trust_policy_has_no_not_principal() {
+    let policy = json!({ "Statement": { "Effect": "Deny", "NotPrincipal": { "AWS": "111111111111" }, "Action": "sts:AssumeRole" } });
+    let policy = policy.to_string();
+    assert!(Document::parse(policy.as_bytes(), Kind::Trust).is_ok());
+    let refused = Document::accept(policy.as_bytes(), Kind::Trust).expect_err("refused");
+    assert_eq!(refused.message(), "Has prohibited field NotPrincipal");
+}

@@ -12,7 +12,7 @@ use super::route::{Call, not_found};
 use crate::admin::auth::Gate;
 use crate::audit::{Actor, Audit, Event, Kind};
 use crate::clock::SharedClock;
-use crate::identity::{Account, Draft, Identities, IdentityError, Snapshot};
+use crate::identity::{Account, Author, Draft, Identities, IdentityError, Snapshot};
 use crate::role::gate::{Closed, WriteGate};
 use crate::s3::ops::delete_bucket::Kept;
 
@@ -74,7 +74,8 @@ impl Face {
         let event = audit.is_on().then(|| self.event(call, kind));
         let (tell, told) = tokio::sync::oneshot::channel();
         let in_force = move || drop(event.map(|event| tell.send(audit.record(event))));
-        let changed = self.identities.change_and_tell(change, in_force).await?;
+        // Whoever comes by this port is the node's operator.
+        let changed = self.identities.change_and_tell(Author::Superuser, change, in_force).await?;
         if let Ok(receipt) = told.await
             && !receipt.kept().await
         {
@@ -178,6 +179,7 @@ impl From<IdentityError> for VmsError {
             IdentityError::DeleteConflict(_) => VmsError::conflict("delete_conflict", text),
             IdentityError::MalformedPolicyDocument(_) => VmsError::field("policy", text),
             IdentityError::InvalidInput(_) => VmsError::bad_request(text),
+            IdentityError::SuperuserOnly => VmsError::conflict("superuser_only", text),
             IdentityError::Concurrent => VmsError::unavailable(text),
             IdentityError::Commit(error) => error.into(),
         }

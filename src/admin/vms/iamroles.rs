@@ -57,7 +57,7 @@ impl Shown for Role {
 }
 
 fn trust(text: &str) -> Result<TrustDocument, VmsError> {
-    TrustDocument::parse(text).map_err(|error| match error {
+    TrustDocument::accept(text).map_err(|error| match error {
         IdentityError::MalformedPolicyDocument(message) => VmsError::field("trust_policy", message),
         other => other.into(),
     })
@@ -112,13 +112,17 @@ pub fn change(face: Face, call: Call) -> Running {
     })
 }
 
-/// With its own policies and its attachments.
+/// With its own policies, its attachments and its places in instance profiles.
 pub fn delete(face: Face, call: Call) -> Running {
     Box::pin(async move {
         let role = entity::at::<Role>(&face.directory(), &call)?;
         let holder = Holder::Role(role.id.clone());
         let deleting = move |draft: &mut Draft<'_>| {
             draft.set_attached(&holder, &[])?;
+            let profiles: Vec<_> = draft.profiles_of(&role).map(|profile| profile.id.clone()).collect();
+            for profile in profiles {
+                draft.remove_role_from_profile(&profile, &role)?;
+            }
             for inline in &role.grants.inline {
                 draft.delete_inline_policy(&holder, &inline.name)?;
             }

@@ -4,7 +4,7 @@ use super::page::{Page, write_end};
 use super::{Answered, action, check_new_name, done, holder, name_parameter};
 use crate::aws::answer::{document, members};
 use crate::aws::call::Call;
-use crate::identity::{Directory, Grants, Group, Holder, IdentityDocument, IdentityError, Kind, Role, User};
+use crate::identity::{Directory, Grants, Group, Holder, IdentityError, Kind, Role, User};
 
 /// What a holder has; none when it went in the meantime.
 pub fn grants<'a>(directory: &'a Directory, holder: &Holder) -> Option<&'a Grants> {
@@ -19,7 +19,7 @@ pub async fn put(call: &Call<'_>, kind: Kind) -> Answered {
     let holder = holder(call, kind, &action("Put", kind, "Policy"))?;
     let name = call.form.required("PolicyName")?;
     check_new_name(Kind::Policy, name)?;
-    let document = IdentityDocument::parse(call.form.required("PolicyDocument")?)?;
+    let document = call.document("PolicyDocument").await?;
     call.change(|draft| draft.put_inline_policy(&holder, name, document)).await?;
     Ok(done())
 }
@@ -41,7 +41,7 @@ pub fn list(call: &Call<'_>, kind: Kind) -> Answered {
     let verb = match kind {
         Kind::User => "iam:ListUserPolicies",
         Kind::Group => "iam:ListGroupPolicies",
-        Kind::Role | Kind::Policy => "iam:ListRolePolicies",
+        Kind::Role | Kind::Policy | Kind::InstanceProfile => "iam:ListRolePolicies",
     };
     let holder = holder(call, kind, verb)?;
     let names = grants(&call.directory, &holder).into_iter().flat_map(|held| &held.inline);

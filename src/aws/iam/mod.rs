@@ -1,12 +1,15 @@
 //! IAM: one table of its calls.
 
+mod absent;
 mod accounts;
 mod attached;
+mod details;
 mod groups;
 mod inline;
 mod keys;
 mod page;
 mod policies;
+mod profiles;
 mod roles;
 mod shape;
 mod simulate;
@@ -50,7 +53,25 @@ macro_rules! calls {
 }
 
 pub async fn dispatch(call: &Call<'_>, action: &str) -> Result<Response<Bytes>, QueryError> {
+    const ABSENT: [&str; 13] = [
+        "LoginProfile",
+        "MFADevice",
+        "SSHPublicKey",
+        "Certificate",
+        "ServiceSpecificCredential",
+        "SAMLProvider",
+        "OpenIDConnectProvider",
+        "AccountAlias",
+        "ServiceLastAccessed",
+        "OrganizationsAccess",
+        "ServiceLinkedRole",
+        "CredentialReport",
+        "AccountPasswordPolicy",
+    ];
     match action {
+        name if name != "ListAccountAliases" && ABSENT.iter().any(|kind| name.contains(kind)) => {
+            absent_calls(call, name)
+        }
         name if name.contains("Polic") || name.contains("PermissionsBoundary") => policy_calls(call, name).await,
         name => entity_calls(call, name).await,
     }
@@ -90,8 +111,67 @@ async fn entity_calls(call: &Call<'_>, action: &str) -> Result<Response<Bytes>, 
         ListRoleTags => tags::list_role_tags(call);
         GetAccountSummary => accounts::summary(call);
         ListAccountAliases => accounts::aliases(call);
-        ListOpenIDConnectProviders => accounts::open_id_connect_providers(call);
-        ListSAMLProviders => accounts::saml_providers(call);
+        GetAccountAuthorizationDetails => details::authorization(call);
+        CreateInstanceProfile => profiles::create(call).await;
+        GetInstanceProfile => profiles::get(call);
+        ListInstanceProfiles => profiles::list(call);
+        ListInstanceProfilesForRole => profiles::of_role(call);
+        DeleteInstanceProfile => profiles::delete(call).await;
+        AddRoleToInstanceProfile => profiles::add_role(call).await;
+        RemoveRoleFromInstanceProfile => profiles::remove_role(call).await;
+        TagInstanceProfile => tags::tag_profile(call).await;
+        UntagInstanceProfile => tags::untag_profile(call).await;
+        ListInstanceProfileTags => tags::list_profile_tags(call);
+    }
+}
+
+/// Reading and clearing what cannot exist here.
+fn absent_calls(call: &Call<'_>, action: &str) -> Result<Response<Bytes>, QueryError> {
+    use absent::{cleared, missing, missing_at_user, missing_of_account, missing_of_user, none, none_of_user};
+    let asked = format!("iam:{action}");
+    let asked = asked.as_str();
+    calls! { call, action;
+        GetLoginProfile => missing_of_user(call, asked, "Login Profile");
+        DeleteLoginProfile => missing_of_user(call, asked, "Login Profile");
+        ListMFADevices => none_of_user(call, asked, "MFADevices");
+        ListVirtualMFADevices => none(call, asked, "VirtualMFADevices");
+        GetMFADevice => missing_at_user(call, asked, "MFA Device", "SerialNumber");
+        DeactivateMFADevice => missing_at_user(call, asked, "MFA Device", "SerialNumber");
+        DeleteVirtualMFADevice => missing(call, asked, "VirtualMFADevice", "SerialNumber");
+        ListMFADeviceTags => missing(call, asked, "MFA Device", "SerialNumber");
+        UntagMFADevice => missing(call, asked, "MFA Device", "SerialNumber");
+        ListSSHPublicKeys => none_of_user(call, asked, "SSHPublicKeys");
+        GetSSHPublicKey => missing_at_user(call, asked, "SSH Public Key", "SSHPublicKeyId");
+        DeleteSSHPublicKey => missing_at_user(call, asked, "SSH Public Key", "SSHPublicKeyId");
+        ListSigningCertificates => none_of_user(call, asked, "Certificates");
+        DeleteSigningCertificate => missing_at_user(call, asked, "Certificate", "CertificateId");
+        ListServiceSpecificCredentials => none_of_user(call, asked, "ServiceSpecificCredentials");
+        DeleteServiceSpecificCredential => missing_at_user(call, asked, "Credential", "ServiceSpecificCredentialId");
+        ListServerCertificates => none(call, asked, "ServerCertificateMetadataList");
+        GetServerCertificate => missing(call, asked, "Server Certificate", "ServerCertificateName");
+        DeleteServerCertificate => missing(call, asked, "Server Certificate", "ServerCertificateName");
+        ListServerCertificateTags => missing(call, asked, "Server Certificate", "ServerCertificateName");
+        UntagServerCertificate => missing(call, asked, "Server Certificate", "ServerCertificateName");
+        ListSAMLProviders => none(call, asked, "SAMLProviderList");
+        GetSAMLProvider => missing(call, asked, "SAML Provider", "SAMLProviderArn");
+        DeleteSAMLProvider => missing(call, asked, "SAML Provider", "SAMLProviderArn");
+        ListSAMLProviderTags => missing(call, asked, "SAML Provider", "SAMLProviderArn");
+        UntagSAMLProvider => missing(call, asked, "SAML Provider", "SAMLProviderArn");
+        ListOpenIDConnectProviders => none(call, asked, "OpenIDConnectProviderList");
+        GetOpenIDConnectProvider => missing(call, asked, "OpenIDConnect Provider", "OpenIDConnectProviderArn");
+        DeleteOpenIDConnectProvider => cleared(call, asked);
+        RemoveClientIDFromOpenIDConnectProvider => missing(call, asked, "OpenIDConnect Provider", "ClientID");
+        ListOpenIDConnectProviderTags => missing(call, asked, "OpenIDConnect Provider", "OpenIDConnectProviderArn");
+        UntagOpenIDConnectProvider => missing(call, asked, "OpenIDConnect Provider", "OpenIDConnectProviderArn");
+        DeleteAccountAlias => missing(call, asked, "Account Alias", "AccountAlias");
+        GetServiceLastAccessedDetails => missing(call, asked, "Job", "JobId");
+        GetServiceLastAccessedDetailsWithEntities => missing(call, asked, "Job", "JobId");
+        GetOrganizationsAccessReport => missing(call, asked, "Job", "JobId");
+        DeleteServiceLinkedRole => missing(call, asked, "role", "RoleName");
+        GetServiceLinkedRoleDeletionStatus => missing(call, asked, "Deletion Task", "DeletionTaskId");
+        GetCredentialReport => absent::no_report(call);
+        GetAccountPasswordPolicy => missing_of_account(call, asked, "Password Policy");
+        DeleteAccountPasswordPolicy => missing_of_account(call, asked, "account policy");
     }
 }
 
@@ -136,8 +216,10 @@ async fn policy_calls(call: &Call<'_>, action: &str) -> Result<Response<Bytes>, 
         TagPolicy => tags::tag_policy(call).await;
         UntagPolicy => tags::untag_policy(call).await;
         ListPolicyTags => tags::list_policy_tags(call);
-        SimulatePrincipalPolicy => simulate::principal(call);
-        SimulateCustomPolicy => simulate::custom(call);
+        SimulatePrincipalPolicy => simulate::principal(call).await;
+        SimulateCustomPolicy => simulate::custom(call).await;
+        GetContextKeysForCustomPolicy => details::keys_of_custom(call);
+        GetContextKeysForPrincipalPolicy => details::keys_of_principal(call);
     }
 }
 
@@ -170,6 +252,7 @@ fn check_new_name(kind: Kind, name: &str) -> Result<(), QueryError> {
         Kind::Group => ("groupName", 128),
         Kind::Role => ("roleName", 64),
         Kind::Policy => ("policyName", 128),
+        Kind::InstanceProfile => ("instanceProfileName", 128),
     };
     Ok(check_name(what, name, longest)?)
 }
@@ -179,7 +262,7 @@ fn holder(call: &Call<'_>, kind: Kind, action: &str) -> Result<Holder, QueryErro
     Ok(match kind {
         Kind::User => Holder::User(allowed::<User>(call, action)?.id.clone()),
         Kind::Group => Holder::Group(allowed::<Group>(call, action)?.id.clone()),
-        Kind::Role | Kind::Policy => Holder::Role(allowed::<Role>(call, action)?.id.clone()),
+        Kind::Role | Kind::Policy | Kind::InstanceProfile => Holder::Role(allowed::<Role>(call, action)?.id.clone()),
     })
 }
 
@@ -189,6 +272,7 @@ const fn name_parameter(kind: Kind) -> &'static str {
         Kind::Group => "GroupName",
         Kind::Role => "RoleName",
         Kind::Policy => "PolicyName",
+        Kind::InstanceProfile => "InstanceProfileName",
     }
 }
 
@@ -199,6 +283,7 @@ fn action(verb: &str, kind: Kind, what: &str) -> String {
         Kind::Group => "Group",
         Kind::Role => "Role",
         Kind::Policy => "Policy",
+        Kind::InstanceProfile => "InstanceProfile",
     };
     format!("iam:{verb}{kind}{what}")
 }

@@ -6,9 +6,7 @@ use crate::aws::access::looks;
 use crate::aws::answer::members;
 use crate::aws::call::Call;
 use crate::aws::error::QueryError;
-use crate::identity::{
-    AccountId, Group, Holder, IdentityDocument, IdentityError, NewPolicy, Policy, PolicyVersion, Role, User,
-};
+use crate::identity::{AccountId, Group, Holder, IdentityError, NewPolicy, Policy, PolicyVersion, Role, User, Uses};
 
 /// The policy of an ARN of the caller's account. AWS's own can be looked at.
 pub fn allowed(call: &Call<'_>, action: &str) -> Result<Arc<Policy>, QueryError> {
@@ -33,14 +31,18 @@ fn shown(call: &Call<'_>, policy: Arc<Policy>) -> super::Write {
     let (directory, account) = (call.identities.directory(), call.account());
     Box::new(move |xml| {
         xml.open("Policy");
-        shape::policy(xml, &directory, account, &policy, true);
+        let used = Uses {
+            attached: directory.holders_of(account, &policy.id).len(),
+            bounds: directory.bounded_by(account, &policy.id),
+        };
+        shape::policy(xml, &policy, used, true);
         xml.close();
     })
 }
 
 pub async fn create(call: &Call<'_>) -> Answered {
     let name = makes::<Policy>(call)?;
-    let document = IdentityDocument::parse(call.form.required("PolicyDocument")?)?;
+    let document = call.document("PolicyDocument").await?;
     let new = NewPolicy {
         path: call.form.given("Path").unwrap_or_default().to_owned(),
         description: call.form.given("Description").unwrap_or_default().to_owned(),
@@ -66,16 +68,20 @@ pub fn list(call: &Call<'_>) -> Answered {
         Some("Local") => &[call.account()],
         Some(_) => return Err(QueryError::validation("Scope is All, AWS or Local.")),
     };
-    let (directory, account) = (call.directory.clone(), call.account());
-    let wanted = |policy: &&Arc<Policy>| {
-        policy.path.starts_with(prefix) && !(attached_only && directory.holders_of(account, &policy.id).is_empty())
-    };
+    let directory = call.directory.clone();
+    let uses = directory.uses_of_policies(call.account());
+    let used = |policy: &Policy| uses.get(&policy.id).copied().unwrap_or_default();
+    let wanted =
+        |policy: &&Arc<Policy>| policy.path.starts_with(prefix) && !(attached_only && used(policy).attached == 0);
     let found = accounts.iter().flat_map(|account| directory.all::<Policy>(*account)).filter(wanted);
     let mut found: Vec<_> = found.cloned().collect();
     found.sort_by_key(|policy| policy.name.to_ascii_lowercase());
     let page = Page::of(call, found.into_iter(), |policy| policy.name.clone())?;
     Ok(Box::new(move |xml| {
-        members(xml, "Policies", &page.items, |xml, policy| shape::policy(xml, &directory, account, policy, false));
+        members(xml, "Policies", &page.items, |xml, policy| {
+            let used = uses.get(&policy.id).copied().unwrap_or_default();
+            shape::policy(xml, policy, used, false);
+        });
         write_end(xml, page.marker.as_deref());
     }))
 }
@@ -89,7 +95,7 @@ pub async fn delete(call: &Call<'_>) -> Answered {
 /// One permission for both, as with AWS: a version may be put in force with its making.
 pub async fn create_version(call: &Call<'_>) -> Answered {
     let policy = allowed(call, "iam:CreatePolicyVersion")?;
-    let document = IdentityDocument::parse(call.form.required("PolicyDocument")?)?;
+    let document = call.document("PolicyDocument").await?;
     let default = call.form.flag("SetAsDefault")?;
     let made = call.change(|draft| draft.create_version(&policy.id, document, default)).await?;
     let in_force = if default { made.number } else { policy.default };

@@ -11,7 +11,7 @@ pub async fn create(call: &Call<'_>) -> Answered {
         name: makes::<Role>(call)?.to_owned(),
         path: call.form.given("Path").unwrap_or_default().to_owned(),
         description: call.form.given("Description").unwrap_or_default().to_owned(),
-        trust: TrustDocument::parse(call.form.required("AssumeRolePolicyDocument")?)?,
+        trust: TrustDocument::accept(call.form.required("AssumeRolePolicyDocument")?)?,
         max_session_seconds: call.form.number("MaxSessionDuration")?,
         tags: call.form.tags(),
         boundary: users::boundary(call)?,
@@ -65,7 +65,7 @@ pub async fn update_description(call: &Call<'_>) -> Answered {
 
 pub async fn update_trust(call: &Call<'_>) -> Answered {
     let role = allowed::<Role>(call, "iam:UpdateAssumeRolePolicy")?;
-    let trust = TrustDocument::parse(call.form.required("PolicyDocument")?)?;
+    let trust = TrustDocument::accept(call.form.required("PolicyDocument")?)?;
     call.change(|draft| draft.set_trust(&role.id, trust)).await?;
     Ok(done())
 }

@@ -1,7 +1,9 @@
 //! Identities as IAM shows them.
 
 use crate::aws::answer::{date, document, members};
-use crate::identity::{AccountId, Directory, Entity, Group, Id, Policy, PolicyVersion, Role, Tag, User};
+use crate::identity::{
+    Directory, Entity, Grants, Group, Id, InstanceProfile, Policy, PolicyVersion, Role, Tag, User, Uses,
+};
 use crate::s3::xml::XmlWriter;
 
 pub fn tags(xml: &mut XmlWriter, tags: &[Tag]) {
@@ -11,7 +13,7 @@ pub fn tags(xml: &mut XmlWriter, tags: &[Tag]) {
     });
 }
 
-fn boundary(xml: &mut XmlWriter, directory: &Directory, boundary: Option<&Id>) {
+pub fn boundary(xml: &mut XmlWriter, directory: &Directory, boundary: Option<&Id>) {
     if let Some(policy) = boundary.and_then(|id| directory.get::<Policy>(id)) {
         xml.open("PermissionsBoundary");
         xml.text("PermissionsBoundaryType", "PermissionsBoundaryPolicy");
@@ -58,15 +60,15 @@ pub fn role(xml: &mut XmlWriter, directory: &Directory, role: &Role, whole: bool
     }
 }
 
-/// As `account` sees it.
-pub fn policy(xml: &mut XmlWriter, directory: &Directory, account: AccountId, policy: &Policy, whole: bool) {
+/// `used`: in the account that sees it.
+pub fn policy(xml: &mut XmlWriter, policy: &Policy, used: Uses, whole: bool) {
     xml.text("PolicyName", &policy.name);
     xml.text("PolicyId", &policy.id);
     xml.text("Arn", &policy.arn());
     xml.text("Path", &policy.path);
     xml.raw("DefaultVersionId", format_args!("v{}", policy.default));
-    xml.raw("AttachmentCount", directory.holders_of(account, &policy.id).len());
-    xml.raw("PermissionsBoundaryUsageCount", directory.bounded_by(account, &policy.id));
+    xml.raw("AttachmentCount", used.attached);
+    xml.raw("PermissionsBoundaryUsageCount", used.bounds);
     xml.raw("IsAttachable", true);
     if whole && !policy.description.is_empty() {
         xml.text("Description", &policy.description);
@@ -85,4 +87,35 @@ pub fn version(xml: &mut XmlWriter, version: &PolicyVersion, default: u32, with_
     xml.raw("VersionId", format_args!("v{}", version.number));
     xml.raw("IsDefaultVersion", version.number == default);
     xml.text("CreateDate", &date(version.created));
+}
+
+/// With the role in it.
+pub fn profile(xml: &mut XmlWriter, directory: &Directory, profile: &InstanceProfile, whole: bool) {
+    xml.text("Path", &profile.path);
+    xml.text("InstanceProfileName", &profile.name);
+    xml.text("InstanceProfileId", &profile.id);
+    xml.text("Arn", &profile.arn());
+    xml.text("CreateDate", &date(profile.created));
+    let inside = profile.role.as_ref().and_then(|id| directory.get::<Role>(id));
+    members(xml, "Roles", inside, |xml, inside| role(xml, directory, inside, false));
+    if whole {
+        tags(xml, &profile.tags);
+    }
+}
+
+/// Managed policies by name and ARN.
+pub fn attached(xml: &mut XmlWriter, name: &'static str, directory: &Directory, grants: &Grants) {
+    let policies = grants.attached.iter().filter_map(|id| directory.get::<Policy>(id));
+    members(xml, name, policies, |xml, policy| {
+        xml.text("PolicyName", &policy.name);
+        xml.text("PolicyArn", &policy.arn());
+    });
+}
+
+/// Inline policies with their documents.
+pub fn inline(xml: &mut XmlWriter, name: &'static str, grants: &Grants) {
+    members(xml, name, &grants.inline, |xml, inline| {
+        xml.text("PolicyName", &inline.name);
+        document(xml, "PolicyDocument", inline.document.text());
+    });
 }

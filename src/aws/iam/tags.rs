@@ -1,7 +1,7 @@
 use super::page::write_end;
 use super::{Answered, allowed, done, policies, shape};
 use crate::aws::call::Call;
-use crate::identity::{Role, Tag, User};
+use crate::identity::{InstanceProfile, Role, Tag, User};
 
 fn keys(call: &Call<'_>) -> Vec<String> {
     call.form.list("TagKeys").into_iter().map(str::to_owned).collect()
@@ -69,4 +69,23 @@ pub async fn untag_policy(call: &Call<'_>) -> Answered {
 pub fn list_policy_tags(call: &Call<'_>) -> Answered {
     let policy = policies::allowed(call, "iam:ListPolicyTags")?;
     Ok(listed(policy.tags.clone()))
+}
+
+pub async fn tag_profile(call: &Call<'_>) -> Answered {
+    let profile = allowed::<InstanceProfile>(call, "iam:TagInstanceProfile")?;
+    let tags = call.form.tags();
+    call.change(|draft| draft.tag_profile(&profile.id, &tags)).await?;
+    Ok(done())
+}
+
+pub async fn untag_profile(call: &Call<'_>) -> Answered {
+    let profile = allowed::<InstanceProfile>(call, "iam:UntagInstanceProfile")?;
+    let keys = keys(call);
+    call.change(|draft| draft.untag_profile(&profile.id, &keys)).await?;
+    Ok(done())
+}
+
+pub fn list_profile_tags(call: &Call<'_>) -> Answered {
+    let profile = allowed::<InstanceProfile>(call, "iam:ListInstanceProfileTags")?;
+    Ok(listed(profile.tags.clone()))
 }

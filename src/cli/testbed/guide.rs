@@ -1,13 +1,15 @@
 use super::Ready;
 use super::home::Home;
+use crate::replication::report::Role;
 
 /// What a person sees: where the nodes are, how to write, how to fail over, how to read on.
-pub fn guide(ready: &Ready, home: &Home, [role_a, role_b]: &[String; 2]) -> String {
+pub fn guide(ready: &Ready, home: &Home, roles: &[Option<Role>; 2]) -> String {
     let kept = if home.is_temporary() { "removed at the end" } else { "kept" };
     let program = ready.a.start.first().map_or("tandem", String::as_str);
     let Ready { a, b, access_key, secret_key, region, path, interval, .. } = ready;
     // After a failover in an earlier run it is B that takes writes.
-    let b_writes = role_b == "Source";
+    let b_writes = roles[1] == Some(Role::Source);
+    let [role_a, role_b] = roles.map(|role| role.map_or("no role", Role::name));
     let ([source, other], [source_node, other_node]) =
         if b_writes { (["b", "a"], [b, a]) } else { (["a", "b"], [a, b]) };
     let bucket = if path == "/" { "photos" } else { path.trim_start_matches('/') };

@@ -21,7 +21,7 @@ use super::{CliError, output};
 use crate::admin::model::{AddPath, AddPeer, PairingToken, default_keep};
 use crate::clock::{Clock, SystemClock};
 use crate::config::whole_seconds;
-use crate::replication::report::{PathReport, PeerReport};
+use crate::replication::report::{PathReport, PeerReport, Role};
 
 const EXAMPLE: &str = "Example: tandem testbed
 For scripts: tandem testbed --json prints one JSON line when both nodes are ready, and stops them on SIGTERM.";
@@ -173,9 +173,9 @@ async fn followed(node: &mut AdminClient, path: &str) -> Result<bool, CliError> 
     Ok(paths.iter().any(|known| known.path == path && known.restore_point.is_some()))
 }
 
-async fn role(node: &mut AdminClient, path: &str) -> Result<String, CliError> {
+async fn role(node: &mut AdminClient, path: &str) -> Result<Option<Role>, CliError> {
     let paths: Vec<PathReport> = node.get("/api/paths").await?;
-    Ok(paths.into_iter().find(|known| known.path == path).map_or("no role".into(), |known| known.role))
+    Ok(paths.into_iter().find(|known| known.path == path).map(|known| known.role))
 }
 
 fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> CliError {

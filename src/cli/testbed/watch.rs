@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::child::Child;
 use super::{AdminClient, CliError, Ready, output};
-use crate::replication::report::PathReport;
+use crate::replication::report::{PathReport, Role};
 
 /// Waits to be cut off; tells on standard error when a node has ended.
 pub async fn wait_forever(a: &mut Child, b: &mut Child) -> Result<(), CliError> {
@@ -61,7 +61,7 @@ fn side(report: &Option<PathReport>) -> String {
 /// The destination's word counts: it is the one that would be promoted.
 fn lag_text(a: &Option<PathReport>, b: &Option<PathReport>) -> String {
     let both = [a, b].into_iter().flatten();
-    let told = both.clone().find(|path| path.role == "Destination").or_else(|| both.clone().next());
+    let told = both.clone().find(|path| path.role == Role::Destination).or_else(|| both.clone().next());
     let lag = told.map_or_else(|| output::seconds(None), output::lag);
     let point = told.and_then(|path| path.restore_point.as_ref()).map_or("none", |point| point.name.as_str());
     format!("lag {lag}   restore point {point}")

@@ -6,7 +6,7 @@ use super::{Draft, within};
 use crate::identity::error::IdentityError;
 use crate::identity::id::{AccountId, Id, canonical_id, mint_lower};
 use crate::identity::limits;
-use crate::identity::record::{Account, Entity, Group, KeyOwner, Policy, Role, Unit, User};
+use crate::identity::record::{Account, Entity, Group, InstanceProfile, KeyOwner, Policy, Role, Unit, User};
 use crate::identity::rows;
 
 /// An account to be made.
@@ -111,7 +111,8 @@ impl Draft<'_> {
         let keeps = self.all::<User>(id).next().is_some()
             || self.all::<Group>(id).next().is_some()
             || self.all::<Role>(id).next().is_some()
-            || self.all::<Policy>(id).next().is_some();
+            || self.all::<Policy>(id).next().is_some()
+            || self.all::<InstanceProfile>(id).next().is_some();
         if keeps {
             return Err(IdentityError::conflict("Cannot delete an account that has users, groups, roles or policies."));
         }

@@ -4,6 +4,7 @@ mod account;
 mod group;
 mod key;
 mod policy;
+mod profile;
 mod role;
 mod token;
 mod user;
@@ -20,6 +21,7 @@ pub use account::NewAccount;
 pub use group::NewGroup;
 pub use key::NewKey;
 pub use policy::NewPolicy;
+pub use profile::NewProfile;
 pub use role::NewRole;
 pub use token::NewToken;
 pub(in crate::identity) use token::hash_of;
@@ -83,13 +85,24 @@ impl Draft<'_> {
         if self.find::<E>(entity.account(), entity.name()).is_some() {
             return Err(IdentityError::exists(title(E::WHAT), entity.name()));
         }
-        let (most, what) = match E::WHAT {
-            Kind::User => (limits::USERS, "UsersPerAccount"),
-            Kind::Group => (limits::GROUPS, "GroupsPerAccount"),
-            Kind::Role => (limits::ROLES, "RolesPerAccount"),
-            Kind::Policy => (limits::POLICIES, "PoliciesPerAccount"),
-        };
-        within(E::shelf(&self.directory).len() + 1, most, what)?;
+        let quota = limits::quota(E::WHAT);
+        within(self.all::<E>(entity.account()).count() + 1, quota.of_account, quota.name)?;
+        within_node(E::shelf(&self.directory).len() + 1, quota.of_node, quota.name)?;
+        self.put_within(entity)
+    }
+
+    /// Puts an entity in the place of what has its id, if there is room for its policies.
+    ///
+    /// # Errors
+    /// `LimitExceeded`.
+    fn put_within<E: Shelved>(&mut self, entity: E) -> Result<Arc<E>, IdentityError> {
+        let (before, after) =
+            (self.get::<E>(entity.id()).map_or(0, |known| known.policy_bytes()), entity.policy_bytes());
+        if let Some(more) = after.checked_sub(before).filter(|more| *more > 0) {
+            let (of_account, of_node) = self.policy_bytes(entity.account());
+            within(of_account + more, limits::POLICY_BYTES_OF_ACCOUNT, "PolicyBytesPerAccount")?;
+            within_node(of_node + more, limits::POLICY_BYTES_OF_NODE, "PolicyBytes")?;
+        }
         Ok(self.put(entity))
     }
 
@@ -114,10 +127,10 @@ impl Draft<'_> {
         if self.find::<E>(after.account(), after.name()).is_some_and(|other| other.id() != before.id()) {
             return Err(IdentityError::exists(title(E::WHAT), after.name()));
         }
-        Ok((self.put(after), output))
+        Ok((self.put_within(after)?, output))
     }
 
-    /// The same for what cannot be refused and keeps the name.
+    /// The same for what cannot be refused, keeps the name and keeps no more policies.
     fn amend<E: Shelved>(&mut self, id: &str, amend: impl FnOnce(&mut E)) -> Result<Arc<E>, IdentityError> {
         let known = self.get::<E>(id).ok_or_else(|| IdentityError::missing(E::WHAT.word(), id))?;
         changeable(&**known)?;
@@ -162,6 +175,7 @@ fn title(kind: Kind) -> &'static str {
         Kind::Group => "Group",
         Kind::Role => "Role",
         Kind::Policy => "A policy",
+        Kind::InstanceProfile => "Instance Profile",
     }
 }
 
@@ -170,6 +184,14 @@ fn within(count: usize, most: usize, quota: &str) -> Result<(), IdentityError> {
         return Ok(());
     }
     Err(IdentityError::limit(format!("Cannot exceed quota for {quota}: {most}")))
+}
+
+/// The same for all accounts together.
+fn within_node(count: usize, most: usize, quota: &str) -> Result<(), IdentityError> {
+    if count <= most {
+        return Ok(());
+    }
+    Err(IdentityError::limit(format!("The node has no room for more: {quota}, at most {most} in all accounts")))
 }
 
 /// Adds tags, or replaces those of the same key: without regard to case, as policies find them.

@@ -77,9 +77,13 @@ impl Draft<'_> {
     }
 
     /// # Errors
-    /// `NoSuchEntity`.
+    /// `NoSuchEntity`, `LimitExceeded`.
     pub fn set_trust(&mut self, id: &str, trust: TrustDocument) -> Result<(), IdentityError> {
-        self.amend::<Role>(id, |role| role.trust = trust).map(|_| ())
+        self.edit::<Role, ()>(id, |role| {
+            role.trust = trust;
+            Ok(())
+        })
+        .map(|_| ())
     }
 
     /// # Errors
@@ -95,9 +99,14 @@ impl Draft<'_> {
     }
 
     /// # Errors
-    /// `NoSuchEntity`, `DeleteConflict` while it has policies.
+    /// `NoSuchEntity`, `DeleteConflict` while it has policies or is in an instance profile.
     pub fn delete_role(&mut self, id: &str) -> Result<(), IdentityError> {
         let role = Arc::clone(self.get::<Role>(id).ok_or_else(|| IdentityError::missing("role", id))?);
+        if self.profiles_of(&role).next().is_some() {
+            return Err(IdentityError::conflict(
+                "Cannot delete entity, must remove roles from instance profile first.",
+            ));
+        }
         if !role.grants.attached.is_empty() {
             return Err(IdentityError::conflict("Cannot delete entity, must detach all policies first."));
         }

@@ -14,7 +14,7 @@ use super::super::peers::Peer;
 use super::super::wire::LinkError;
 use super::{Control, ControlError, CreatePath};
 use crate::clock::random_guid;
-use crate::role::machine::{self, PathState, PathView, Policy};
+use crate::role::machine::{self, Command, PathState, PathView, Policy};
 
 impl Control {
     pub(super) async fn protect(&self, path: CreatePath) -> Result<Arc<PathHandle>, ControlError> {
@@ -49,7 +49,7 @@ impl Control {
 
     pub(super) async fn unprotect(&self, scope: &Scope) -> Result<(), ControlError> {
         let handle = self.handle(scope)?;
-        self.order(scope, Order::Remove).await?;
+        self.order(scope, Order::Role(Command::Remove)).await?;
         if let Some(peer) = self.hub.peers.by_node(handle.peer) {
             // If this is lost, the peer learns of it by the next hello.
             let told = self.ask(&peer, Request::Removed(handle.guid)).await;
@@ -87,6 +87,7 @@ impl Control {
             Ok(Answer::Done) => Ok(()),
             Ok(Answer::Failed(failure)) => Err(ControlError::Refused(failure.to_string())),
             Ok(_) => Err(ControlError::Internal("the peer answered something else".into())),
+            Err(error @ LinkError::Protocol(_)) => Err(ControlError::Refused(error.to_string())),
             Err(error @ LinkError::Status(_)) => {
                 Err(ControlError::Refused(format!("{error}; is this node still paired there?")))
             }

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tandem_storage::record::Scope;
-use tandem_storage::types::{EpochNumber, PathGuid};
+use tandem_storage::types::{EpochNumber, PathGuid, SnapshotGuid};
 use tokio::sync::oneshot;
 
+use super::alarm::{Difference, Point};
 use super::driver::{Hub, Mail, Order, PathHandle};
 use super::report::{DivergedEntry, NodeReport, PathReport, PeerReport};
-use crate::role::machine::Refused;
+pub use crate::role::machine::FailoverMode;
+use crate::role::machine::{Command, Refused};
 use crate::tls::NodeIdentity;
 
 /// Why an operator's request was not carried out; each message says what to do next.
@@ -41,14 +43,6 @@ pub struct CreatePath {
     pub interval: Duration,
     pub keep_local: Duration,
     pub keep_remote: Duration,
-}
-
-/// On a Destination: become Source. On a Source: hand over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailoverMode {
-    Graceful,
-    StandAlone,
-    Force,
 }
 
 /// What reports say of the node itself.
@@ -106,7 +100,8 @@ impl Control {
         Ok(self.hub.pairing.issue(None).to_text())
     }
 
-    /// The same for a peer that is known and was made anew: the token is for that node alone, and gives it the peer's place.
+    /// The same for a peer that is known and was made anew: the token is for that node alone, and gives it the peer's
+    /// place.
     ///
     /// # Errors
     /// As [`pairing_token`](Self::pairing_token); `NotFound` without such a peer.
@@ -152,12 +147,7 @@ impl Control {
     /// # Errors
     /// Why the role cannot change so, and what to do next.
     pub async fn failover(&self, scope: &Scope, mode: FailoverMode) -> Result<PathReport, ControlError> {
-        let order = match mode {
-            FailoverMode::Graceful => Order::Failover,
-            FailoverMode::StandAlone => Order::StandAlone,
-            FailoverMode::Force => Order::Force,
-        };
-        self.order(scope, order).await
+        self.order(scope, Order::Role(Command::Failover(mode))).await
     }
 
     /// Calls a graceful failover off.
@@ -165,7 +155,7 @@ impl Control {
     /// # Errors
     /// `Refused` when none is in progress.
     pub async fn abort_failover(&self, scope: &Scope) -> Result<PathReport, ControlError> {
-        self.order(scope, Order::Abort).await
+        self.order(scope, Order::Role(Command::Abort)).await
     }
 
     /// Standalone again under the peer, or Standalone to Source with the peer as destination.
@@ -174,7 +164,7 @@ impl Control {
     /// `Refused` when the path is not alone, or the peer does not answer.
     pub async fn reattach(&self, scope: &Scope) -> Result<PathReport, ControlError> {
         let view = self.fresh_view(scope).await?;
-        self.order(scope, Order::Reattach(view.map(Box::new))).await
+        self.order(scope, Order::Role(Command::Reattach { peer: view.map(Box::new) })).await
     }
 
     /// Takes a snapshot now and ships it.
@@ -194,6 +184,17 @@ impl Control {
         }
         let peer = self.hub.peers.by_node(handle.peer)?;
         peer.row.card.reachable_endpoint().map(str::to_owned)
+    }
+
+    /// The scrub has found that what is stored of a restore point is not what its rows make: everything is compared with the peer. To be called
+    /// in the runtime.
+    pub fn suspect(&self, path: &str, snapshot: SnapshotGuid, name: &str, reason: &str) {
+        let handles = self.hub.handles().into_iter();
+        for handle in handles.filter(|handle| handle.read().state.scope.to_string() == path) {
+            let point = Point { guid: snapshot, name: name.to_owned() };
+            let mail = Mail::Suspect(point, Difference::Scrub(reason.to_owned()));
+            tokio::spawn(async move { handle.mail.send(mail).await.is_ok() });
+        }
     }
 
     pub fn report(&self) -> NodeReport {
@@ -221,7 +222,7 @@ impl Control {
     pub async fn discard_diverged(&self, scope: &Scope, epoch: u64) -> Result<(), ControlError> {
         let epoch = EpochNumber::new(epoch);
         let locked = self.diverged_is_locked(scope, epoch).await?;
-        self.order(scope, Order::DiscardDiverged { epoch, locked }).await.map(|_| ())
+        self.order(scope, Order::Role(Command::DiscardDiverged { epoch, locked })).await.map(|_| ())
     }
 
     fn handle(&self, scope: &Scope) -> Result<Arc<PathHandle>, ControlError> {

@@ -6,7 +6,7 @@ use super::super::config::SecretPairing;
 use super::super::pairing::{InvalidToken, JoinError, Secret, Token, join};
 use super::super::peers::{KeepError, name_is_sane};
 use super::super::report::PeerReport;
-use super::super::wire::{Dialer, Link};
+use super::super::wire::{Dialer, Link, LinkError};
 use super::{Control, ControlError};
 
 /// Between two attempts to pair by secret.
@@ -59,6 +59,7 @@ impl Control {
         let card = self.hub.pairing.card();
         let joined = join(&link, &*self.hub.clock, &secret, card, self.identity.fingerprint()).await;
         let (card, certificate) = joined.map_err(|error| match error {
+            JoinError::Link(error @ LinkError::Protocol(_)) => ControlError::Refused(error.to_string()),
             JoinError::Link(error) => {
                 let address = &token.address;
                 ControlError::PeerUnreachable(format!(

@@ -10,12 +10,13 @@ use tandem_storage::types::{EpochNumber, Seq, SnapshotGuid, Timestamp, TransferG
 use tandem_storage::{CommitError, ReadError, Store};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::super::alarm::Alarm;
+use super::super::retry::Retry;
 use super::super::schedule::{self, Due, Marks, Stated};
 use super::super::ship::{Progress, Tied};
 use super::handle::{PathHandle, Published};
 use super::hub::Hub;
 use super::mail::{Mail, Order};
-use super::shipping::NO_ROOM;
 use super::steps::UNKNOWN_THERE;
 use crate::role::machine::{Command, Event, InFlight, Life, Offer, PathState, PathView, Refused, Taking};
 
@@ -45,6 +46,7 @@ pub(super) enum StepError {
 pub(super) enum Job {
     Shipping(InFlight, #[allow(dead_code)] Tied<()>),
     Finishing(TransferGuid, #[allow(dead_code)] Tied<()>),
+    Undoing(TransferGuid, #[allow(dead_code)] Tied<()>),
     Rewinding(SnapshotGuid, #[allow(dead_code)] Tied<()>),
 }
 
@@ -66,16 +68,18 @@ pub(super) struct Actor {
     /// At this Seq the present was equal to this snapshot.
     pub(super) clean: Option<(SnapshotGuid, Seq)>,
     pub(super) job: Option<Job>,
-    /// A digest differed: the next shipment compares everything.
-    pub(super) thorough: bool,
-    /// The last shipment could not bring this snapshot over: bytes of it are damaged here, or the peer has no room for them.
-    pub(super) spoilt: Option<SnapshotGuid>,
-    /// An operator has asked for a newer one than that, or it has found no room for too long.
-    pub(super) given_up: Option<SnapshotGuid>,
-    /// Since when (monotonic) the peer has had no room for this snapshot.
-    pub(super) no_room: Option<(SnapshotGuid, Duration)>,
-    /// How long a delta is tried for which there is no room.
-    pub(super) room_patience: Duration,
+    /// What the shipments so far mean for the next one.
+    pub(super) retry: Retry,
+    /// Source: the newest snapshot of which the peer has said that it shows it and that it is proved.
+    pub(super) proved_there: Option<SnapshotGuid>,
+    /// Source: when (monotonic) a snapshot was last taken for a proof alone.
+    pub(super) proof_asked: Option<Duration>,
+    /// When (monotonic) the question was asked whose answer said most about the peer's account.
+    pub(super) account_asked: Duration,
+    /// Destination: the transfer for which the source compares everything.
+    pub(super) compared: Option<TransferGuid>,
+    /// Destination: the alarm that this restore point answers if it lands proved.
+    pub(super) answers: Option<(Alarm, SnapshotGuid)>,
     /// What an operator must decide on the other node before anything moves.
     pub(super) undecided: Option<String>,
     /// Not before this monotonic time.
@@ -110,11 +114,12 @@ impl Actor {
             served: None,
             clean: None,
             job: None,
-            thorough: false,
-            spoilt: None,
-            given_up: None,
-            no_room: None,
-            room_patience: NO_ROOM,
+            retry: Retry::trusting(),
+            proved_there: None,
+            proof_asked: None,
+            account_asked: Duration::ZERO,
+            compared: None,
+            answers: None,
             undecided: None,
             paused_until: Duration::ZERO,
             last_error: None,
@@ -149,6 +154,9 @@ impl Actor {
             }
         }
         self.publish();
+        if let Err(error) = self.hub.alarms.end(self.state.guid).await {
+            tracing::debug!(path = %self.state.scope, %error, "the alarm of a removed path is still on record");
+        }
         self.hub.forget(self.state.guid);
     }
 
@@ -172,6 +180,14 @@ impl Actor {
         self.paused_until = self.hub.clock.monotonic() + PAUSE;
     }
 
+    /// What a test reads instead of the task.
+    #[cfg(test)]
+    pub(super) async fn take_next_mail(&mut self, patience: Duration) {
+        if let Ok(Some(mail)) = tokio::time::timeout(patience, self.mailbox.recv()).await {
+            self.read_mail(mail).await;
+        }
+    }
+
     async fn read_mail(&mut self, mail: Mail) {
         if let Err(error) = self.take_mail(mail).await {
             self.trouble(&error);
@@ -180,11 +196,11 @@ impl Actor {
 
     pub(super) async fn take_mail(&mut self, mail: Mail) -> Result<(), StepError> {
         match mail {
-            Mail::Heard { view, asked, age } => self.heard(*view, asked, age),
+            Mail::Heard { view, asked, age } => self.heard(*view, asked, age).await,
             Mail::Unknown => self.introduce().await,
             Mail::Gone => {
                 tracing::warn!(path = %self.state.scope, "the peer removed the path; it is removed here too");
-                self.step(Event::Command(Command::Remove)).await?;
+                self.step(Event::Command(&Command::Remove)).await?;
             }
             Mail::Offer(offer, answer) => {
                 let taking = self.offered(&offer).await;
@@ -192,27 +208,35 @@ impl Actor {
             }
             Mail::Order { order, at, answer } => self.obey(order, at, answer).await?,
             Mail::Look => self.paused_until = Duration::ZERO,
-            Mail::Shipped(transfer, outcome) => self.shipped(transfer, outcome),
+            Mail::Shipped(transfer, outcome) => self.shipped(transfer, outcome).await,
             Mail::Applied(transfer, outcome) => {
                 self.job = None;
                 match outcome {
-                    Ok(digest) => self.finished(Event::Applied { transfer, digest: &digest }).await?,
+                    Ok(digest) => self.flip(transfer, &digest).await?,
+                    Err(error) => self.trouble(&error),
+                }
+            }
+            Mail::Undone(transfer, outcome) => {
+                self.job = None;
+                match outcome {
+                    Ok(rewound) => self.undone(transfer, rewound).await?,
                     Err(error) => self.trouble(&error),
                 }
             }
             Mail::Rewound(outcome) => {
                 self.job = None;
                 match outcome {
-                    Ok(entries) => self.finished(Event::Rewound { entries }).await?,
+                    Ok(rewound) => self.rewound(rewound).await?,
                     Err(error) => self.trouble(&error),
                 }
             }
+            Mail::Suspect(point, difference) => self.suspect(point, difference).await,
         }
         Ok(())
     }
 
     /// A job's end. One that the path has moved on from is refused, and that is nothing for an operator.
-    async fn finished(&mut self, event: Event<'_>) -> Result<(), StepError> {
+    pub(super) async fn finished(&mut self, event: Event<'_>) -> Result<(), StepError> {
         self.last_error = None;
         match self.step(event).await {
             Err(StepError::Refused(refused)) => {
@@ -223,12 +247,15 @@ impl Actor {
         }
     }
 
-    fn heard(&mut self, view: PathView, asked: Option<Duration>, age: Option<(SnapshotGuid, schedule::Age)>) {
+    async fn heard(&mut self, view: PathView, asked: Option<Duration>, age: Option<(SnapshotGuid, schedule::Age)>) {
         if self.last_error.as_deref() == Some(UNKNOWN_THERE) {
             self.last_error = None;
         }
         if let (Some(asked), Some((shown, age))) = (asked, age) {
             self.stated = Some((shown, Stated { age, asked }));
+        }
+        if let Some(asked) = asked {
+            self.hear_account(&view, asked).await;
         }
         // Unasked views may overtake one another; an answer is as new as its question, even from a node that was set back.
         let older = self.peer_view.as_ref().is_some_and(|known| known.revision > view.revision);
@@ -252,20 +279,13 @@ impl Actor {
             return Ok(());
         }
         let outcome = match &order {
-            Order::Failover => self.step(Event::Command(Command::Failover)).await,
-            Order::StandAlone => self.step(Event::Command(Command::StandAlone)).await,
-            Order::Force => self.step(Event::Command(Command::Force)).await,
-            Order::Abort => self.step(Event::Command(Command::Abort)).await,
-            Order::Reattach(peer) => self.step(Event::Command(Command::Reattach { peer: peer.as_deref() })).await,
-            Order::DiscardDiverged { epoch, locked } => {
-                self.step(Event::Command(Command::DiscardDiverged { epoch: *epoch, locked: *locked })).await
-            }
-            Order::Remove => match self.hub.bury(self.state.guid).await {
-                Ok(()) => self.step(Event::Command(Command::Remove)).await,
+            Order::Role(command @ Command::Remove) => match self.hub.bury(self.state.guid).await {
+                Ok(()) => self.step(Event::Command(command)).await,
                 Err(error) => Err(error.into()),
             },
+            Order::Role(command) => self.step(Event::Command(command)).await,
             Order::Snapshot => {
-                self.given_up = self.spoilt;
+                self.retry.asked_for_newer();
                 self.snapshot_now().await
             }
         };
@@ -301,6 +321,7 @@ impl Actor {
             }
         }
         self.look_for_a_decision();
+        self.look_for_an_alarm();
         self.schedule().await?;
         self.plan().await?;
         self.retain().await?;
@@ -328,6 +349,8 @@ impl Actor {
             state: self.state.clone(),
             snapshots: self.metas.clone(),
             transfer: self.transfer.clone(),
+            account: self.account(),
+            proved: self.proved(),
             lag,
             shipping,
             undecided: self.undecided.clone(),

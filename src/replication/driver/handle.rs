@@ -10,7 +10,7 @@ use super::super::message::Failure;
 use super::super::schedule::{Age, Marks};
 use super::super::ship::Progress;
 use super::mail::Mail;
-use crate::role::machine::{Facts, Fresh, HandoverId, InFlight, Life, PathState, PathView};
+use crate::role::machine::{Account, Facts, Fresh, HandoverId, InFlight, Life, PathState, PathView};
 
 /// What a path's task has committed, for others to read.
 #[derive(Clone, Debug)]
@@ -19,6 +19,9 @@ pub(crate) struct Published {
     /// Newest first.
     pub snapshots: Arc<Vec<SnapshotMeta>>,
     pub transfer: Option<TransferRow>,
+    pub account: Account,
+    /// Whether the newest restore point that the destination is known to have is proved.
+    pub proved: bool,
     /// The age of what the destination shows, and the monotonic time at which that was its age.
     pub lag: Option<(Age, Duration)>,
     pub shipping: Option<InFlight>,
@@ -30,13 +33,9 @@ pub(crate) struct Published {
 impl Published {
     /// A path that nothing else is known of yet.
     pub(crate) fn new(state: PathState) -> Self {
-        let (snapshots, transfer) = (Arc::default(), None);
-        Published { state, snapshots, transfer, lag: None, shipping: None, undecided: None, last_error: None }
-    }
-
-    /// What holds the path up.
-    pub(crate) fn trouble(&self) -> Option<&String> {
-        self.undecided.as_ref().or(self.last_error.as_ref())
+        let (snapshots, transfer, account) = (Arc::default(), None, Account::Unproved);
+        let (lag, shipping, undecided, last_error) = (None, None, None, None);
+        Published { state, snapshots, transfer, account, proved: false, lag, shipping, undecided, last_error }
     }
 
     pub(crate) fn visible(&self) -> Option<SnapshotGuid> {
@@ -53,6 +52,7 @@ impl Published {
             snapshots: &self.snapshots,
             dirty: true,
             transfer: self.transfer.as_ref(),
+            account: self.account,
             fresh,
         };
         PathView::of(&self.state, &facts)

@@ -44,6 +44,9 @@ impl Hub {
             let handles: Vec<_> = self.handles().into_iter().filter(|handle| handle.peer == node).collect();
             if let Err(error) = self.hello(&peer, &handles).await {
                 self.note_unanswered(node);
+                if let LinkError::Protocol(other) = error {
+                    self.note_protocol(node, other);
+                }
                 tracing::debug!(peer = %peer.row.name, %error, "a hello was not answered");
             }
             let heard = self.last_heartbeat(node).is_some_and(|ago| ago < HELLO_DEADLINE);

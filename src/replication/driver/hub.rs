@@ -8,12 +8,14 @@ use tandem_storage::types::{NodeGuid, PathGuid};
 use tandem_storage::{CommitError, Lane, ReadError, Store};
 use tokio::sync::Notify;
 
+use super::super::alarm::Alarms;
 use super::super::message::{Answer, Envelope, Failure, Request};
 use super::super::pairing::Pairing;
 use super::super::peers::{Peer, Peers};
 use super::super::receive::Receiver;
 use super::super::repair::Repair;
-use super::super::wire::{CALL, LinkError};
+use super::super::ship::ReadPage;
+use super::super::wire::{CALL, LinkError, OtherProtocol};
 use super::actor::Actor;
 use super::handle::PathHandle;
 use super::hello::HELLO_DEADLINE;
@@ -33,6 +35,8 @@ pub(crate) struct HubParts {
     pub clock: SharedClock,
     pub peers: Arc<Peers>,
     pub pairing: Arc<Pairing>,
+    /// How shipments read what differs between two points.
+    pub read: ReadPage,
     pub retention_cap: Duration,
 }
 
@@ -44,6 +48,8 @@ pub(crate) struct Hub {
     pub peers: Arc<Peers>,
     pub pairing: Arc<Pairing>,
     pub receiver: Receiver,
+    pub alarms: Arc<Alarms>,
+    pub read: ReadPage,
     pub repair: Repair,
     /// A peer that is away longer has no claim on history any more.
     pub retention_cap: Duration,
@@ -53,6 +59,8 @@ pub(crate) struct Hub {
     heartbeats: Mutex<HashMap<NodeGuid, Duration>>,
     /// When a hello was last not answered. Monotonic.
     unanswered: Mutex<HashMap<NodeGuid, Duration>>,
+    /// Peers whose last message was of another version of the protocol.
+    protocols: Mutex<HashMap<NodeGuid, OtherProtocol>>,
     /// Monotonic.
     started: Duration,
     /// The set of peers may have changed.
@@ -68,8 +76,9 @@ struct Running {
 
 impl Hub {
     pub(crate) fn new(parts: HubParts) -> Arc<Hub> {
-        let HubParts { store, clock, peers, pairing, retention_cap } = parts;
-        let receiver = Receiver::new(store.clone(), clock.clone());
+        let HubParts { store, clock, peers, pairing, read, retention_cap } = parts;
+        let alarms = Alarms::new(store.clone(), clock.clone());
+        let receiver = Receiver::new(store.clone(), clock.clone(), alarms.clone());
         Arc::new(Hub {
             me: store.node(),
             started: clock.monotonic(),
@@ -78,12 +87,15 @@ impl Hub {
             peers,
             pairing,
             receiver,
+            alarms,
+            read,
             repair: Repair::default(),
             retention_cap,
             paths: Mutex::default(),
             bells: Mutex::default(),
             heartbeats: Mutex::default(),
             unanswered: Mutex::default(),
+            protocols: Mutex::default(),
             peers_changed: Notify::new(),
             making: tokio::sync::Mutex::default(),
         })
@@ -91,6 +103,7 @@ impl Hub {
 
     /// Starts the tasks of all stored paths.
     pub(crate) fn resume(self: &Arc<Self>) -> Result<(), CorruptRecord> {
+        self.alarms.load()?;
         for row in self.store.paths().iter() {
             self.run(PathState::from_row(self.me, row)?);
         }
@@ -142,9 +155,25 @@ impl Hub {
         self.lock(&self.bells).entry(peer).or_default().clone()
     }
 
+    /// A message of the peer was understood.
     pub(crate) fn beat(&self, peer: NodeGuid) {
         let now = self.clock.monotonic();
         self.lock(&self.heartbeats).insert(peer, now);
+        self.lock(&self.protocols).remove(&peer);
+    }
+
+    /// A message of the peer was of another version.
+    pub(crate) fn note_protocol(&self, peer: NodeGuid, other: OtherProtocol) {
+        let known = self.lock(&self.protocols).insert(peer, other);
+        if known != Some(other) {
+            let name = self.peers.by_node(peer).map_or_else(|| peer.to_string(), |peer| peer.row.name.clone());
+            tracing::error!(peer = name, "{other}");
+        }
+    }
+
+    /// The version that a peer speaks, if it is another one.
+    pub(crate) fn other_protocol(&self, peer: NodeGuid) -> Option<OtherProtocol> {
+        self.lock(&self.protocols).get(&peer).copied()
     }
 
     pub(crate) fn last_heartbeat(&self, peer: NodeGuid) -> Option<Duration> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tandem_storage::record::{Digest, Scope};
+use tandem_storage::record::{Access, Digest, Scope};
 use tandem_storage::types::{EpochNumber, PathGuid, Seq, SnapshotGuid, TransferGuid};
 use tandem_storage::{ReadError, Store};
 
@@ -12,7 +12,7 @@ use super::super::receive;
 use super::super::ship::{Shipment, Shipper, tied};
 use super::actor::{Actor, Job};
 use super::hub::Hub;
-use super::mail::Mail;
+use super::mail::{Mail, Rewound};
 use crate::role::machine::InFlight;
 
 impl Actor {
@@ -26,15 +26,18 @@ impl Actor {
         };
         let shown = self.peer_view.as_ref().and_then(|view| view.visible());
         // A seed brings everything anyway.
-        let over = shown.filter(|_| self.thorough && flight.base.is_some());
+        let over = shown.filter(|_| self.retry.compares_everything() && flight.base.is_some());
         let shipment = Shipment { flight, scope: self.state.scope.clone(), over };
         let attempt = Attempt { path: self.state.guid, epoch: self.state.epoch, transfer: flight.transfer };
+        self.retry.begins(&flight);
         self.handle.progress.reset();
         let shipper = Arc::new(Shipper {
             store: self.hub.store.clone(),
             clock: self.hub.clock.clone(),
             me: self.hub.me,
             peer,
+            alarms: self.hub.alarms.clone(),
+            read: self.hub.read.clone(),
             attempt,
             progress: self.handle.progress.clone(),
         });
@@ -57,6 +60,25 @@ impl Actor {
             let _ = mail.send(Mail::Applied(transfer, outcome)).await;
         });
         self.job = Some(Job::Finishing(transfer, task));
+    }
+
+    /// Takes a transfer out of the present: what is shown becomes the present again.
+    pub(super) fn start_undoing(&mut self, transfer: TransferGuid) {
+        if matches!(&self.job, Some(Job::Undoing(running, _)) if *running == transfer) {
+            return;
+        }
+        let row = self.hub.store.path(self.state.guid);
+        let Some(Access::ReadAt(shown)) = row.map(|row| row.access) else {
+            return self.trouble(&"nothing is shown that the present could go back to");
+        };
+        let (scope, aside) = (self.state.scope.clone(), None);
+        let rewind = Rewind { path: self.state.guid, scope, epoch: self.state.epoch.number, to: shown, aside };
+        let (hub, mail) = (self.hub.clone(), self.handle.mail.clone());
+        let task = tied(async move {
+            let outcome = rewind.run(&hub).await;
+            let _ = mail.send(Mail::Undone(transfer, outcome)).await;
+        });
+        self.job = Some(Job::Undoing(transfer, task));
     }
 
     pub(super) fn start_rewinding(&mut self, to: SnapshotGuid) {
@@ -98,14 +120,13 @@ struct Rewind {
 }
 
 impl Rewind {
-    /// Lines of the manifest of what was set aside.
-    async fn run(self, hub: &Hub) -> Result<u64, String> {
+    async fn run(self, hub: &Hub) -> Result<Rewound, String> {
         let Rewind { path, scope, epoch, to, aside } = self;
         let store = hub.store.clone();
         let counting = tokio::task::spawn_blocking(move || count(&store, &scope, to, aside));
         let entries = counting.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-        receive::rewind(&hub.store, &hub.clock, path, epoch, to).await.map_err(|error| error.to_string())?;
-        Ok(entries)
+        let rewound = receive::rewind(&hub.store, &hub.clock, path, epoch, to).await;
+        Ok(Rewound { entries, fault: rewound.map_err(|error| error.to_string())? })
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use tandem_storage::record::{CreatorKind, Scope, SnapshotRow};
+use tandem_storage::record::{CreatorKind, Scope, SnapshotRow, Total};
 use tandem_storage::types::{Seq, SnapshotGuid};
 use tandem_storage::{ReadError, Store, Unchanged};
 
+use super::super::alarm::{Difference, Point};
 use super::super::report::rfc3339;
 use super::super::schedule::{self, Due};
 use super::actor::{Actor, StepError};
@@ -23,7 +24,7 @@ impl Actor {
         if !self.state.writable() {
             return Err(Refused::NotSource.into());
         }
-        if self.changed().await? { self.take_snapshot().await } else { Ok(false) }
+        if self.changed().await? || self.wants_proof() { self.take_snapshot().await } else { Ok(false) }
     }
 
     pub(super) async fn schedule(&mut self) -> Result<(), StepError> {
@@ -31,6 +32,9 @@ impl Actor {
             return Ok(());
         }
         let (now, policy) = (self.hub.clock.now(), self.state.detail.policy);
+        if self.proof_is_due() {
+            self.take_snapshot().await?;
+        }
         if let Due::NotBefore(_) = schedule::due(&policy, self.served, now, true, 0) {
             return Ok(());
         }
@@ -61,23 +65,33 @@ impl Actor {
 
     /// Whether the present differs from the newest snapshot of this side's line.
     async fn changed(&mut self) -> Result<bool, StepError> {
-        match self.newest_of_line().map(|row| (row.meta.guid, row.seq)) {
+        match self.newest_of_line().cloned() {
             None => Ok(true),
-            Some((guid, seq)) => self.differs(guid, seq).await,
+            Some(row) => self.differs(&row).await,
         }
     }
 
-    /// Whether the present may differ from a snapshot. The answer "no" is kept for as long as nothing at all is committed.
-    pub(super) async fn differs(&mut self, guid: SnapshotGuid, seq: Seq) -> Result<bool, StepError> {
+    /// Whether the present may differ from a snapshot. The answer "no" is kept for as long as nothing at all is committed. It takes both: no change
+    /// is on record, and the totals are equal. If only the first holds, a change was not recorded: everything is compared.
+    pub(super) async fn differs(&mut self, row: &SnapshotRow) -> Result<bool, StepError> {
+        let (guid, seq) = (row.meta.guid, row.seq);
         if self.clean == Some((guid, self.hub.store.newest())) {
             return Ok(false);
         }
+        // Without its total nothing is known.
+        let Some(total) = row.total else { return Ok(true) };
         let scope = self.state.scope.clone();
-        let equal = self.read(move |store| equal_at(store, &scope, seq)).await?;
-        if let Some(newest) = equal {
-            self.clean = Some((guid, newest));
+        match self.read(move |store| unchanged(store, &scope, seq, total)).await? {
+            Unchanged::Since(newest) => {
+                self.clean = Some((guid, newest));
+                Ok(false)
+            }
+            Unchanged::Differs => Ok(true),
+            Unchanged::Missed { .. } => {
+                self.suspect(Point::of(&row.meta), Difference::Unrecorded).await;
+                Ok(true)
+            }
         }
-        Ok(equal.is_none())
     }
 
     /// The newest snapshot of the line that this side writes on with: of its own epoch, or the one that this began from.
@@ -167,18 +181,11 @@ impl std::fmt::Display for Cap {
     }
 }
 
-/// A newest point at which `scope` is what it was at `seq`; none if it may differ, as when that point is gone.
-fn equal_at(store: &Store, scope: &Scope, seq: Seq) -> Result<Option<Seq>, ReadError> {
-    let total = match store.total_at(scope, seq) {
-        Err(ReadError::NotHeld(_)) => return Ok(None),
-        total => total?,
-    };
-    match store.unchanged_since(scope, seq, total, PAGES) {
-        Err(ReadError::NotHeld(_)) => Ok(None),
-        outcome => outcome.map(|unchanged| match unchanged {
-            Unchanged::Since(seq) => Some(seq),
-            Unchanged::Differs | Unchanged::Missed { .. } => None,
-        }),
+/// Whether `scope` is what it was at `seq`, when it had this total. If that point is gone, it may differ.
+fn unchanged(store: &Store, scope: &Scope, seq: Seq, total: Total) -> Result<Unchanged, ReadError> {
+    match store.unchanged_since(scope, seq, Some(total), PAGES) {
+        Err(ReadError::NotHeld(_)) => Ok(Unchanged::Differs),
+        outcome => outcome,
     }
 }
 
@@ -258,10 +265,16 @@ mod tests {
             at: At::ThisCommit,
             digest: None,
         })]);
-        assert_eq!(equal_at(&store, &Scope::Endpoint, at).unwrap(), Some(store.newest()));
+        let total = store.snapshot(SnapshotGuid::from_bytes([4; 16])).unwrap().unwrap().total.unwrap();
+        let unchanged = |total| unchanged(&store, &Scope::Endpoint, at, total).unwrap();
+        assert_eq!(unchanged(total), Unchanged::Since(store.newest()));
+        // Nothing is on record as changed, and the total is another: that is told from a change.
+        let mut another = total;
+        another.add_row(b"a key", b"a value");
+        assert!(matches!(unchanged(another), Unchanged::Missed { .. }));
         let (name, guid) = buckets[599].clone();
         let permit = WriteGate::new(store.clone()).permit(&name).unwrap();
         let _ = store.commit(Lane::Client, Timestamp::default(), DeleteBucket { permit, name, guid }).wait().unwrap();
-        assert_eq!(equal_at(&store, &Scope::Endpoint, at).unwrap(), None);
+        assert_eq!(unchanged(total), Unchanged::Differs);
     }
 }

@@ -4,9 +4,11 @@ use tandem_storage::record::Digest;
 use tandem_storage::types::{EpochNumber, SnapshotGuid, TransferGuid};
 use tokio::sync::oneshot;
 
+use super::super::alarm::{Difference, Point};
+use super::super::receive::Fault;
 use super::super::schedule::Age;
 use super::super::ship::ShipError;
-use crate::role::machine::{Offer, PathView, Refused, Taking};
+use crate::role::machine::{Command, Offer, PathView, Refused, Taking};
 
 /// What a path's task is told.
 pub(crate) enum Mail {
@@ -23,7 +25,7 @@ pub(crate) enum Mail {
     Offer(Offer, oneshot::Sender<Result<Taking, Refused>>),
     Order {
         order: Order,
-        /// The epoch that it was confirmed for; none: it holds at any.
+        /// The epoch that it was confirmed for. If absent, it holds at any epoch.
         at: Option<EpochNumber>,
         answer: oneshot::Sender<Result<(), Refused>>,
     },
@@ -31,21 +33,24 @@ pub(crate) enum Mail {
     Look,
     Shipped(TransferGuid, Result<(), ShipError>),
     Applied(TransferGuid, Result<Digest, String>),
-    Rewound(Result<u64, String>),
+    Undone(TransferGuid, Result<Rewound, String>),
+    Rewound(Result<Rewound, String>),
+    /// Evidence that something differs at this point, found outside of a shipment.
+    Suspect(Point, Difference),
 }
 
-/// An operator's command, owned.
+/// What a rewind came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rewound {
+    /// Lines in the manifest of what was set aside.
+    pub entries: u64,
+    pub fault: Option<Fault>,
+}
+
+/// What an operator orders.
 pub(crate) enum Order {
-    Failover,
-    StandAlone,
-    Force,
-    Abort,
-    Reattach(Option<Box<PathView>>),
-    DiscardDiverged {
-        epoch: EpochNumber,
-        locked: bool,
-    },
-    Remove,
+    /// A change of the path's role, or its end.
+    Role(Command),
     /// A snapshot now, whatever the schedule says.
     Snapshot,
 }

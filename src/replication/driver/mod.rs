@@ -1,6 +1,7 @@
 //! What makes replication happen: one task for each protected path, which alone owns its state; one for each peer, which says hello.
 //! Both only ever wait for the peer, never a client for them.
 
+mod account;
 mod actor;
 mod handle;
 mod hello;

@@ -11,11 +11,12 @@ use tokio::sync::oneshot;
 
 use super::super::message::{Answer, Attempt, BlobsHead, Envelope, Failure, HELLO_VIEWS, Request, Told};
 use super::super::peers::NodeCard;
-use super::super::wire::{BlobStream, Caller, Handler, decode, encode};
+use super::super::receive::Declared;
+use super::super::wire::{BlobStream, Caller, Handler, OtherProtocol, WireError, decode, encode};
 use super::handle::PathHandle;
 use super::hub::Hub;
 use super::mail::{Mail, Order};
-use crate::role::machine::{Life, PathView};
+use crate::role::machine::{Command, Life, PathView};
 
 /// How long a source is kept waiting for a landing before it asks again.
 const LANDING: Duration = Duration::from_secs(5);
@@ -31,7 +32,15 @@ impl Handler for Answers {
     }
 
     async fn call(&self, peer: NodeGuid, message: &[u8]) -> Option<Vec<u8>> {
-        let envelope: Envelope = decode(message).ok()?;
+        let envelope: Envelope = match decode(message) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                if let WireError::Version(version) = error {
+                    self.0.note_protocol(peer, OtherProtocol(version));
+                }
+                return None;
+            }
+        };
         if envelope.sender != peer {
             return None;
         }
@@ -90,12 +99,14 @@ impl Hub {
             Request::Rows { attempt, first, rows } => {
                 self.of(attempt, peer)?.note_room(self.receiver.rows(attempt, first, rows).await)
             }
-            Request::Complete { attempt, rows, digest } => {
+            Request::Complete { attempt, rows, digest, total } => {
                 let handle = self.of(attempt, peer)?;
-                let Some(to) = self.receiver.complete(attempt, rows, digest, LANDING).await? else {
+                let declared = Declared { rows, digest, total };
+                let completed = self.receiver.complete(attempt, declared, LANDING).await;
+                handle.tell(Mail::Look);
+                let Some(to) = completed? else {
                     return Ok(Answer::Landing);
                 };
-                handle.tell(Mail::Look);
                 match handle.wait_for(LANDING, |published| published.visible() == Some(to)).await {
                     true => Ok(Answer::Landed),
                     false => Ok(Answer::Landing),
@@ -160,7 +171,7 @@ impl Hub {
     async fn removed_by_peer(&self, peer: NodeGuid, path: PathGuid) -> Result<Answer, Failure> {
         let Some(handle) = self.shared(path, peer) else { return Ok(Answer::Done) };
         let (sender, answer) = oneshot::channel();
-        let _ = handle.mail.send(Mail::Order { order: Order::Remove, at: None, answer: sender }).await;
+        let _ = handle.mail.send(Mail::Order { order: Order::Role(Command::Remove), at: None, answer: sender }).await;
         match answer.await {
             Ok(Ok(())) | Err(_) => Ok(Answer::Done),
             Ok(Err(refused)) => Err(Failure::Refused(refused.to_string())),

@@ -57,7 +57,8 @@ impl Actor {
         let now = self.hub.clock.now();
         let fresh = self.fresh();
         let metas = self.metas.clone();
-        let facts = Facts { now, snapshots: &metas, dirty, transfer: self.transfer.as_ref(), fresh };
+        let (transfer, account) = (self.transfer.as_ref(), self.account());
+        let facts = Facts { now, snapshots: &metas, dirty, transfer, account, fresh };
         let step = machine::step(&self.state, &facts, event)?;
         self.carry_out(now, before, step).await
     }
@@ -104,6 +105,7 @@ impl Actor {
             Action::Audit(change) => self.audit(&change),
             Action::Ship(flight) => self.start_shipping(flight),
             Action::FinishTransfer(transfer) => self.start_finishing(transfer),
+            Action::UndoTransfer(transfer) => self.start_undoing(transfer),
             Action::Rewind { to } => self.start_rewinding(to),
         }
         Ok(())
@@ -130,9 +132,8 @@ impl Actor {
     /// Asked only where the answer counts: a writable side that hears its peer, or obeys.
     async fn is_dirty(&mut self, event: &Event<'_>) -> Result<bool, StepError> {
         let counts = matches!(event, Event::Heard(_) | Event::Command(_));
-        let newest = self.rows.first().map(|row| (row.meta.guid, row.seq));
-        match newest {
-            Some((guid, seq)) if counts && !self.state.is_destination() => self.differs(guid, seq).await,
+        match self.rows.first().cloned() {
+            Some(newest) if counts && !self.state.is_destination() => self.differs(&newest).await,
             _ => Ok(true),
         }
     }
@@ -183,8 +184,10 @@ impl Actor {
         let now = self.hub.clock.now();
         let metas = self.metas.clone();
         let fresh = self.fresh();
-        let facts = Facts { now, snapshots: &metas, dirty: true, transfer: self.transfer.as_ref(), fresh };
+        let (transfer, account) = (self.transfer.as_ref(), self.account());
+        let facts = Facts { now, snapshots: &metas, dirty: true, transfer, account, fresh };
         let taking = machine::consider(&self.state, &facts, offer)?;
+        self.compared = offer.compares_all.then_some(offer.transfer);
         let Taking::Begin { drop } = taking else { return Ok(taking) };
         if let Some(id) = drop {
             let ops = UpdatePaths(vec![PathOp::DropTransfer { id }]);

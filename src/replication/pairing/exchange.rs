@@ -86,7 +86,8 @@ impl Pairing {
         &self.card
     }
 
-    /// Issues a token; the oldest goes when there are too many. With `replaces` it is for that node alone, which may have a new key.
+    /// Issues a token; the oldest goes when there are too many. With `replaces` it is for that node alone, which may
+    /// have a new key.
     pub(crate) fn issue(&self, replaces: Option<NodeGuid>) -> Token {
         let mut secret = [0; 32];
         self.clock.fill_random(&mut secret);

@@ -19,7 +19,7 @@ pub(crate) enum JoinError {
     Refused(String),
     #[error("the other side did not prove that it knows the pairing secret; somebody may sit between the nodes")]
     Unproved,
-    #[error("the other side does not keep to the pairing protocol; is its version older?")]
+    #[error("the other side does not keep to the pairing protocol")]
     Protocol,
 }
 

@@ -5,7 +5,9 @@ use tandem_storage::record::{CreatorKind, Scope, SnapshotMeta};
 use tandem_storage::types::{Epoch, NodeGuid, PathGuid, Timestamp};
 
 use super::*;
-use crate::role::machine::{Disagreement, HandOver, HandoverId, Peer, Policy, Standalone, Takeover, accept, create};
+use crate::role::machine::{
+    Account, Disagreement, HandOver, HandoverId, Peer, Policy, Standalone, Takeover, accept, create,
+};
 
 const A: NodeGuid = NodeGuid::from_bytes([0xa; 16]);
 const B: NodeGuid = NodeGuid::from_bytes([0xb; 16]);
@@ -53,6 +55,7 @@ fn lines(source: &str, destination: &str) -> Lines {
         policy,
         snapshots: Vec::new(),
         transfer: None,
+        account: Account::Proved,
     };
     let (theirs, _) = accept(B, peer(A), &view, now).expect("a source");
     let Life::Destination(mut shows) = theirs.life().clone() else { panic!("a destination") };

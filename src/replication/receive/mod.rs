@@ -2,6 +2,7 @@
 //! durable, so a transfer goes on where it was whichever side was killed.
 
 mod blobs;
+mod compare;
 mod finish;
 mod sizes;
 
@@ -11,15 +12,16 @@ use std::time::Duration;
 
 use tandem_storage::change::{ClaimBlobs, CompleteTransfer, PathOp, Refusal, StageRows, StagedRow, UpdatePaths};
 use tandem_storage::meta::delta::DeltaPosition;
-use tandem_storage::record::{Digest, RowKey, SnapshotRow, TransferPhase, TransferRow};
+use tandem_storage::record::{Digest, RowKey, SnapshotRow, Total, TransferPhase, TransferRow};
 use tandem_storage::types::{ContentHash, SnapshotGuid};
 use tandem_storage::{CommitError, Lane, Pending, ReadError, Store};
 use tokio::sync::watch;
 
+use super::alarm::{Alarms, Difference, Point};
 use super::message::{Answer, Attempt, Failure, HASHES_MAX, ROWS_MAX, ShownRow, WireRow};
 use crate::clock::SharedClock;
 
-pub(crate) use finish::{apply, rewind};
+pub(crate) use finish::{Fault, apply, rewind};
 use sizes::Unsound;
 
 /// Rows, or hashes, that one commit takes.
@@ -34,16 +36,26 @@ const CHECKS_MAX: usize = 64;
 pub(crate) struct Receiver {
     store: Store,
     clock: SharedClock,
+    alarms: Arc<Alarms>,
     /// Digests being checked: one at a time for each transfer, however often its source asks.
     checks: Arc<Mutex<HashMap<Attempt, Verdict>>>,
 }
 
-/// What a check came to; none while it runs.
+/// What a source says of a transfer that it has sent whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Declared {
+    pub rows: u64,
+    pub digest: Digest,
+    /// Absent while the source does not know it.
+    pub total: Option<Total>,
+}
+
+/// What a check came to; absent while it runs.
 type Verdict = watch::Receiver<Option<Result<SnapshotGuid, Failure>>>;
 
 impl Receiver {
-    pub(crate) fn new(store: Store, clock: SharedClock) -> Self {
-        Receiver { store, clock, checks: Arc::default() }
+    pub(crate) fn new(store: Store, clock: SharedClock, alarms: Arc<Alarms>) -> Self {
+        Receiver { store, clock, alarms, checks: Arc::default() }
     }
 
     /// Claims what is here and says what is not.
@@ -123,13 +135,12 @@ impl Receiver {
         }
     }
 
-    /// Checks the digest over what is staged, and declares the transfer whole. Its driver applies and flips.
-    /// Returns the snapshot that lands, or none when the check takes longer than `patience`: ask again.
+    /// Checks the digest and the total over what is staged, and declares the transfer whole. Its driver applies and flips.
+    /// Returns the snapshot that lands, or nothing when the check takes longer than `patience`: ask again.
     pub(crate) async fn complete(
         &self,
         attempt: Attempt,
-        rows: u64,
-        digest: Digest,
+        declared: Declared,
         patience: Duration,
     ) -> Result<Option<SnapshotGuid>, Failure> {
         // Only a transfer that there is gets a task and a place among the checks. One that is being checked may have landed, and be gone, before its
@@ -138,7 +149,7 @@ impl Receiver {
         if !asked_before {
             let _ = self.transfer(attempt).await?;
         }
-        let mut verdict = self.begin_check(attempt, rows, digest);
+        let mut verdict = self.begin_check(attempt, declared);
         let told = match tokio::time::timeout(patience, verdict.wait_for(Option::is_some)).await {
             Ok(Ok(told)) => told.clone(),
             // The task ended without a verdict: the node is stopping.
@@ -150,7 +161,7 @@ impl Receiver {
     }
 
     /// The check of this transfer that runs, or a new one.
-    fn begin_check(&self, attempt: Attempt, rows: u64, digest: Digest) -> Verdict {
+    fn begin_check(&self, attempt: Attempt, declared: Declared) -> Verdict {
         let mut checks = self.checks();
         if let Some(running) = checks.get(&attempt) {
             return running.clone();
@@ -163,7 +174,7 @@ impl Receiver {
         checks.insert(attempt, verdict.clone());
         let receiver = self.clone();
         tokio::spawn(async move {
-            let outcome = receiver.check(attempt, rows, digest).await;
+            let outcome = receiver.check(attempt, declared).await;
             sender.send_replace(Some(outcome));
         });
         verdict
@@ -173,24 +184,28 @@ impl Receiver {
         self.checks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn check(&self, attempt: Attempt, rows: u64, digest: Digest) -> Result<SnapshotGuid, Failure> {
+    async fn check(&self, attempt: Attempt, declared: Declared) -> Result<SnapshotGuid, Failure> {
         let transfer = self.transfer(attempt).await?;
         let to = transfer.to.guid;
+        let Declared { rows, digest, total } = declared;
         match transfer.phase {
             TransferPhase::Complete { .. } | TransferPhase::Applying { .. } => return Ok(to),
+            // The store found it out when all was applied.
+            TransferPhase::Undoing { .. } | TransferPhase::Undone { .. } => return Err(Failure::TotalDiffers),
             TransferPhase::Receiving { rows: staged } if staged == rows => {}
-            TransferPhase::Receiving { .. } => return Err(self.drop_transfer(attempt).await),
-            TransferPhase::Undoing { .. } | TransferPhase::Undone { .. } => return Err(Failure::DigestDiffers),
+            TransferPhase::Receiving { .. } => {
+                return Err(self.differs(&transfer, attempt, Difference::ArrivedDigest).await);
+            }
         }
         let id = attempt.transfer;
         // A seed's keys ascend.
         if transfer.base.is_some() && self.blocking(move |store| store.staged_repeats(id, rows)).await? {
             return Err(self.lied(attempt, "a key twice").await);
         }
-        if !self.makes(attempt, transfer.base, &digest).await? {
-            return Err(self.drop_transfer(attempt).await);
+        if let Err(difference) = self.compare(attempt, &transfer, &digest, total).await? {
+            return Err(self.differs(&transfer, attempt, difference).await);
         }
-        let complete = CompleteTransfer { transfer: attempt.transfer, rows, digest, total: None };
+        let complete = CompleteTransfer { transfer: attempt.transfer, rows, digest, total };
         match self.store.commit(Lane::Background, self.clock.now(), complete).await {
             Ok(_) => Ok(to),
             Err(error) => Err(self.not_staged(attempt, error).await),
@@ -220,49 +235,6 @@ impl Receiver {
         Ok(Answer::Shown { rows, next: next.transpose()? })
     }
 
-    /// Whether what is staged makes `digest`. If not, the stored digest of what it builds on may be what is wrong.
-    async fn makes(&self, attempt: Attempt, base: Option<SnapshotGuid>, digest: &Digest) -> Result<bool, Failure> {
-        if self.staged_digest(attempt, base).await? == *digest {
-            return Ok(true);
-        }
-        Ok(self.correct(attempt, base).await? && self.staged_digest(attempt, base).await? == *digest)
-    }
-
-    /// Counts the digest of what is shown again; whether the stored one was wrong, and is corrected.
-    async fn correct(&self, attempt: Attempt, base: Option<SnapshotGuid>) -> Result<bool, Failure> {
-        let shown = self.visible(attempt).await?.filter(|row| Some(row.meta.guid) == base);
-        let Some(SnapshotRow { meta, seq, digest: Some(stored), .. }) = shown else { return Ok(false) };
-        let scope = self.store.path(attempt.path).ok_or(Failure::NoPath)?.scope;
-        let digest = self.blocking(move |store| store.digest(&scope, seq)).await?;
-        if digest == stored {
-            return Ok(false);
-        }
-        tracing::error!(path = %attempt.path, snapshot = %meta.guid, "the stored digest of what is shown was wrong; it is corrected");
-        let op = UpdatePaths(vec![PathOp::SetDigest { snapshot: meta.guid, digest, replace: true }]);
-        let _ = self.store.commit(Lane::Background, self.clock.now(), op).await.map_err(refused)?;
-        Ok(true)
-    }
-
-    /// A seed stands for itself; a delta builds on what is shown.
-    async fn staged_digest(&self, attempt: Attempt, base: Option<SnapshotGuid>) -> Result<Digest, Failure> {
-        let shown = match base {
-            None => None,
-            Some(base) => {
-                Some(self.visible(attempt).await?.filter(|row| row.meta.guid == base).ok_or(Failure::NotCurrent)?)
-            }
-        };
-        let scope = self.store.path(attempt.path).ok_or(Failure::NoPath)?.scope;
-        self.blocking(move |store| {
-            let Some(shown) = shown else { return store.staged_digest(attempt.transfer, None) };
-            let digest = match shown.digest {
-                Some(digest) => digest,
-                None => store.digest(&scope, shown.seq)?,
-            };
-            store.staged_digest(attempt.transfer, Some((&digest, shown.seq)))
-        })
-        .await
-    }
-
     /// The snapshot that readers see: the newest restore point, by the path's visible Seq.
     async fn visible(&self, attempt: Attempt) -> Result<Option<SnapshotRow>, Failure> {
         let path = self.store.path(attempt.path).ok_or(Failure::NoPath)?;
@@ -286,10 +258,15 @@ impl Receiver {
         }
     }
 
-    async fn drop_transfer(&self, attempt: Attempt) -> Failure {
-        tracing::error!(path = %attempt.path, transfer = %attempt.transfer, "digests differ; the transfer is dropped");
+    /// What arrived is not what the source declared: an alarm, and nothing of the transfer is kept.
+    async fn differs(&self, transfer: &TransferRow, attempt: Attempt, difference: Difference) -> Failure {
+        let failure = match difference {
+            Difference::ArrivedTotal { .. } => Failure::TotalDiffers,
+            _ => Failure::DigestDiffers,
+        };
+        self.alarms.raise(attempt.path, Point::of(&transfer.to), difference).await;
         match self.forget(attempt).await {
-            Ok(()) => Failure::DigestDiffers,
+            Ok(()) => failure,
             Err(error) => refused(error),
         }
     }

@@ -7,12 +7,17 @@ mod walk;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tandem_storage::blob::BlobError;
+use tandem_storage::record::SnapshotRow;
 use tandem_storage::{CommitError, ReadError};
 
+use super::alarm::{Difference, Point};
 use super::message::Failure;
 use super::wire::LinkError;
 
 pub(crate) use session::{Shipment, Shipper, Tied, tied};
+#[cfg(test)]
+pub(crate) use walk::PageOf;
+pub(crate) use walk::{ReadPage, stored_pages};
 
 /// Why a shipment stopped. All of it can be taken up again where it was.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +36,9 @@ pub(crate) enum ShipError {
     Commit(#[from] CommitError),
     #[error("the snapshot is gone: {0}")]
     Gone(String),
+    /// What was walked is not what is stored of its points. Boxed: it is rare, and large.
+    #[error("restore point {}: {}", .0.0.name, .0.1)]
+    Differs(Box<(Point, Difference)>),
     #[error("the peer answered something else")]
     Protocol,
     #[error("stopped")]
@@ -38,6 +46,10 @@ pub(crate) enum ShipError {
 }
 
 impl ShipError {
+    fn differs(row: &SnapshotRow, difference: Difference) -> Self {
+        ShipError::Differs(Box::new((Point::of(&row.meta), difference)))
+    }
+
     /// Whether bytes that are stored here cannot be read.
     pub(crate) fn is_damage(&self) -> bool {
         let (ShipError::Blob(error) | ShipError::Read(ReadError::Blob(error))) = self else { return false };

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tandem_storage::change::{PathOp, UpdatePaths};
-use tandem_storage::record::{Digest, Scope, SnapshotRow};
+use tandem_storage::record::{Scope, SnapshotRow, Total};
 use tandem_storage::types::{NodeGuid, SnapshotGuid};
 use tandem_storage::{Lane, Store};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::super::alarm::{Alarms, Difference, Point};
 use super::super::message::{Answer, Attempt, Envelope, Request, ShownRow};
 use super::super::peers::Peer;
+use super::super::totals::count_total;
 use super::super::wire::CALL;
 use super::blobs::blocking;
-use super::walk::{Against, Page, Walk};
+use super::walk::{Against, Page, ReadPage, Walk, Walked};
 use super::{Progress, ShipError};
 use crate::clock::SharedClock;
 use crate::role::machine::{InFlight, Offer, Taking};
@@ -31,8 +33,21 @@ const LANDING_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Shipment {
     pub flight: InFlight,
     pub scope: Scope,
-    /// What the peer shows, when the base's digest is in doubt: everything is compared.
+    /// What the peer shows, when the base is in doubt: all of it is compared.
     pub over: Option<SnapshotGuid>,
+}
+
+impl Shipment {
+    /// Whether the shipment rests on nothing that is known of the base: a seed, or a comparison.
+    pub(crate) fn compares_all(&self) -> bool {
+        self.over.is_some() || self.flight.base.is_none()
+    }
+}
+
+/// The snapshots between which a shipment leads.
+struct Ends {
+    base: Option<SnapshotRow>,
+    to: SnapshotRow,
 }
 
 /// The source's end of one transfer.
@@ -41,20 +56,32 @@ pub(crate) struct Shipper {
     pub clock: SharedClock,
     pub me: NodeGuid,
     pub peer: Arc<Peer>,
+    pub alarms: Arc<Alarms>,
+    pub read: ReadPage,
     pub attempt: Attempt,
     pub progress: Arc<Progress>,
 }
 
 impl Shipper {
     /// Brings the snapshot to the peer. When this returns, the peer shows it.
+    ///
+    /// # Errors
+    /// [`ShipError::Differs`], when what was walked is not what the totals or a stored digest say. The peer has not been told that the
+    /// transfer is whole, and the transfer must not be resumed.
     pub(crate) async fn ship(self: Arc<Self>, shipment: Shipment) -> Result<(), ShipError> {
         let to = self.snapshot(shipment.flight.to).await?;
+        let base = match shipment.flight.base {
+            Some(base) => Some(self.snapshot(base).await?),
+            None => None,
+        };
+        let ends = Ends { base, to };
         let offer = Offer {
             transfer: self.attempt.transfer,
             path: self.attempt.path,
             epoch: self.attempt.epoch,
             base: shipment.flight.base,
-            to: to.meta.clone(),
+            to: ends.to.meta.clone(),
+            compares_all: shipment.compares_all(),
         };
         let skip = match self.offer(&offer).await? {
             Taking::Begin { .. } => 0,
@@ -62,19 +89,85 @@ impl Shipper {
             Taking::Complete => return self.land(&offer).await,
             Taking::Landed => return Ok(()),
         };
-        let (rows, digest) = self.send_rows(&shipment, &to, skip).await?;
-        if to.digest.as_ref() != Some(&digest) {
-            let op = PathOp::SetDigest { snapshot: to.meta.guid, digest: digest.clone(), replace: true };
-            let _ = self.store.commit(Lane::Background, self.clock.now(), UpdatePaths(vec![op])).await?;
-        }
+        let walked = self.send_rows(&shipment, &ends, skip).await?;
+        let account = self.account_for(&shipment, &ends, &walked).await?;
+        self.keep_digest(&shipment, &ends, &walked).await?;
+        let (rows, digest) = (walked.rows, walked.digest);
+        let total = match &account {
+            Account::Equal(total) => Some(*total),
+            Account::Unknown | Account::WrongTotal(_) => None,
+        };
         loop {
-            let complete = Request::Complete { attempt: self.attempt, rows, digest: digest.clone() };
+            let complete = Request::Complete { attempt: self.attempt, rows, digest: digest.clone(), total };
             match self.call(complete).await? {
-                Answer::Landed => return Ok(()),
+                Answer::Landed => break,
                 Answer::Landing => tokio::time::sleep(LANDING_PAUSE).await,
                 _ => return Err(ShipError::Protocol),
             }
         }
+        match account {
+            Account::WrongTotal(difference) => Err(ShipError::differs(&ends.to, difference)),
+            Account::Equal(_) | Account::Unknown => Ok(()),
+        }
+    }
+
+    /// Compares what was walked with what the committer's totals say of the two ends.
+    async fn account_for(&self, shipment: &Shipment, ends: &Ends, walked: &Walked) -> Result<Account, ShipError> {
+        let Some(declared) = self.total_of(shipment, &ends.to).await? else { return Ok(Account::Unknown) };
+        let expected = match &ends.base {
+            Some(base) if !shipment.compares_all() => {
+                self.total_of(shipment, base).await?.map(|base| declared.minus(base))
+            }
+            _ => Some(declared),
+        };
+        match expected {
+            None => Ok(Account::Unknown),
+            Some(expected) if expected == walked.total => Ok(Account::Equal(declared)),
+            Some(expected) => {
+                let difference = Difference::Walked { walked: walked.total, expected };
+                // A comparison walks all rows. If another count of all rows agrees with it, the stored total is what is wrong.
+                if !shipment.compares_all() || self.count(shipment, &ends.to).await? != walked.total {
+                    return Err(ShipError::differs(&ends.to, difference));
+                }
+                let (stored, counted) = (declared, walked.total);
+                Ok(Account::WrongTotal(Difference::StoredTotal { stored, counted }))
+            }
+        }
+    }
+
+    /// The total of a snapshot. One from before totals were kept is counted, and kept. Absent while this node counts for the first time.
+    async fn total_of(&self, shipment: &Shipment, row: &SnapshotRow) -> Result<Option<Total>, ShipError> {
+        if row.total.is_some() || !self.store.totals_whole() {
+            return Ok(row.total);
+        }
+        let total = self.count(shipment, row).await?;
+        let op = PathOp::SetTotal { snapshot: row.meta.guid, total, proved: true };
+        let _ = self.store.commit(Lane::Background, self.clock.now(), UpdatePaths(vec![op])).await?;
+        Ok(Some(total))
+    }
+
+    async fn count(&self, shipment: &Shipment, row: &SnapshotRow) -> Result<Total, ShipError> {
+        let (store, scope, at) = (self.store.clone(), shipment.scope.clone(), row.seq);
+        blocking(move || Ok(count_total(&store, &scope, at)?)).await
+    }
+
+    /// Keeps the digest of the newer point. One that is stored already and differs is evidence of a fault: a delta stops, and a comparison,
+    /// which has seen all rows, puts it right with an alarm.
+    async fn keep_digest(&self, shipment: &Shipment, ends: &Ends, walked: &Walked) -> Result<(), ShipError> {
+        let replace = match &ends.to.digest {
+            Some(stored) if *stored == walked.digest => return Ok(()),
+            Some(_) if !shipment.compares_all() => {
+                return Err(ShipError::differs(&ends.to, Difference::StoredDigest));
+            }
+            stored => stored.is_some(),
+        };
+        if replace {
+            let point = Point::of(&ends.to.meta);
+            self.alarms.raise(self.attempt.path, point, Difference::StoredDigest).await;
+        }
+        let op = PathOp::SetDigest { snapshot: ends.to.meta.guid, digest: walked.digest.clone(), replace };
+        let _ = self.store.commit(Lane::Background, self.clock.now(), UpdatePaths(vec![op])).await?;
+        Ok(())
     }
 
     /// Waits for a transfer that is whole at the peer.
@@ -95,14 +188,9 @@ impl Shipper {
         }
     }
 
-    async fn send_rows(
-        self: &Arc<Self>,
-        shipment: &Shipment,
-        to: &SnapshotRow,
-        skip: u64,
-    ) -> Result<(u64, Digest), ShipError> {
+    async fn send_rows(self: &Arc<Self>, shipment: &Shipment, ends: &Ends, skip: u64) -> Result<Walked, ShipError> {
         let mut _asking = None;
-        let against = match (shipment.over, shipment.flight.base) {
+        let against = match (shipment.over, &ends.base) {
             (Some(over), _) => {
                 let (sender, shown) = mpsc::channel(2);
                 let shipper = self.clone();
@@ -110,9 +198,8 @@ impl Shipper {
                 Against::Shown(shown)
             }
             (None, Some(base)) => {
-                let base = self.snapshot(base).await?;
                 let (store, scope, at) = (self.store.clone(), shipment.scope.clone(), base.seq);
-                let digest = match base.digest {
+                let digest = match base.digest.clone() {
                     Some(digest) => digest,
                     None => blocking(move || Ok(store.digest(&scope, at)?)).await?,
                 };
@@ -121,12 +208,12 @@ impl Shipper {
             (None, None) => Against::Nothing,
         };
         let (pages, receiver) = mpsc::channel(2);
-        let walk = Walk { store: self.store.clone(), scope: shipment.scope.clone(), to: to.seq, against, skip, pages };
+        let (store, read, scope) = (self.store.clone(), self.read.clone(), shipment.scope.clone());
+        let walk = Walk { store, read, scope, to: ends.to.seq, against, skip, pages };
         // Ends by itself when nobody takes its pages.
         let walking = tokio::spawn(blocking(move || walk.run()));
         self.send_pages(receiver).await?;
-        let walked = walking.await.unwrap_or(Err(ShipError::Stopped))?;
-        Ok((walked.rows, walked.digest))
+        walking.await.unwrap_or(Err(ShipError::Stopped))
     }
 
     /// Blobs of a few pages travel at once; rows follow in order, each page's behind its blobs.
@@ -191,6 +278,16 @@ impl Shipper {
         let row = blocking(move || Ok(store.snapshot(guid)?)).await?;
         row.ok_or_else(|| ShipError::Gone(guid.to_string()))
     }
+}
+
+/// What the totals say of a walk.
+enum Account {
+    /// They agree: the total that is declared.
+    Equal(Total),
+    /// This node does not know them yet: it counts its rows for the first time.
+    Unknown,
+    /// The rows were counted twice, and agree with each other, not with the stored total. They are sent, unproved.
+    WrongTotal(Difference),
 }
 
 /// A task that ends with its owner.

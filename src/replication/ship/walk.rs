@@ -2,10 +2,11 @@
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use tandem_storage::meta::delta::{DeltaEntry, DeltaPosition};
+use tandem_storage::meta::delta::{DeltaEntry, DeltaPage, DeltaPosition};
 use tandem_storage::meta::digest::LtHash;
-use tandem_storage::record::{BlobKind, CorruptRecord, Digest, ObjectRow, PartRow, Record, RowKey, Scope};
+use tandem_storage::record::{BlobKind, CorruptRecord, Digest, ObjectRow, PartRow, Record, RowKey, Scope, Total};
 use tandem_storage::types::{Body, ContentHash, Seq};
 use tandem_storage::{ReadError, Store};
 use tokio::sync::mpsc;
@@ -36,10 +37,32 @@ pub(super) enum Against {
 pub(super) struct Walked {
     pub rows: u64,
     pub digest: Digest,
+    /// What the named rows add up to: for a delta the new values less the old ones, else all rows at `to`. It rests on nothing that is
+    /// stored with either point, so it can be compared with that.
+    pub total: Total,
+}
+
+/// A page of what differs between two points, to be read.
+pub(crate) struct PageOf<'a> {
+    pub scope: &'a Scope,
+    /// Absent: everything at `to`.
+    pub base: Option<Seq>,
+    pub to: Seq,
+    pub from: Option<DeltaPosition>,
+    pub limit: usize,
+}
+
+/// How a walk reads its pages. A node has the store's own way; tests put walks with mistakes in its place.
+pub(crate) type ReadPage = Arc<dyn Fn(&Store, PageOf<'_>) -> Result<DeltaPage, ReadError> + Send + Sync>;
+
+/// As the store reads them.
+pub(crate) fn stored_pages() -> ReadPage {
+    Arc::new(|store, PageOf { scope, base, to, from, limit }| store.delta(scope, base, to, from, limit))
 }
 
 pub(super) struct Walk {
     pub store: Store,
+    pub read: ReadPage,
     pub scope: Scope,
     pub to: Seq,
     pub against: Against,
@@ -54,77 +77,97 @@ const STEP: usize = 512;
 impl Walk {
     /// Walks to the end, or until nobody takes pages any more.
     pub(super) fn run(self) -> Result<Walked, ShipError> {
-        let Walk { store, scope, to, against, skip, pages } = self;
+        let Walk { store, read, scope, to, against, skip, pages } = self;
         let mut packer = Packer { pages, next: 0, skip, page: Page::empty(0), bytes: 0 };
-        let digest = match against {
+        let rows = Rows { store: &store, read: &read, scope: &scope, to };
+        let count = match against {
             Against::Base { at, digest } => {
-                let mut hash = LtHash::of(&digest);
-                each(&store, &scope, Some(at), to, |entry| {
-                    count(&mut hash, &entry);
+                let mut count = Count { digest: LtHash::of(&digest), total: Total::default() };
+                rows.each(Some(at), |entry| {
+                    count.change(&entry);
                     packer.row(&entry.key, entry.new)
                 })?;
-                hash
+                count
             }
             Against::Nothing => {
-                let mut hash = LtHash::empty();
-                each(&store, &scope, None, to, |entry| {
-                    count(&mut hash, &entry);
+                let mut count = Count::default();
+                rows.each(None, |entry| {
+                    count.change(&entry);
                     packer.row(&entry.key, entry.new)
                 })?;
-                hash
+                count
             }
-            Against::Shown(pages) => compare(&store, &scope, to, pages, &mut packer)?,
+            Against::Shown(pages) => compare(&rows, pages, &mut packer)?,
         };
         let rows = packer.end()?;
-        Ok(Walked { rows, digest: digest.digest() })
+        Ok(Walked { rows, digest: count.digest.digest(), total: count.total })
     }
 }
 
-/// Calls `visit` for every row that travels.
-fn each(
-    store: &Store,
-    scope: &Scope,
-    base: Option<Seq>,
+/// What is walked.
+struct Rows<'a> {
+    store: &'a Store,
+    read: &'a ReadPage,
+    scope: &'a Scope,
     to: Seq,
-    mut visit: impl FnMut(DeltaEntry) -> Result<(), ShipError>,
-) -> Result<(), ShipError> {
-    let mut position: Option<DeltaPosition> = None;
-    loop {
-        let page = store.delta(scope, base, to, position.take(), STEP)?;
-        for entry in page.entries {
-            if LtHash::counts(&entry.key) {
-                visit(entry)?;
+}
+
+impl Rows<'_> {
+    /// Calls `visit` for every row that travels.
+    fn each(
+        &self,
+        base: Option<Seq>,
+        mut visit: impl FnMut(DeltaEntry) -> Result<(), ShipError>,
+    ) -> Result<(), ShipError> {
+        let mut from: Option<DeltaPosition> = None;
+        loop {
+            let page = PageOf { scope: self.scope, base, to: self.to, from: from.take(), limit: STEP };
+            let page = (self.read)(self.store, page)?;
+            for entry in page.entries {
+                if LtHash::counts(&entry.key) {
+                    visit(entry)?;
+                }
+            }
+            match page.next {
+                Some(next) => from = Some(next),
+                None => return Ok(()),
             }
         }
-        match page.next {
-            Some(next) => position = Some(next),
-            None => return Ok(()),
-        }
     }
 }
 
-fn count(hash: &mut LtHash, entry: &DeltaEntry) {
-    let key = entry.key.encode();
-    if let Some(old) = &entry.old {
-        hash.remove(&key, old);
+/// What a walk has named so far. The digest begins with that of the base, the total with nothing.
+struct Count {
+    digest: LtHash,
+    total: Total,
+}
+
+impl Default for Count {
+    fn default() -> Self {
+        Count { digest: LtHash::empty(), total: Total::default() }
     }
-    if let Some(new) = &entry.new {
-        hash.add(&key, new);
+}
+
+impl Count {
+    fn change(&mut self, entry: &DeltaEntry) {
+        let key = entry.key.encode();
+        if let Some(old) = &entry.old {
+            self.digest.remove(&key, old);
+            self.total.remove_row(&key, old);
+        }
+        if let Some(new) = &entry.new {
+            self.digest.add(&key, new);
+            self.total.add_row(&key, new);
+        }
     }
 }
 
 /// Merges what is shown with what is at `to`, both in key order: only rows that differ travel, and what is shown and not at `to` is deleted.
-fn compare(
-    store: &Store,
-    scope: &Scope,
-    to: Seq,
-    pages: mpsc::Receiver<Vec<ShownRow>>,
-    packer: &mut Packer,
-) -> Result<LtHash, ShipError> {
-    let mut hash = LtHash::empty();
+fn compare(rows: &Rows<'_>, pages: mpsc::Receiver<Vec<ShownRow>>, packer: &mut Packer) -> Result<Count, ShipError> {
+    let mut count = Count::default();
     let mut shown = Shown { pages, rows: VecDeque::new(), ended: false };
-    each(store, scope, None, to, |entry| {
-        count(&mut hash, &entry);
+    rows.each(None, |entry| {
+        count.change(&entry);
         let key = entry.key.encode();
         while let Some(head) = shown.peek()? {
             match head.key.cmp(&key) {
@@ -148,7 +191,7 @@ fn compare(
         shown.rows.pop_front();
         packer.row(&gone, None)?;
     }
-    Ok(hash)
+    Ok(count)
 }
 
 fn decode_key(key: &[u8]) -> Result<RowKey, ShipError> {

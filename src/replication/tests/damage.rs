@@ -5,11 +5,12 @@ use tandem_storage::disk::Disk;
 use tandem_storage::record::{BlobKind, TransferPhase, TransferRow};
 use tandem_storage::types::{Body, ContentHash, PathGuid};
 
+use super::super::alarm::Alarms;
 use super::super::message::{Answer, Attempt, Failure, Request};
-use super::super::receive::Receiver;
+use super::super::receive::{Declared, Receiver};
 use super::super::wire::{encode_blob, encode_end};
 use super::lies::{recipe, recipe_hash};
-use super::rogue::{Rogue, digest_of, snapshot};
+use super::rogue::{Rogue, digest_of, snapshot, total_of};
 use super::rows::{self, sized};
 use super::victim::{DEADLINE, Victim};
 
@@ -84,15 +85,16 @@ async fn a_recipe_that_is_damaged_at_the_destination_holds_nothing_up_and_is_ask
 async fn a_source_that_asks_again_after_its_transfer_has_landed_is_told_so() {
     let victim = Victim::start().await;
     let mut rogue = Rogue::protecting(&victim).await;
-    let receiver = Receiver::new(victim.store.clone(), victim.clock.clone());
+    let alarms = Alarms::new(victim.store.clone(), victim.clock.clone());
+    let receiver = Receiver::new(victim.store.clone(), victim.clock.clone(), alarms);
     rogue.begin(2, Some(1)).await;
     rogue.send_blobs(2, &[b"two"]).await;
     let rows = [rows::object(1, "k", b"two")];
     let staged = rogue.ask(rogue.rows_request(2, 0, &rows)).await;
     assert!(matches!(staged, Answer::Staged(1)), "{staged:?}");
     rogue.take(&rows);
-    let digest = digest_of(&rogue.rows);
-    let complete = |attempt, patience| receiver.complete(attempt, 1, digest.clone(), patience);
+    let declared = Declared { rows: 1, digest: digest_of(&rogue.rows), total: Some(total_of(&rogue.rows)) };
+    let complete = |attempt, patience| receiver.complete(attempt, declared.clone(), patience);
     let checked = async {
         let received = |row: &TransferRow| matches!(row.phase, TransferPhase::Receiving { .. });
         while victim.store.transfers().unwrap().iter().any(received) {

@@ -1,7 +1,17 @@
 //! Somebody on the way who changes what the two say to each other, and older or other protocols.
 
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tandem_storage::types::NodeGuid;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -9,8 +19,10 @@ use tokio::net::{TcpListener, TcpStream};
 use super::super::message::{Answer, Envelope, Request};
 use super::super::wire::{CALL, LinkError, encode};
 use super::rogue::Rogue;
-use super::victim::{DEADLINE, Victim};
-use crate::tls::{replication_client, server_name};
+use super::victim::{DEADLINE, VICTIM, Victim, put};
+use crate::replication::control::FailoverMode;
+use crate::replication::report::{LinkState, NodeReport, Role, State};
+use crate::tls::{Pins, replication_client, replication_server, server_name};
 
 /// Which byte is bent.
 #[derive(Clone, Copy, Debug)]
@@ -122,11 +134,20 @@ async fn a_message_or_an_address_of_another_version_is_refused() {
     let rogue = Rogue::paired(&victim, 2).await;
     let message = encode(&Envelope { sender: rogue.node, request: Request::Hello(Vec::new()) }).unwrap();
     assert!(matches!(rogue.post(CALL, message.clone()).await, Ok(Answer::Hello(_))));
-    for version in [0, 2, 255] {
+    for (version, said) in
+        [(0, "upgrade the peer"), (1, "upgrade the peer"), (3, "upgrade this"), (255, "upgrade this")]
+    {
         let mut other = message.clone();
         other[0] = version;
         let answer = rogue.post(CALL, other).await;
         assert!(matches!(answer, Err(LinkError::Status(http::StatusCode::BAD_REQUEST))), "{version}: {answer:?}");
+        let report = victim.control.report();
+        let error = report.peers[0].error.as_ref().unwrap();
+        assert!(error.contains(said) && error.contains(&format!("replication protocol {version},")), "{error}");
+        assert_eq!(report.peers[0].state, LinkState::Error);
+        // A message that is understood ends that.
+        assert!(matches!(rogue.post(CALL, message.clone()).await, Ok(Answer::Hello(_))));
+        assert!(!victim.control.report().peers[0].error.clone().unwrap_or_default().contains("upgrade"));
     }
     let answer = rogue.post(CALL, message[..message.len() - 1].to_vec()).await;
     assert!(matches!(answer, Err(LinkError::Status(http::StatusCode::BAD_REQUEST))), "{answer:?}");
@@ -135,4 +156,70 @@ async fn a_message_or_an_address_of_another_version_is_refused() {
         assert!(matches!(answer, Err(LinkError::Status(http::StatusCode::NOT_FOUND))), "{address}: {answer:?}");
     }
     victim.stop().await;
+}
+
+/// A node of another build, as its port answers: it decodes nothing that this build says. Version 1 does not say what it speaks.
+fn other_build(listener: TcpListener, rogue: &Rogue, says: Option<&'static str>) -> tokio::task::JoinHandle<()> {
+    let pins = Arc::new(Pins::default());
+    pins.replace(HashMap::from([(rogue.server, VICTIM)]));
+    let config = replication_server(&rogue.identity, pins).unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    tokio::spawn(async move {
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            let Ok(stream) = acceptor.accept(socket).await else { continue };
+            let refuse = service_fn(move |_| async move {
+                let mut response = Response::new(Full::new(Bytes::new()));
+                *response.status_mut() = StatusCode::BAD_REQUEST;
+                if let Some(version) = says {
+                    response.headers_mut().insert("tandem-protocol", version.parse().unwrap());
+                }
+                Ok::<_, Infallible>(response)
+            });
+            let serving = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), refuse);
+            tokio::spawn(serving);
+        }
+    })
+}
+
+async fn reported(victim: &Victim, mut seen: impl FnMut(&NodeReport) -> bool) -> NodeReport {
+    let polled = tokio::time::timeout(DEADLINE, async {
+        loop {
+            let report = victim.control.report();
+            if seen(&report) {
+                return report;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    });
+    polled.await.unwrap_or_else(|_| panic!("{:#?}", victim.control.report()))
+}
+
+#[tokio::test]
+async fn a_peer_of_another_build_is_named_with_what_to_do_and_the_source_goes_on_taking_writes() {
+    let builds = [
+        (None, "an older build (replication protocol 1, this node speaks 2): upgrade the peer"),
+        (Some("3"), "a newer build (replication protocol 3, this node speaks 2): upgrade this node"),
+    ];
+    for (says, words) in builds {
+        let victim = Victim::start().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let mut rogue = Rogue::at(&victim, NodeGuid::from_bytes([2; 16]), address).await;
+        rogue.accept().await;
+        let rows = vec![super::rows::bucket(1, "path"), super::rows::object(1, "k", b"first")];
+        rogue.deliver(1, None, rows, &[b"first"]).await;
+        victim.control.failover(&rogue.scope, FailoverMode::Force).await.unwrap();
+        reported(&victim, |report| report.paths[0].role == Role::Source).await;
+        let other = other_build(listener, &rogue, says);
+        let named = |error: &Option<String>| error.as_ref().is_some_and(|error| error.contains(words));
+        let told = |report: &NodeReport| named(&report.peers[0].error) && report.peers[0].state == LinkState::Error;
+        let report = reported(&victim, told).await;
+        assert!(named(&report.paths[0].last_error), "{report:#?}");
+        assert_eq!(report.paths[0].state, State::Suspended);
+        assert!(report.paths[0].writable);
+        put(&victim.store, &victim.clock, ("path", 1), "new", b"taken").await.unwrap();
+        other.abort();
+        victim.stop().await;
+    }
 }

@@ -8,7 +8,7 @@ use http_body_util::Full;
 use tandem_storage::change::{NodeWrite, WriteNodeRows};
 use tandem_storage::check::{Depth, State};
 use tandem_storage::meta::digest::LtHash;
-use tandem_storage::record::{Access, BlobKind, Digest, RowKey, Scope, SnapshotMeta, TransferPhase};
+use tandem_storage::record::{Access, BlobKind, Digest, RowKey, Scope, SnapshotMeta, Total, TransferPhase};
 use tandem_storage::types::{
     BucketGuid, ContentHash, Epoch, EpochNumber, NodeGuid, PathGuid, SnapshotGuid, Timestamp, TransferGuid,
 };
@@ -18,6 +18,7 @@ use super::super::driver::{Answers, Hub, HubParts, Published};
 use super::super::message::{Answer, Attempt, BlobsHead, Envelope, Fetch, Request, Told, WireRow};
 use super::super::pairing::Pairing;
 use super::super::peers::{NodeCard, Peers};
+use super::super::ship::stored_pages;
 use super::super::wire::{BlobStream, Handler, decode, encode, encode_blob, encode_end, encode_head};
 use super::rogue::snapshot;
 use super::rows;
@@ -124,7 +125,8 @@ impl World {
         assert!(peers.keep(card(PEER, "peer"), identity.fingerprint(), None, None).await.is_ok());
         let (me, certificate) = (card(VICTIM, "victim"), identity.fingerprint());
         let pairing = Arc::new(Pairing::new(clock.clone(), pins, peers.clone(), me, certificate, None));
-        let hub = Hub::new(HubParts { store, clock, peers, pairing, retention_cap: Duration::from_secs(3600) });
+        let (read, retention_cap) = (stored_pages(), Duration::from_secs(3600));
+        let hub = Hub::new(HubParts { store, clock, peers, pairing, read, retention_cap });
         let world = World { answers: Answers(hub.clone()), hub, own, dice: Dice(seed), _dir: dir };
         let request = Request::Accept(Box::new(world.plain_view()));
         let message = encode(&Envelope { sender: PEER, request }).unwrap();
@@ -272,6 +274,21 @@ impl World {
         }
     }
 
+    fn total(&mut self, transfer: TransferGuid) -> Option<Total> {
+        let row = self.store().transfers().unwrap().into_iter().find(|row| row.id == transfer);
+        let base = row.and_then(|row| row.base).and_then(|base| self.store().snapshot(base).unwrap());
+        let base = base.and_then(|base| Some((base.total?, base.seq)));
+        let mut counted = self.store().staged_total(transfer, base).ok()?;
+        match self.dice.below(12) {
+            0 => None,
+            1 => {
+                counted.add_row(b"a row", b"that is not there");
+                Some(counted)
+            }
+            _ => Some(counted),
+        }
+    }
+
     fn request(&mut self) -> Request {
         match self.dice.below(28) {
             0 | 1 => Request::Hello((0..self.dice.below(4)).map(|_| self.view()).collect()),
@@ -289,7 +306,8 @@ impl World {
                 let Attempt { path, epoch, .. } = self.attempt();
                 let transfer = TransferGuid::from_bytes(self.dice.guid());
                 let base = self.shown().filter(|_| !self.dice.one_in(6));
-                Request::Offer(Offer { transfer, path, epoch, base, to: self.meta() })
+                let (to, compares_all) = (self.meta(), self.dice.one_in(4));
+                Request::Offer(Offer { transfer, path, epoch, base, to, compares_all })
             }
             8..=10 => {
                 let hashes = [&b"one"[..], b"two", b"three", b"mine"].map(ContentHash::of);
@@ -312,7 +330,8 @@ impl World {
             19..=22 => {
                 let attempt = self.attempt();
                 let (rows, digest) = self.digest(attempt.transfer);
-                Request::Complete { attempt, rows, digest }
+                let total = self.total(attempt.transfer);
+                Request::Complete { attempt, rows, digest, total }
             }
             23..=25 => {
                 let hashes = [&b"one"[..], b"two", b"three", b"mine"].map(ContentHash::of);

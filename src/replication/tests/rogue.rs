@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tandem_storage::meta::digest::LtHash;
-use tandem_storage::record::{CreatorKind, Digest, Scope, SnapshotMeta};
+use tandem_storage::record::{CreatorKind, Digest, Scope, SnapshotMeta, Total};
 use tandem_storage::types::{
     ContentHash, Epoch, EpochNumber, NodeGuid, PathGuid, SnapshotGuid, Timestamp, TransferGuid,
 };
@@ -33,6 +33,8 @@ pub struct Rogue {
     clock: SharedClock,
     /// What it has told, and the other node shows.
     pub rows: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// What its offers say.
+    pub compares_all: bool,
     _dir: tempfile::TempDir,
 }
 
@@ -45,6 +47,13 @@ pub fn digest_of(rows: &BTreeMap<Vec<u8>, Vec<u8>>) -> Digest {
     let mut hash = LtHash::empty();
     rows.iter().for_each(|(key, value)| hash.add(key, value));
     hash.digest()
+}
+
+/// The total of these rows.
+pub fn total_of(rows: &BTreeMap<Vec<u8>, Vec<u8>>) -> Total {
+    let mut total = Total::default();
+    rows.iter().for_each(|(key, value)| total.add_row(key, value));
+    total
 }
 
 impl Rogue {
@@ -87,6 +96,7 @@ impl Rogue {
             identity: identity.clone(),
             clock: victim.clock.clone(),
             rows: BTreeMap::new(),
+            compares_all: false,
             _dir: dir,
         }
     }
@@ -152,7 +162,7 @@ impl Rogue {
             epoch: self.epoch.number,
         };
         let Attempt { path, epoch, transfer } = self.attempt(number);
-        Offer { transfer, path, epoch, base: base.map(snapshot), to }
+        Offer { transfer, path, epoch, base: base.map(snapshot), to, compares_all: self.compares_all }
     }
 
     pub async fn begin(&self, number: u8, base: Option<u8>) -> Taking {
@@ -172,7 +182,8 @@ impl Rogue {
     }
 
     pub fn complete_request(&self, number: u8, rows: u64) -> Request {
-        Request::Complete { attempt: self.attempt(number), rows, digest: digest_of(&self.rows) }
+        let (digest, total) = (digest_of(&self.rows), Some(total_of(&self.rows)));
+        Request::Complete { attempt: self.attempt(number), rows, digest, total }
     }
 
     /// Rows as they will be once these have landed.

@@ -7,7 +7,7 @@ use tandem_storage::check::{Depth, State};
 use tandem_storage::disk::SimDisk;
 use tandem_storage::record::{Access, BucketRow, ContentHeaders, Digest, Scope, Versioning};
 use tandem_storage::types::{BucketGuid, BucketName, ETag, NodeGuid, ObjectKey, SnapshotGuid};
-use tandem_storage::{EngineKind, Lane, Options, Store};
+use tandem_storage::{CommitError, EngineKind, Lane, Options, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -72,8 +72,22 @@ pub async fn make_own(store: &Store, clock: &SharedClock) -> Digest {
     };
     let create = CreateBucket { permit, row, settings: vec![("policy".into(), b"{}".to_vec())] };
     let _ = store.commit(Lane::Client, clock.now(), create).await.unwrap();
+    put(store, clock, ("own", OWN), "mine", b"mine").await.unwrap();
+    digest_now(store, &scope("own"))
+}
+
+/// What a client does.
+pub async fn put(
+    store: &Store,
+    clock: &SharedClock,
+    (name, number): (&str, u8),
+    key: &str,
+    bytes: &[u8],
+) -> Result<(), CommitError> {
+    let name = BucketName::new(name).unwrap();
+    let Ok(permit) = WriteGate::new(store.clone()).permit(&name) else { panic!("{name} is not writable") };
     let mut writer = store.body_writer();
-    writer.write(b"mine").unwrap();
+    writer.write(bytes).unwrap();
     let object = NewObject {
         etag: ETag::Md5([7; 16]),
         checksum: None,
@@ -87,15 +101,14 @@ pub async fn make_own(store: &Store, clock: &SharedClock) -> Digest {
     };
     let put = PutObject {
         permit,
-        bucket: guid,
-        key: ObjectKey::new("mine").unwrap(),
+        bucket: BucketGuid::from_bytes([number; 16]),
+        key: ObjectKey::new(key).unwrap(),
         precondition: Precondition::None,
         body: writer.finish().unwrap(),
         object,
         random: 1,
     };
-    let _ = store.commit(Lane::Client, clock.now(), put).await.unwrap();
-    digest_now(store, &scope("own"))
+    store.commit(Lane::Client, clock.now(), put).await.map(|_| ())
 }
 
 /// Of the present, which may move on meanwhile, on a busy machine for thousands of commits.

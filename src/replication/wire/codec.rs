@@ -1,8 +1,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The version of the protocol's messages; the first byte of each.
-const VERSION: u8 = 1;
+/// The version of the protocol's messages; the first byte of each. Nodes of two versions do not replicate with each other.
+pub(super) const VERSION: u8 = 2;
 
 /// The longest message, in bytes. Rows are paged to stay far below.
 pub(crate) const MESSAGE_MAX: usize = 4 * 1024 * 1024;
@@ -10,8 +10,9 @@ pub(crate) const MESSAGE_MAX: usize = 4 * 1024 * 1024;
 /// A message or an answer up to this long needs no room of its own.
 pub(crate) const SMALL: usize = 64 * 1024;
 
-/// Longer messages and answers of one peer at once, until they are dealt with and sent. A node sends no more to a peer at once: those that
-/// wait for room there keep those that have room from going on, because a connection has one window.
+/// Longer messages and answers of one peer at once, until they are dealt with and sent. A node sends no more to a peer
+/// at once: those that wait for room there keep those that have room from going on, because a connection has one
+/// window.
 pub(crate) const LARGE_MAX: usize = 4;
 
 /// Bytes from a peer that are not what they should be, or do not come.

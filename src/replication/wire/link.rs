@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls_pki_types::CertificateDer;
@@ -15,8 +15,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
+use super::PROTOCOL_HEADER;
 use super::body::{Outgoing, read_whole};
-use super::codec::{LARGE_MAX, MESSAGE_MAX, SMALL, WireError, decode, encode};
+use super::codec::{LARGE_MAX, MESSAGE_MAX, SMALL, VERSION, WireError, decode, encode};
 use crate::clock::SharedClock;
 use crate::tls::{ALPN, Fingerprint, NodeIdentity, TlsError, replication_client, server_name};
 
@@ -34,6 +35,9 @@ pub(crate) enum LinkError {
     /// The peer refused the whole call, below the protocol.
     #[error("the peer refused the call: {0}")]
     Status(StatusCode),
+    /// The peer's build speaks another version. Nothing is replicated until one of the two is upgraded.
+    #[error("{0}")]
+    Protocol(OtherProtocol),
     #[error("no answer within {} s", .0.as_secs_f32())]
     Deadline(Duration),
     #[error("{0}")]
@@ -42,6 +46,22 @@ pub(crate) enum LinkError {
     Broken(String),
     #[error("{0}")]
     Tls(#[from] TlsError),
+}
+
+/// The version that a peer speaks, when it is not this build's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OtherProtocol(pub u8);
+
+impl std::fmt::Display for OtherProtocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (age, whom) = if self.0 < VERSION { ("an older", "the peer") } else { ("a newer", "this node") };
+        write!(
+            f,
+            "the peer runs {age} build (replication protocol {}, this node speaks {VERSION}): upgrade {whom}. Nothing is \
+             replicated until then; a source goes on taking writes, a destination shows its last restore point",
+            self.0
+        )
+    }
 }
 
 /// How the link does, for reports.
@@ -157,6 +177,12 @@ impl Link {
                 let mut state = self.state();
                 state.failures = 0;
                 state.error = None;
+            }
+            // The connection is good, and stays: an upgrade of the peer ends it.
+            Err(LinkError::Protocol(other)) => {
+                let mut state = self.state();
+                state.failures = 0;
+                state.error = Some(other.to_string());
             }
             Err(error) => self.broke(error),
         }
@@ -315,8 +341,23 @@ async fn exchange<A: DeserializeOwned>(
     sender.ready().await.map_err(broken)?;
     let response = sender.send_request(request).await.map_err(broken)?;
     if response.status() != StatusCode::OK {
-        return Err(LinkError::Status(response.status()));
+        let refusal = other_protocol(response.status(), response.headers());
+        return Err(refusal.map_or(LinkError::Status(response.status()), LinkError::Protocol));
     }
     let bytes = read_whole(response.into_body(), MESSAGE_MAX + 1, deadline).await?;
-    Ok(decode(&bytes)?)
+    decode(&bytes).map_err(|error| match error {
+        WireError::Version(version) => LinkError::Protocol(OtherProtocol(version)),
+        error => LinkError::Wire(error),
+    })
+}
+
+/// Whether a refusal comes from a build of another version. Version 1 refuses what it cannot decode, and does not say its version.
+fn other_protocol(status: StatusCode, headers: &HeaderMap) -> Option<OtherProtocol> {
+    let said = headers.get(PROTOCOL_HEADER);
+    let version = match said {
+        Some(said) => said.to_str().ok()?.parse().ok()?,
+        None if status == StatusCode::BAD_REQUEST => 1,
+        None => return None,
+    };
+    (version != VERSION).then_some(OtherProtocol(version))
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -21,8 +21,8 @@ use tokio_rustls::server::TlsStream;
 
 use super::blobs::BlobStream;
 use super::body::{read_in_room, read_whole};
-use super::codec::{LARGE_MAX, MESSAGE_MAX, SMALL};
-use super::{BLOBS, CALL, PAIR};
+use super::codec::{LARGE_MAX, MESSAGE_MAX, SMALL, VERSION};
+use super::{BLOBS, CALL, PAIR, PROTOCOL_HEADER};
 use crate::tls::{ALPN, Fingerprint, Pins};
 
 /// Who may be connected at once. Each kind has places of its own, so that none keeps another out.
@@ -301,6 +301,7 @@ async fn answer<H: Handler>(server: &Server<H>, caller: &Caller, request: Reques
     };
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
+    response.headers_mut().insert(PROTOCOL_HEADER, HeaderValue::from(u16::from(VERSION)));
     response
 }
 
@@ -338,8 +339,8 @@ async fn pair<H: Handler>(
     server.handler.pair(caller, &message).await.ok_or(StatusCode::BAD_REQUEST)
 }
 
-/// Reads, answers and sends in bounded memory: what a peer sends and does not finish, or asks for and does not read, takes its own
-/// room alone.
+/// Reads, answers and sends in bounded memory: what a peer sends and does not finish, or asks for and does not read,
+/// takes its own room alone.
 async fn call<H: Handler>(server: &Server<H>, peer: NodeGuid, request: Request<Incoming>) -> Result<Bytes, StatusCode> {
     let places = server.places_of(peer);
     let room = async || server.room(&places).await;

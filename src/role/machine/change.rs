@@ -5,7 +5,7 @@ use tandem_storage::record::TransferPhase;
 use tandem_storage::types::{Epoch, EpochNumber, SnapshotGuid, TransferGuid};
 
 use super::draft::{Draft, Purpose};
-use super::event::{Action, Step};
+use super::event::{Action, Refused, Step};
 use super::evidence::{Disagreement, Evidence};
 use super::state::{
     Cause, Decider, Decision, Destination, DestinationPhase, Diverged, Facts, HandOver, HandoverId, Life, PathState,
@@ -25,10 +25,41 @@ pub(super) fn claim(state: &PathState) -> EpochNumber {
     if peer_may_open { known.next().next() } else { known.next() }
 }
 
-/// The transfer that is all here, and must land before anything else happens to a destination.
-pub(super) fn landing(facts: &Facts<'_>) -> Option<TransferGuid> {
-    let complete = |phase: &TransferPhase| !matches!(phase, TransferPhase::Receiving { .. });
-    facts.transfer.filter(|transfer| complete(&transfer.phase)).map(|transfer| transfer.id)
+/// What must end before anything else happens to a destination: its present is, or may be, between two points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unfinished {
+    /// The transfer is all here, and is rolled forward.
+    Landing(TransferGuid),
+    /// It did not become what the source declared, and is taken back.
+    Undoing(TransferGuid),
+}
+
+impl Unfinished {
+    /// What ends it.
+    pub fn action(self) -> Action {
+        match self {
+            Unfinished::Landing(transfer) => Action::FinishTransfer(transfer),
+            Unfinished::Undoing(transfer) => Action::UndoTransfer(transfer),
+        }
+    }
+
+    /// In words, for who has to wait.
+    pub fn busy(self) -> Refused {
+        Refused::Busy(match self {
+            Unfinished::Landing(_) => "a restore point is landing".to_owned(),
+            Unfinished::Undoing(_) => "a restore point that did not arrive whole is being taken back".to_owned(),
+        })
+    }
+}
+
+pub(super) fn unfinished(facts: &Facts<'_>) -> Option<Unfinished> {
+    let transfer = facts.transfer?;
+    match transfer.phase {
+        TransferPhase::Receiving { .. } => None,
+        TransferPhase::Complete { .. } | TransferPhase::Applying { .. } => Some(Unfinished::Landing(transfer.id)),
+        // One that is out of the present is still to be dropped.
+        TransferPhase::Undoing { .. } | TransferPhase::Undone { .. } => Some(Unfinished::Undoing(transfer.id)),
+    }
 }
 
 /// The snapshot a writable side's new epoch begins from: the one that closed its gate, or one of this very commit.
@@ -96,11 +127,11 @@ pub(super) fn take_over(
     number: EpochNumber,
 ) -> Step {
     let Some(visible) = destination.visible else { return Draft::nothing(state, Vec::new()) };
-    let waiting = match (&destination.phase, landing(facts)) {
+    let waiting = match (&destination.phase, unfinished(facts)) {
         (DestinationPhase::Rewinding { to, .. }, _) => {
             Some((DestinationPhase::Rewinding { to: *to, takeover: Some(takeover) }, Action::Rewind { to: *to }))
         }
-        (_, Some(transfer)) => Some((DestinationPhase::Promoting(takeover), Action::FinishTransfer(transfer))),
+        (_, Some(unfinished)) => Some((DestinationPhase::Promoting(takeover), unfinished.action())),
         _ => None,
     };
     let mut draft = Draft::of(state, facts);

@@ -3,9 +3,9 @@
 use tandem_storage::change::PathOp;
 use tandem_storage::types::EpochNumber;
 
-use super::change::{claim, close, decide, landing, part, rejoin, reopen, resume_as_source, take_over};
+use super::change::{claim, close, decide, part, rejoin, reopen, resume_as_source, take_over, unfinished};
 use super::draft::Draft;
-use super::event::{Action, Command, Refused, Step};
+use super::event::{Action, Command, FailoverMode, Refused, Step};
 use super::evidence::newest_common;
 use super::state::{
     Cause, Decider, Decision, Destination, DestinationPhase, Facts, HandOver, Life, PathState, Policy, Source,
@@ -13,15 +13,15 @@ use super::state::{
 };
 use super::view::PathView;
 
-pub(super) fn obey(state: &PathState, facts: &Facts<'_>, command: Command<'_>) -> Result<Step, Refused> {
+pub(super) fn obey(state: &PathState, facts: &Facts<'_>, command: &Command) -> Result<Step, Refused> {
     match command {
-        Command::Failover => failover(state, facts),
-        Command::StandAlone => stand_alone(state, facts),
-        Command::Force => force(state, facts),
+        Command::Failover(FailoverMode::Graceful) => failover(state, facts),
+        Command::Failover(FailoverMode::StandAlone) => stand_alone(state, facts),
+        Command::Failover(FailoverMode::Force) => force(state, facts),
         Command::Abort => abort(state, facts),
-        Command::Reattach { peer } => reattach(state, facts, peer),
-        Command::SetPolicy(policy) => set_policy(state, facts, policy),
-        Command::DiscardDiverged { epoch, locked } => discard(state, facts, epoch, locked),
+        Command::Reattach { peer } => reattach(state, facts, peer.as_deref()),
+        Command::SetPolicy(policy) => set_policy(state, facts, *policy),
+        Command::DiscardDiverged { epoch, locked } => discard(state, facts, *epoch, *locked),
         Command::Remove => remove(state, facts),
     }
 }
@@ -91,10 +91,7 @@ fn without_asking(
     takeover: Takeover,
 ) -> Result<Step, Refused> {
     if destination.visible.is_none() {
-        return Err(match landing(facts) {
-            Some(_) => busy("the first restore point is landing"),
-            None => Refused::NoRestorePoint,
-        });
+        return Err(unfinished(facts).map_or(Refused::NoRestorePoint, |unfinished| unfinished.busy()));
     }
     Ok(take_over(state, facts, destination, takeover, claim(state)))
 }
@@ -150,8 +147,8 @@ fn reattach(state: &PathState, facts: &Facts<'_>, peer: Option<&PathView>) -> Re
     }
     if follows(state, view) {
         let common = common.ok_or(Refused::NoCommonSnapshot)?;
-        if landing(facts).is_some() {
-            return Err(busy("a restore point is landing"));
+        if let Some(unfinished) = unfinished(facts) {
+            return Err(unfinished.busy());
         }
         return Ok(rejoin(state, facts, view, common));
     }
@@ -211,14 +208,18 @@ fn discard(state: &PathState, facts: &Facts<'_>, epoch: EpochNumber, locked: boo
 /// A path is not removed from under a failover, nor while its present is between two points.
 fn remove(state: &PathState, facts: &Facts<'_>) -> Result<Step, Refused> {
     let failover = "a failover is in progress (abort it first)";
+    let unfinished = unfinished(facts);
     match &state.detail.life {
         Life::Source(Source { phase: SourcePhase::HandingOver(_), .. }) => return Err(busy(failover)),
         Life::Destination(destination) => match (&destination.phase, destination.handover) {
             (DestinationPhase::Rewinding { .. }, _) => return Err(busy("the node is rejoining")),
             (DestinationPhase::Promoting(_), _) => return Err(busy(failover)),
             (_, Some(Decision::Requested(_) | Decision::Following { .. })) => return Err(busy(failover)),
-            _ if landing(facts).is_some() => return Err(busy("a restore point is landing")),
-            _ => {}
+            _ => {
+                if let Some(unfinished) = unfinished {
+                    return Err(unfinished.busy());
+                }
+            }
         },
         _ => {}
     }

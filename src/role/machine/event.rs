@@ -6,21 +6,39 @@ use tandem_storage::types::{Epoch, EpochNumber, PathGuid, SnapshotGuid, Timestam
 use super::state::{InFlight, PathState, Policy, RoleChange};
 use super::view::PathView;
 
-/// What an operator asks, on either node.
-#[derive(Clone, Copy, Debug)]
-pub enum Command<'a> {
+/// How an operator lets the roles change. The same value travels from the command line to the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailoverMode {
     /// On a Source: hand over. On a Destination: become Source when the source has handed over. Nothing is lost.
-    Failover,
+    Graceful,
     /// Both sides writable, each for itself.
     StandAlone,
     /// On a Destination or Standalone: become Source without asking. On a Source that hands over, or in Conflict: write again.
     Force,
+}
+
+impl FailoverMode {
+    /// As the API and the command line spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            FailoverMode::Graceful => "graceful",
+            FailoverMode::StandAlone => "stand-alone",
+            FailoverMode::Force => "force",
+        }
+    }
+}
+
+/// What an operator asks, on either node.
+#[derive(Clone, Debug)]
+pub enum Command {
+    Failover(FailoverMode),
     /// Calls a handover off.
     Abort,
     /// Ends Standalone (or Conflict): under the peer if that is Source of a newer epoch, else as Source with the peer as destination.
-    /// `peer` is what it said just now; none: it does not answer.
     Reattach {
-        peer: Option<&'a PathView>,
+        /// What the peer said just now; absent if it does not answer.
+        peer: Option<Box<PathView>>,
     },
     SetPolicy(Policy),
     /// Drops the writes that a rejoin set aside. `locked`: some of them are under a retention or legal hold.
@@ -34,7 +52,7 @@ pub enum Command<'a> {
 /// What happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    Command(Command<'a>),
+    Command(&'a Command),
     /// The peer said this.
     Heard(&'a PathView),
     /// A snapshot is due, or asked for. Its guid is [`Fresh::snapshot`](super::Fresh). On a Destination only a user's, of what is shown.
@@ -52,6 +70,15 @@ pub enum Event<'a> {
     Applied {
         transfer: TransferGuid,
         digest: &'a Digest,
+    },
+    /// Destination: all rows of the complete transfer are in the present, and the store refuses to show it: its total is not the one
+    /// that the source declared.
+    TotalDiffers {
+        transfer: TransferGuid,
+    },
+    /// Destination: the transfer that did not become what the source declared is out of the present again.
+    Undone {
+        transfer: TransferGuid,
     },
     /// Destination: the present is the point that the rewind went to. `entries` lines are in the manifest of what was set aside.
     Rewound {
@@ -72,6 +99,8 @@ pub enum Action {
     StopTransfer,
     /// Destination: apply the complete transfer's rows to the present, then send `Applied`.
     FinishTransfer(TransferGuid),
+    /// Destination: set the present back to what is shown, then send `Undone`.
+    UndoTransfer(TransferGuid),
     /// Destination: set the present back to this snapshot, which is held and shown already, then send `Rewound`.
     Rewind { to: SnapshotGuid },
     /// Log it, count it, show it.
@@ -99,6 +128,8 @@ pub struct Offer {
     pub epoch: Epoch,
     pub base: Option<SnapshotGuid>,
     pub to: SnapshotMeta,
+    /// Everything that the destination shows is compared, whatever it builds on.
+    pub compares_all: bool,
 }
 
 /// How a destination takes an offer.

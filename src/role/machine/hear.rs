@@ -3,7 +3,7 @@
 use tandem_storage::change::At;
 use tandem_storage::types::SnapshotGuid;
 
-use super::change::{adopt, claim, close, decide, disagree, landing, part, promote, rejoin, reopen, take_over};
+use super::change::{adopt, claim, close, decide, disagree, part, promote, rejoin, reopen, take_over, unfinished};
 use super::draft::{Draft, Purpose};
 use super::event::{Action, Step};
 use super::evidence::{Disagreement, has, newest_common};
@@ -137,8 +137,8 @@ fn destination_hears(state: &PathState, facts: &Facts<'_>, destination: &Destina
     }
     let rewinding = matches!(destination.phase, DestinationPhase::Rewinding { .. });
     if view.epoch.number > state.epoch.number {
-        if let Some(transfer) = landing(facts) {
-            return Draft::nothing(state, vec![Action::FinishTransfer(transfer)]);
+        if let Some(unfinished) = unfinished(facts) {
+            return Draft::nothing(state, vec![unfinished.action()]);
         }
         if forgotten(state, view) {
             return if rewinding {
@@ -227,8 +227,8 @@ pub(super) fn due(state: &PathState, facts: &Facts<'_>, destination: &Destinatio
     if let DestinationPhase::Rewinding { to, .. } = destination.phase {
         return Draft::nothing(state, vec![Action::Rewind { to }]);
     }
-    if let Some(transfer) = landing(facts) {
-        return Draft::nothing(state, vec![Action::FinishTransfer(transfer)]);
+    if let Some(unfinished) = unfinished(facts) {
+        return Draft::nothing(state, vec![unfinished.action()]);
     }
     match (&destination.phase, destination.handover) {
         (DestinationPhase::Promoting(takeover), _) => take_over(state, facts, destination, *takeover, claim(state)),

@@ -26,7 +26,8 @@
 //! 5. Only an operator ends Standalone. Only an operator, or a newer Source than the evidence names, ends Conflict; both its
 //!    sides are closed.
 //! 6. A destination's gate opens only while its present is exactly what it shows: an incomplete transfer is dropped, a complete
-//!    one is rolled forward first, a rewind is finished first.
+//!    one is rolled forward first, a rewind is finished first. A complete transfer that did not become what the source declared is
+//!    taken back first.
 
 mod birth;
 mod change;
@@ -41,14 +42,14 @@ mod view;
 
 pub use birth::{accept, create};
 pub use draft::Purpose;
-pub use event::{Action, Command, Event, Offer, Refused, Step, Taking};
+pub use event::{Action, Command, Event, FailoverMode, Offer, Refused, Step, Taking};
 pub use evidence::{Disagreement, Evidence, has, newest_common};
 pub use ship::consider;
 pub use state::{
     Cause, Decider, Decision, Destination, DestinationPhase, Detail, Diverged, Facts, Fresh, HandOver, HandoverId,
     InFlight, Life, PathState, Peer, Policy, RoleChange, Source, SourcePhase, Standalone, Takeover,
 };
-pub use view::{PathView, TransferView};
+pub use view::{Account, PathView, TransferView};
 
 /// One transition. A refusal changes nothing.
 ///
@@ -69,6 +70,8 @@ pub fn step(state: &PathState, facts: &Facts<'_>, event: Event<'_>) -> Result<St
         Event::Ship(flight) => ship::ship(state, facts, flight),
         Event::DropForSpace(snapshot) => ship::drop_for_space(state, facts, snapshot),
         Event::Applied { transfer, digest } => ship::applied(state, facts, transfer, digest),
+        Event::TotalDiffers { transfer } => ship::total_differs(state, facts, transfer),
+        Event::Undone { transfer } => ship::undone(state, facts, transfer),
         Event::Rewound { entries } => ship::rewound(state, facts, entries),
         Event::Tick => Ok(tick(state, facts)),
     }

@@ -4,7 +4,7 @@ use tandem_storage::change::{AccessChange, At, PathOp, SnapshotSpec};
 use tandem_storage::record::{CreatorKind, Digest, HoldReason, TransferPhase, TransferRow};
 use tandem_storage::types::{SnapshotGuid, Timestamp, TransferGuid};
 
-use super::change::landing;
+use super::change::{Unfinished, unfinished};
 use super::draft::{Draft, Purpose};
 use super::event::{Action, Offer, Refused, Step, Taking};
 use super::evidence::has;
@@ -149,13 +149,10 @@ pub fn consider(state: &PathState, facts: &Facts<'_>, offer: &Offer) -> Result<T
     if destination.visible == Some(offer.to.guid) {
         return Ok(Taking::Landed);
     }
-    if let Some(landing) = landing(facts) {
-        let same = landing == offer.transfer;
-        return if same {
-            Ok(Taking::Complete)
-        } else {
-            Err(Refused::Busy("another restore point is landing".to_owned()))
-        };
+    match unfinished(facts) {
+        Some(Unfinished::Landing(landing)) if landing == offer.transfer => return Ok(Taking::Complete),
+        Some(other) => return Err(other.busy()),
+        None => {}
     }
     let shown = destination.visible.and_then(|guid| facts.snapshots.iter().find(|meta| meta.guid == guid));
     let onward = match offer.base {
@@ -181,11 +178,10 @@ fn continues(transfer: &TransferRow, offer: &Offer) -> bool {
 
 fn received(transfer: &TransferRow) -> u64 {
     match transfer.phase {
-        TransferPhase::Receiving { rows }
-        | TransferPhase::Complete { rows }
-        | TransferPhase::Applying { rows, .. }
-        | TransferPhase::Undoing { rows }
-        | TransferPhase::Undone { rows } => rows,
+        TransferPhase::Receiving { rows } | TransferPhase::Complete { rows } | TransferPhase::Applying { rows, .. } => {
+            rows
+        }
+        TransferPhase::Undoing { .. } | TransferPhase::Undone { .. } => 0,
     }
 }
 
@@ -197,7 +193,9 @@ pub(super) fn applied(
     digest: &Digest,
 ) -> Result<Step, Refused> {
     let Life::Destination(destination) = &state.detail.life else { return Err(Refused::NotDestination) };
-    if landing(facts) != Some(transfer) || matches!(destination.phase, DestinationPhase::Rewinding { .. }) {
+    if unfinished(facts) != Some(Unfinished::Landing(transfer))
+        || matches!(destination.phase, DestinationPhase::Rewinding { .. })
+    {
         return Err(Refused::Unknown);
     }
     let row = facts.transfer.ok_or(Refused::Unknown)?;
@@ -222,6 +220,30 @@ pub(super) fn applied(
     draft.life(Life::Destination(Destination { phase, visible, previous, ..destination.clone() }));
     draft.access(AccessChange::ReadAt(At::ThisCommit)).feed_from(At::ThisCommit);
     Ok(draft.drop_transfer().then(Action::Announce).finish())
+}
+
+/// The store refuses the flip. Nothing more of the transfer is applied, and the present goes back to what is shown.
+pub(super) fn total_differs(state: &PathState, facts: &Facts<'_>, transfer: TransferGuid) -> Result<Step, Refused> {
+    if !state.is_destination() {
+        return Err(Refused::NotDestination);
+    }
+    if unfinished(facts) != Some(Unfinished::Landing(transfer)) {
+        return Err(Refused::Unknown);
+    }
+    let mut draft = Draft::of(state, facts);
+    draft.op(PathOp::AbandonTransfer { id: transfer });
+    Ok(draft.then(Action::Announce).then(Action::UndoTransfer(transfer)).finish())
+}
+
+/// The present is what is shown, and nothing of the transfer is in it. The source sends everything under another name.
+pub(super) fn undone(state: &PathState, facts: &Facts<'_>, transfer: TransferGuid) -> Result<Step, Refused> {
+    if !state.is_destination() {
+        return Err(Refused::NotDestination);
+    }
+    if unfinished(facts) != Some(Unfinished::Undoing(transfer)) {
+        return Err(Refused::Unknown);
+    }
+    Ok(Draft::of(state, facts).drop_transfer().then(Action::Announce).finish())
 }
 
 /// The present is what is shown again.

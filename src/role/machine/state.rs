@@ -5,6 +5,7 @@ use tandem_storage::record::{Access, CorruptRecord, PathRow, Record, Scope, Snap
 use tandem_storage::types::{Epoch, EpochNumber, NodeGuid, PathGuid, SnapshotGuid, Timestamp, TransferGuid};
 
 use super::evidence::Evidence;
+use super::view::Account;
 
 /// One attempt to hand a path over. Durable on both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -122,7 +123,7 @@ pub enum DestinationPhase {
         to: SnapshotGuid,
         takeover: Option<Takeover>,
     },
-    /// A complete transfer is rolled forward; then the gate opens.
+    /// A complete transfer is rolled forward, or one that did not arrive whole is taken back; then the gate opens.
     Promoting(Takeover),
     /// Nothing is received until an operator decides.
     Conflict(Box<Evidence>),
@@ -345,6 +346,8 @@ pub struct Facts<'a> {
     pub dirty: bool,
     /// The path's transfer, at a destination.
     pub transfer: Option<&'a TransferRow>,
+    /// What this node can say about the rows that it shows. No transition depends on it; the peer is told.
+    pub account: Account,
     pub fresh: Fresh,
 }
 

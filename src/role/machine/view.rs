@@ -21,6 +21,20 @@ pub struct PathView {
     pub snapshots: Vec<SnapshotMeta>,
     /// What is on its way in, at a destination.
     pub transfer: Option<TransferView>,
+    pub account: Account,
+}
+
+/// What a node can say about the rows of a path that it shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Account {
+    /// The node counts its rows for the first time, so it can compare nothing yet.
+    Counting,
+    /// What it shows was not compared with its source's total.
+    Unproved,
+    /// What it shows has the total that its source declared.
+    Proved,
+    /// Something differed, and everything is to be compared.
+    Alarm,
 }
 
 /// A half-received, or complete, transfer.
@@ -67,6 +81,7 @@ impl PathView {
             policy: state.detail.policy,
             snapshots: facts.snapshots.iter().enumerate().filter_map(told).collect(),
             transfer: facts.transfer.map(TransferView::from),
+            account: facts.account,
         }
     }
 

@@ -91,7 +91,8 @@ impl Drop for TellsRefusals<'_> {
     }
 }
 
-/// Tells of a change of policy that was made, if the request was one. It is on record afterwards, or the node's log says so.
+/// Tells of a change of policy that was made, if the request was one. It is on record afterwards, or the node's log
+/// says so.
 pub async fn changed(service: &Service, request: &Request, why: Option<&str>) {
     if tells_changes_of(request.operation) && service.audit.is_on() {
         let action = request.operation.action();

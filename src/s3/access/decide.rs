@@ -1,16 +1,23 @@
 //! One request's permissions, asked one by one.
 
+mod deletions;
+
+pub use deletions::Deletions;
+
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use tandem_policy::{Action, Caller, Policies, Resource, evaluate, is_possible};
+use tandem_policy::{
+    Action, Caller, Decision, Policies, Reason, Resource, Source, Steps, evaluate_within, is_possible,
+};
 use tandem_storage::Reader;
-use tandem_storage::change::{Seen, VersionSelector};
+use tandem_storage::change::VersionSelector;
 use tandem_storage::types::{BucketName, ObjectKey};
 
 use super::audit;
 use super::context::Circumstances;
 use super::known::{BucketPolicy, KnownBucket};
+use super::owner::Owners;
 use super::subject::{Later, Named, Rows, Subject};
 use super::table::{Need, On, When, needs};
 use crate::s3::error::{ErrorCode, S3Error};
@@ -49,7 +56,8 @@ pub fn foresee(service: &Service, request: &Request) -> Result<(), S3Error> {
         Some(name) if request.operation != Operation::CreateBucket => Some(find(service, &rows, name)?),
         _ => None,
     };
-    let asker = Asker { known: known.as_ref(), ..Asker::of(service, &rows, request) };
+    let steps = Steps::default();
+    let asker = Asker { known: known.as_ref(), ..Asker::of(service, &rows, request, &steps) };
     for need in needs(request.operation) {
         if asker.applies(need.when)? {
             let subject = asker.subject(need.on)?;
@@ -71,7 +79,8 @@ pub fn authorize(service: &Service, request: &mut Request) -> Result<Granted, S3
         Some(name) if request.operation != Operation::CreateBucket => Some(find(service, &rows, name)?),
         _ => None,
     };
-    let asker = Asker::of(service, &rows, request);
+    let steps = Steps::default();
+    let asker = Asker::of(service, &rows, request, &steps);
     let granted = Granted { why: asker.require_all()? };
     let source = asker.source()?.map(|(_, known)| Arc::clone(known));
     drop(asker);
@@ -99,7 +108,7 @@ pub fn confirm(
     known: &Arc<KnownBucket>,
 ) -> Result<(), S3Error> {
     match is_outdated(request, known) {
-        true => Asker::about(service, reader, request, known).require_all().map(drop),
+        true => Asker::about(service, reader, request, known, &Steps::default()).require_all().map(drop),
         false => Ok(()),
     }
 }
@@ -116,48 +125,25 @@ pub fn may(
     known: &Arc<KnownBucket>,
     action: &'static str,
 ) -> Result<bool, S3Error> {
-    let asker = Asker::about(service, reader, request, known);
+    let steps = Steps::default();
+    let asker = Asker::about(service, reader, request, known, &steps);
     let on = if request.key.is_some() { On::Object } else { On::Bucket };
     Ok(asker.decide(action, &asker.subject(on)?)?.is_ok())
 }
 
-/// Whether the caller may list a bucket of which the request says nothing.
+/// Whether the caller may list a bucket of which the request says nothing. When no `steps` are left it may not.
 ///
 /// # Errors
 /// What went wrong inside.
-pub fn may_list(service: &Service, reader: &Reader<'_>, request: &Request, name: &BucketName) -> Result<bool, S3Error> {
-    let Some(known) = service.buckets.find(reader, name)? else { return Ok(false) };
-    Ok(Asker::of(service, reader, request).decide("s3:ListBucket", &Subject::bucket(&known))?.is_ok())
-}
-
-/// Decides on one key of a DeleteObjects, whose bucket `reader` sees as `known`; `by_etag`: it is to be deleted only if it has a given
-/// ETag. Answers with what the decision went by, if it went by the object's row.
-///
-/// # Errors
-/// `AccessDenied`.
-pub fn may_delete(
+pub fn may_list(
     service: &Service,
     reader: &Reader<'_>,
     request: &Request,
-    known: &Arc<KnownBucket>,
-    key: &ObjectKey,
-    version: VersionSelector,
-    by_etag: bool,
-) -> Result<Option<Seen>, S3Error> {
-    let asker = Asker::about(service, reader, request, known);
-    let subject = Subject::object(known, reader, Named { key, version });
-    for need in needs(request.operation) {
-        let applies = match need.when {
-            When::Version => version != VersionSelector::Latest,
-            When::Newest => version == VersionSelector::Latest,
-            When::ETag => by_etag,
-            other => asker.applies(other)?,
-        };
-        if need.on == On::EachKey && applies {
-            asker.require(need, &subject)?;
-        }
-    }
-    Ok(subject.seen())
+    name: &BucketName,
+    steps: &Steps,
+) -> Result<bool, S3Error> {
+    let Some(known) = service.buckets.find(reader, name)? else { return Ok(false) };
+    Ok(Asker::of(service, reader, request, steps).decide("s3:ListBucket", &Subject::bucket(&known))?.is_ok())
 }
 
 /// The error as the caller may hear it: that a key is not there is told only to who may list its bucket, as far as a list by that key as its prefix.
@@ -185,8 +171,8 @@ fn may_hear(
     action: &'static str,
     key: Option<&str>,
 ) -> Result<Result<(), S3Error>, S3Error> {
-    let rows = Later::of(&service.store);
-    let asker = Asker::of(service, &rows, request);
+    let (rows, steps) = (Later::of(&service.store), Steps::default());
+    let asker = Asker::of(service, &rows, request, &steps);
     let mut listed = vec![(Arc::clone(asker.known_arc()?), key)];
     if let Some((source, known)) = asker.source()? {
         listed.push((Arc::clone(known), Some(source.key.as_str())));
@@ -224,17 +210,25 @@ struct Asker<'a> {
     /// The request's bucket.
     known: Option<&'a Arc<KnownBucket>>,
     source: OnceCell<Option<(CopySource, Arc<KnownBucket>)>>,
+    /// What is left for all of them.
+    steps: &'a Steps,
 }
 
 impl<'a> Asker<'a> {
     /// By the bucket that was found when the request began.
-    fn of(service: &'a Service, rows: &'a dyn Rows, request: &'a Request) -> Self {
-        Asker { service, rows, request, known: request.known.as_ref(), source: OnceCell::new() }
+    fn of(service: &'a Service, rows: &'a dyn Rows, request: &'a Request, steps: &'a Steps) -> Self {
+        Asker { service, rows, request, known: request.known.as_ref(), source: OnceCell::new(), steps }
     }
 
     /// By the bucket as `reader` sees it.
-    fn about(service: &'a Service, reader: &'a Reader<'_>, request: &'a Request, known: &'a Arc<KnownBucket>) -> Self {
-        Asker { known: Some(known), ..Asker::of(service, reader, request) }
+    fn about(
+        service: &'a Service,
+        reader: &'a Reader<'_>,
+        request: &'a Request,
+        known: &'a Arc<KnownBucket>,
+        steps: &'a Steps,
+    ) -> Self {
+        Asker { known: Some(known), ..Asker::of(service, reader, request, steps) }
     }
 
     fn caller(&self) -> &'a Caller {
@@ -247,6 +241,11 @@ impl<'a> Asker<'a> {
 
     fn known(&self) -> Result<&'a KnownBucket, S3Error> {
         self.known_arc().map(|known| &**known)
+    }
+
+    /// The canonical id of the account that owns the request's bucket.
+    fn bucket_owner(&self) -> Result<String, S3Error> {
+        Ok(Owners::of(self.service).of_bucket(self.known()?).id)
     }
 
     /// What a copy reads; none for other operations.
@@ -304,7 +303,8 @@ impl<'a> Asker<'a> {
             When::SourceNewest => source_version(false),
             When::Header(name) => Ok(header(name)),
             When::True(name) => Ok(request.header(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))),
-            When::Acl => Ok(documents::ACL_HEADERS.iter().any(|name| request.headers.contains_key(*name))),
+            When::Acl => Ok(documents::ACL_HEADERS.iter().any(|name| request.headers.contains_key(*name))
+                && !documents::gives_bucket_owner_alone(request, &self.bucket_owner()?)),
             When::BucketAcl => Ok(documents::ACL_HEADERS.iter().any(|name| {
                 let mut values = request.headers.get_all(*name).iter();
                 values.any(|value| *name != "x-amz-acl" || value != "private")
@@ -325,24 +325,37 @@ impl<'a> Asker<'a> {
 
     /// The outer result: what went wrong; the inner one: what allowed it, or what did not.
     fn decide(&self, action: &'static str, subject: &Subject<'_>) -> Result<Result<Option<String>, Denied>, S3Error> {
+        let policies = policies(&self.request.principal, subject.resource());
+        self.weigh(action, subject, |question| evaluate_within(&policies, question, self.steps))
+    }
+
+    /// The same by whatever makes the decision.
+    fn weigh<'d>(
+        &self,
+        action: &'static str,
+        subject: &Subject<'_>,
+        decide: impl FnOnce(&tandem_policy::Request<'_>) -> Decision<'d>,
+    ) -> Result<Result<Option<String>, Denied>, S3Error> {
         if let Some(known) = subject.known()
             && matches!(known.policy, BucketPolicy::Unreadable)
             && !REPLACES_POLICY.contains(&action)
         {
             return Err(S3Error::internal("the bucket's stored policy cannot be read; replace it"));
         }
-        let caller = self.caller();
         let circumstances = Circumstances::of(self.service, self.request, subject);
-        let question = tandem_policy::Request {
+        let caller = self.caller();
+        let decision = decide(&tandem_policy::Request {
             caller,
             action: Action::of(action),
             resource: subject.arn(),
             context: &circumstances,
-        };
-        let policies = policies(&self.request.principal, subject.resource());
-        let decision = evaluate(&policies, &question);
+        });
         if let Some(error) = subject.failure() {
             return Err(error);
+        }
+        if decision.why.source == Source::Default(Reason::TooManySteps) {
+            let (now, arn) = (self.request.received, caller.arn());
+            self.service.deciders.tell_out_of_steps(now, arn, action, subject.arn());
         }
         Ok(match decision.allowed {
             true => Ok(audit::tells_changes_of(self.request.operation).then(|| decision.why.to_string())),
@@ -389,7 +402,16 @@ impl<'a> Asker<'a> {
     }
 
     fn require(&self, need: &Need, subject: &Subject<'_>) -> Result<Option<String>, S3Error> {
-        match self.decide(need.action, subject)? {
+        self.require_decided(need, subject, self.decide(need.action, subject)?)
+    }
+
+    fn require_decided(
+        &self,
+        need: &Need,
+        subject: &Subject<'_>,
+        decided: Result<Option<String>, Denied>,
+    ) -> Result<Option<String>, S3Error> {
+        match decided {
             Ok(why) => Ok(why),
             Err(denied) if !denied.explicit && self.is_told_absent(need.action, subject)? => {
                 Err(S3Error::of(ErrorCode::NoSuchKey).detail("Key", subject.key().unwrap_or_default()))
@@ -422,7 +444,8 @@ impl<'a> Asker<'a> {
             resource: subject.arn(),
             context: &circumstances,
         };
-        Ok(evaluate(&policies(&request.principal, Resource::Account(&account.id)), &question).allowed)
+        let policies = policies(&request.principal, Resource::Account(&account.id));
+        Ok(evaluate_within(&policies, &question, self.steps).allowed)
     }
 
     /// Where ACLs count, an object that is not there grants nothing to anybody: who may list its bucket is told that it is not there.

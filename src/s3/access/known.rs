@@ -127,9 +127,9 @@ fn compile(bytes: &[u8], view: &BucketView) -> BucketPolicy {
     }
 }
 
-/// The buckets that requests asked for lately.
-#[derive(Default)]
-pub struct Buckets(RwLock<Shelf>);
+/// The buckets that requests asked for lately. Clones share them.
+#[derive(Clone, Default)]
+pub struct Buckets(Arc<RwLock<Shelf>>);
 
 #[derive(Default)]
 struct Shelf {

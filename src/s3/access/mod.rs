@@ -15,7 +15,7 @@ pub use audit::{Refusals, TellsRefusals, changed, tells_changes_of, unauthentica
 #[cfg(test)]
 pub(in crate::s3) use context::Circumstances;
 pub use decide::{
-    Granted, authorize, confirm, foresee, is_outdated, may, may_delete, may_list, reads_document, veil, veil_key,
+    Deletions, Granted, authorize, confirm, foresee, is_outdated, may, may_list, reads_document, veil, veil_key,
 };
 pub use global::{Facts, Globals};
 pub use known::{Buckets, KnownBucket};

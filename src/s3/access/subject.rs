@@ -109,6 +109,11 @@ impl<'a> Subject<'a> {
         Subject::new(format!("arn:aws:s3:::{}", known.view.row.name), Whose::Known(known))
     }
 
+    /// A bucket as policies are asked about it.
+    pub fn bucket_alone(known: &'a KnownBucket) -> Resource<'a> {
+        Resource::Bucket(hanging_on(known))
+    }
+
     pub fn object(known: &'a KnownBucket, rows: &'a dyn Rows, named: Named<'a>) -> Self {
         let (bucket, key) = (known.view.row.name.as_str(), named.key.as_str());
         let mut arn = String::with_capacity(16 + bucket.len() + key.len());
@@ -211,7 +216,7 @@ impl<'a> Subject<'a> {
     /// What hangs on it but for the object itself, whose row is not read.
     pub fn whole(&self) -> Resource<'_> {
         match self.whose {
-            Whose::Known(known) => Resource::Bucket(self.of_bucket(known)),
+            Whose::Known(known) => Resource::Bucket(hanging_on(known)),
             _ => self.resource(),
         }
     }
@@ -235,20 +240,7 @@ impl<'a> Subject<'a> {
         Bucket {
             object_owner: found.and_then(|found| found.row.as_ref()).map(|_| owner),
             object_acl: acl.map(|stored| &stored.acl),
-            ..self.of_bucket(known)
-        }
-    }
-
-    fn of_bucket<'s>(&'s self, known: &'s KnownBucket) -> Bucket<'s> {
-        Bucket {
-            account: known.account(),
-            creator: known.view.row.creator.as_deref(),
-            policy: known.document(),
-            ownership: known.ownership,
-            public_access: known.public_access,
-            acl: known.acl.as_ref().map(|stored| &stored.acl),
-            object_owner: None,
-            object_acl: None,
+            ..hanging_on(known)
         }
     }
 
@@ -266,5 +258,17 @@ impl<'a> Subject<'a> {
         let slot = row.as_ref().and_then(ObjectRow::content).and_then(|content| content.acl.as_deref());
         let acl = slot.map(StoredAcl::decode).transpose()?;
         Ok(Found { row, acl, ..Found::default() })
+    }
+}
+
+/// What hangs on a bucket, apart from any object.
+fn hanging_on(known: &KnownBucket) -> Bucket<'_> {
+    Bucket {
+        creator: known.view.row.creator.as_deref(),
+        policy: known.document(),
+        ownership: known.ownership,
+        public_access: known.public_access,
+        acl: known.acl.as_ref().map(|stored| &stored.acl),
+        ..Bucket::of(known.account())
     }
 }

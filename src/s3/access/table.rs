@@ -42,7 +42,7 @@ pub enum When {
     Header(&'static str),
     /// This header is `true`.
     True(&'static str),
-    /// A canned ACL or grants are there.
+    /// A canned ACL or grants are there, and give more than full control to the bucket's owner.
     Acl,
     /// The same, but for `private`, which is what a new bucket has anyhow.
     BucketAcl,

@@ -1,7 +1,7 @@
 //! Signing keys, and the comparison of signatures.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
@@ -23,8 +23,8 @@ struct Entry {
 
 /// Derived keys, remembered: deriving one costs as much as four signatures. A revoked key's stay without use: whoever asks
 /// here has looked up the secret first, and with another secret nothing is found.
-#[derive(Default)]
-pub struct SigningKeys(RwLock<HashMap<String, Entry>>);
+#[derive(Clone, Default)]
+pub struct SigningKeys(Arc<RwLock<HashMap<String, Entry>>>);
 
 impl SigningKeys {
     /// The key of a secret for a scope, which begins on `day`. Unknown access keys share one entry for each scope.

@@ -1,14 +1,16 @@
 use std::sync::Arc;
 
+use tandem_policy::Steps;
 use tandem_storage::change::{self, Deleted, OnlyIf, Precondition, Refusal, VersionSelector, WritePermit};
 use tandem_storage::types::{InvalidName, ObjectKey};
-use tandem_storage::{CommitError, Lane, Pending, Reader};
+use tandem_storage::{CommitError, Lane, Pending};
 
 use super::argument::parse_version;
 use super::condition::bare_etag;
 use super::{access, answer};
 use crate::clock::random_u64;
-use crate::s3::access::{KnownBucket, may_delete, veil_key};
+use crate::s3::access::{Deletions, KnownBucket, veil_key};
+use crate::s3::deciding::{STEPS_OF_A_BITE, STEPS_OF_MANY};
 use crate::s3::error::{ErrorCode, S3Error};
 use crate::s3::operation::DeleteObjects;
 use crate::s3::request::{Authorized, Request};
@@ -17,8 +19,8 @@ use crate::s3::service::Service;
 use crate::s3::xml::{MalformedXml, XmlReader, XmlWriter, set_once};
 
 const KEYS_MAX: usize = 1000;
-/// Keys that are decided in one go: between, other requests of the thread get their turn.
-const DECIDED_AT_ONCE: usize = 16;
+/// Keys that are decided in one go, if their decisions are not long.
+const DECIDED_AT_ONCE: usize = 250;
 /// A thousand keys of 1,024 bytes, escaped.
 const DOCUMENT_BYTES_MAX: usize = 2 * 1024 * 1024;
 
@@ -30,20 +32,21 @@ pub async fn handle(service: &Service, request: Authorized<DeleteObjects>) -> Re
     access::bucket(&service.store.read()?, &request)?;
     let document = payload.collect(DOCUMENT_BYTES_MAX).await?;
     let asked = parse(&document)?;
+    let target = Target { service: service.clone(), request, permit };
+    let mut list = List { objects: asked.objects, pending: Vec::new(), steps: Steps::new(STEPS_OF_MANY) };
+    let account = target.request.principal.credential().map_or(String::new(), |who| who.account().to_string());
     // All are handed over before the first is waited for, so that they share syncs.
-    let target = Target { service, request: &request, permit };
-    let mut pending = Vec::with_capacity(asked.objects.len());
-    for objects in asked.objects.chunks(DECIDED_AT_ONCE) {
-        {
-            let reader = service.store.read()?;
-            let known = access::bucket(&reader, &request);
-            let delete = |object| known.clone().and_then(|known| target.delete(&reader, &known, object));
-            pending.extend(objects.iter().map(delete));
-        }
-        tokio::task::yield_now().await;
+    let target = Arc::new(target);
+    while list.pending.len() < list.objects.len() {
+        let target = Arc::clone(&target);
+        let bite = move || {
+            target.decide_some(&mut list);
+            list
+        };
+        list = service.deciders.run(&account, bite).await?;
     }
     let mut result = XmlWriter::document("DeleteResult");
-    for (object, pending) in asked.objects.iter().zip(pending) {
+    for (object, pending) in list.objects.iter().zip(list.pending) {
         match target.outcome(object, pending).await {
             Ok(deleted) if !asked.quiet => write_deleted(&mut result, object, deleted),
             Ok(_) => {}
@@ -51,6 +54,13 @@ pub async fn handle(service: &Service, request: Authorized<DeleteObjects>) -> Re
         }
     }
     Ok(answer::xml(result.finish()))
+}
+
+/// The keys, and the deletes of those that are decided.
+struct List {
+    objects: Vec<AskedObject>,
+    pending: Vec<Result<Pending<Deleted>, S3Error>>,
+    steps: Steps,
 }
 
 struct Asked {
@@ -104,18 +114,41 @@ fn parse_object(xml: &mut XmlReader<'_>) -> Result<AskedObject, MalformedXml> {
     Ok(AskedObject { key, version, etag, foreign_condition })
 }
 
-struct Target<'a> {
-    service: &'a Service,
-    request: &'a Request,
+struct Target {
+    service: Service,
+    request: Arc<Request>,
     permit: WritePermit,
 }
 
-impl Target<'_> {
-    /// Hands a delete over, decided by what `reader` sees of the object and of the bucket, `known`.
+impl Target {
+    /// Decides on the next keys and hands their deletes over, until there were some, or their decisions have been long.
+    fn decide_some(&self, list: &mut List) {
+        let from = list.pending.len();
+        let rest = &list.objects[from..list.objects.len().min(from + DECIDED_AT_ONCE)];
+        // What is decided once, with the first key, is no reason to begin it again.
+        let mut began = None;
+        let seen = self.service.store.read().map_err(S3Error::from).and_then(|reader| {
+            let known = access::bucket(&reader, &self.request)?;
+            let deletions = Deletions::of(&self.service, &reader, &self.request, &known, &list.steps);
+            for object in rest {
+                list.pending.push(self.delete(&deletions, &known, object));
+                let taken = list.steps.taken();
+                if taken - *began.get_or_insert(taken) > STEPS_OF_A_BITE && !list.steps.are_spent() {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = seen {
+            list.pending.extend(rest.iter().map(|_| Err(error.clone())));
+        }
+    }
+
+    /// Hands a delete over, as `deletions` allow it in the bucket that is `known`.
     fn delete(
         &self,
-        reader: &Reader<'_>,
-        known: &Arc<KnownBucket>,
+        deletions: &Deletions<'_>,
+        known: &KnownBucket,
         object: &AskedObject,
     ) -> Result<Pending<Deleted>, S3Error> {
         if let Some(element) = object.foreign_condition {
@@ -130,7 +163,7 @@ impl Target<'_> {
         let version = object.version.as_deref().map_or(Ok(VersionSelector::Latest), parse_version);
         let version = version.map_err(|_| S3Error::of(ErrorCode::NoSuchVersion))?;
         // Each key is decided alone.
-        let seen = may_delete(self.service, reader, self.request, known, &key, version, object.etag.is_some())?;
+        let seen = deletions.may(&key, version, object.etag.is_some())?;
         let precondition = match object.etag.as_deref().map(bare_etag) {
             None => Precondition::None,
             Some(etag) if etag == "*" => Precondition::IfExists,
@@ -144,8 +177,9 @@ impl Target<'_> {
     }
 
     fn delete_by_now(&self, object: &AskedObject) -> Result<Pending<Deleted>, S3Error> {
-        let reader = self.service.store.read()?;
-        self.delete(&reader, &access::bucket(&reader, self.request)?, object)
+        let (reader, steps) = (self.service.store.read()?, Steps::default());
+        let known = access::bucket(&reader, &self.request)?;
+        self.delete(&Deletions::of(&self.service, &reader, &self.request, &known, &steps), &known, object)
     }
 
     /// What became of a delete. It is decided again when the row that decided it is another by the time it is made.
@@ -159,8 +193,8 @@ impl Target<'_> {
                 Ok(durable) => return Ok(durable.into_inner()),
                 Err(CommitError::Refused(Refusal::Stale)) => {}
                 Err(error) => {
-                    let error = access::refused(self.service, self.request.bucket_name()?, error);
-                    return Err(veil_key(self.service, self.request, Some(&object.key), error));
+                    let error = access::refused(&self.service, self.request.bucket_name()?, error);
+                    return Err(veil_key(&self.service, &self.request, Some(&object.key), error));
                 }
             }
             pending = self.delete_by_now(object);
@@ -210,16 +244,106 @@ mod tests {
         let granted = Ask::of("POST", "data?delete").authorized::<DeleteObjects>(service).expect("allowed");
         let (request, _) = granted.into_parts();
         let permit = access::permit(service, request.bucket_name().unwrap()).unwrap();
-        let target = Target { service, request: &request, permit };
+        let target = Target { service: service.clone(), request, permit };
         let object = AskedObject { key: "k".into(), ..AskedObject::default() };
         let reader = service.store.read().unwrap();
-        let known = access::bucket(&reader, &request).unwrap();
+        let known = access::bucket(&reader, &target.request).unwrap();
+        let steps = Steps::default();
+        let deletions = Deletions::of(service, &reader, &target.request, &known, &steps);
         bench.send(Ask::of("PUT", "data/k?tagging").body(KEEP)).await.expect("tagged");
-        let handed_over = target.delete(&reader, &known, &object);
+        let handed_over = target.delete(&deletions, &known, &object);
         assert!(handed_over.is_ok(), "allowed by what the reader sees");
         let refused = target.outcome(&object, handed_over).await.expect_err("decided again");
         assert_eq!(refused.code, ErrorCode::AccessDenied);
         assert_eq!(bench.get("data/k?tagging").await.one("Key"), "keep");
+    }
+
+    /// A policy made to be slow, a thousand keys, and nobody who asks: it ends after a bounded number of steps, in bites, and whatever was
+    /// not decided is refused.
+    #[tokio::test]
+    async fn a_thousand_keys_under_a_hostile_policy_take_a_bounded_number_of_steps() {
+        let bench = Bench::keeping().await;
+        let pattern = format!("*{}b*", "a?".repeat(9_000));
+        let policy = format!(
+            r#"{{"Statement":[{{"Effect":"Allow","Principal":"*","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::data/{pattern}"}}]}}"#
+        );
+        bench.set_policy(&policy).await;
+        let service = &bench.service;
+        let granted = Ask::of("POST", "data?delete").authorized::<DeleteObjects>(service).expect("allowed");
+        let (request, _) = granted.into_parts();
+        let mut request = Arc::into_inner(request).expect("alone");
+        request.principal = crate::s3::request::Principal::Anonymous;
+        let permit = access::permit(service, request.bucket_name().unwrap()).unwrap();
+        let target = Target { service: service.clone(), request: Arc::new(request), permit };
+        let objects =
+            (0..1_000).map(|n| AskedObject { key: format!("{n:04}{}", "a".repeat(1_000)), ..AskedObject::default() });
+        let mut list = List { objects: objects.collect(), pending: Vec::new(), steps: Steps::new(STEPS_OF_MANY) };
+        let (mut bites, mut longest) = (0, 0);
+        while list.pending.len() < list.objects.len() {
+            let before = list.steps.taken();
+            target.decide_some(&mut list);
+            longest = longest.max(list.steps.taken() - before);
+            bites += 1;
+        }
+        assert!(
+            list.pending.iter().all(|pending| matches!(pending, Err(error) if error.code == ErrorCode::AccessDenied))
+        );
+        assert_eq!(list.steps.taken(), STEPS_OF_MANY);
+        assert!(longest <= 2 * STEPS_OF_A_BITE, "{longest} steps in one bite");
+        assert!(bites >= 10, "{bites} bites");
+    }
+
+    #[tokio::test]
+    async fn what_is_one_for_all_keys_is_decided_once() {
+        let bench = Bench::keeping().await;
+        // A hundred statements that an anonymous caller's header does not meet: asked once, not for each key.
+        let statements: Vec<String> = (0..100)
+            .map(|n| {
+                format!(r#"{{"Effect":"Deny","Principal":"*","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::data/*","Condition":{{"StringEquals":{{"aws:UserAgent":"agent {n}"}}}}}}"#)
+            })
+            .collect();
+        bench.set_policy(&format!(r#"{{"Statement":[{}]}}"#, statements.join(","))).await;
+        let service = &bench.service;
+        let granted = Ask::of("POST", "data?delete").authorized::<DeleteObjects>(service).expect("allowed");
+        let (request, _) = granted.into_parts();
+        let permit = access::permit(service, request.bucket_name().unwrap()).unwrap();
+        let target = Target { service: service.clone(), request, permit };
+        let taken = |count: usize| {
+            let objects = (0..count).map(|n| AskedObject { key: format!("k{n}"), ..AskedObject::default() });
+            let mut list = List { objects: objects.collect(), pending: Vec::new(), steps: Steps::new(STEPS_OF_MANY) };
+            while list.pending.len() < list.objects.len() {
+                target.decide_some(&mut list);
+            }
+            assert!(list.pending.iter().all(Result::is_ok));
+            list.steps.taken()
+        };
+        let (one, many) = (taken(1), taken(200));
+        assert!(many < one + 200 * 10, "{one} steps for one key, {many} for two hundred");
+    }
+
+    /// A header that is long to compare is compared once, though that alone is longer than a bite.
+    #[tokio::test]
+    async fn what_is_decided_once_may_be_long() {
+        let bench = Bench::keeping().await;
+        let agent = format!("*{}b*", "a?".repeat(9_000));
+        let deny = format!(
+            r#"{{"Statement":[{{"Effect":"Deny","Principal":"*","Action":"s3:Delete*","Resource":"arn:aws:s3:::data/*","Condition":{{"StringLike":{{"aws:UserAgent":"{agent}"}}}}}}]}}"#
+        );
+        bench.set_policy(&deny).await;
+        let service = &bench.service;
+        let ask = Ask::of("POST", "data?delete").header("user-agent", &"a".repeat(6_000));
+        let (request, _) = ask.authorized::<DeleteObjects>(service).expect("allowed").into_parts();
+        let permit = access::permit(service, request.bucket_name().unwrap()).unwrap();
+        let target = Target { service: service.clone(), request, permit };
+        let objects = (0..1_000).map(|n| AskedObject { key: format!("k{n}"), ..AskedObject::default() });
+        let mut list = List { objects: objects.collect(), pending: Vec::new(), steps: Steps::new(STEPS_OF_MANY) };
+        let mut bites = 0;
+        while list.pending.len() < list.objects.len() {
+            target.decide_some(&mut list);
+            bites += 1;
+        }
+        assert!(list.pending.iter().all(Result::is_ok));
+        assert_eq!(bites, 1_000 / DECIDED_AT_ONCE);
     }
 
     #[test]

@@ -21,6 +21,23 @@ pub(in crate::s3) const ACL_HEADERS: [&str; 6] = [
     "x-amz-grant-write-acp",
 ];
 
+/// Whether the request's ACL only gives the bucket's owner full control, by name or by canonical id: whoever may write may give that,
+/// as AWS's examples of policies for ACLs have it.
+pub(in crate::s3) fn gives_bucket_owner_alone(request: &Request, owner: &str) -> bool {
+    let is_owner = |grantee: &str| {
+        let id = grantee.trim().split_once('=').filter(|(kind, _)| kind.trim().eq_ignore_ascii_case("id"));
+        id.is_some_and(|(_, id)| id.trim().trim_matches('"') == owner)
+    };
+    ACL_HEADERS.iter().all(|name| {
+        let mut values = request.headers.get_all(*name).iter().map(|value| value.to_str().unwrap_or_default());
+        values.all(|value| match *name {
+            "x-amz-acl" => value == "bucket-owner-full-control",
+            "x-amz-grant-full-control" => value.split(',').all(is_owner),
+            _ => false,
+        })
+    })
+}
+
 /// What a copy reads.
 pub(in crate::s3) fn copy_source(request: &Request) -> Result<CopySource, S3Error> {
     CopySource::of(request)

@@ -1,6 +1,7 @@
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use tandem_policy::{Caller, UserKind};
+use tandem_policy::{Caller, Steps, UserKind};
 use tandem_storage::list::Start;
 use tandem_storage::{BucketView, Reader};
 
@@ -8,6 +9,7 @@ use super::argument::{digits, invalid};
 use super::time::iso8601;
 use super::{answer, cursor, object_listing};
 use crate::s3::access::{DEFAULT_ACCOUNT, Owners, may_list};
+use crate::s3::deciding::{STEPS_OF_A_BITE, STEPS_OF_MANY};
 use crate::s3::error::S3Error;
 use crate::s3::operation::ListBuckets;
 use crate::s3::request::{Authorized, Request};
@@ -16,14 +18,14 @@ use crate::s3::service::Service;
 use crate::s3::xml::XmlWriter;
 
 const BUCKETS_MAX: usize = 10_000;
-/// Buckets that are looked at in one go, and those of them that policies are asked about.
+/// Buckets that are looked at in one go.
 const LOOKED_AT_ONCE: usize = 1_000;
-const DECIDED_AT_ONCE: usize = 16;
 
 pub async fn handle(service: &Service, request: Authorized<ListBuckets>) -> Result<Response, S3Error> {
+    let (request, _) = request.into_parts();
     let page = page(service, &request).await?;
     let mut xml = XmlWriter::document("ListAllMyBucketsResult");
-    let account = request.principal().credential().map_or(DEFAULT_ACCOUNT.to_owned(), |who| who.account().to_string());
+    let account = request.principal.credential().map_or(DEFAULT_ACCOUNT.to_owned(), |who| who.account().to_string());
     object_listing::write_owner(&mut xml, &Owners::of(service).account(&account));
     xml.open("Buckets");
     for bucket in &page.buckets {
@@ -53,46 +55,46 @@ struct Page {
 }
 
 /// What is asked for, and how far the walk over the node's buckets has come.
-struct Walk<'a> {
-    service: &'a Service,
-    request: &'a Request,
-    prefix: &'a str,
-    region: Option<&'a str>,
+struct Walk {
+    service: Service,
+    request: Arc<Request>,
     limit: usize,
     /// The last name that was looked at.
     after: Option<String>,
     page: Page,
+    steps: Steps,
 }
 
-impl<'a> Walk<'a> {
-    fn of(service: &'a Service, request: &'a Request) -> Result<Self, S3Error> {
+impl Walk {
+    fn of(service: &Service, request: &Arc<Request>) -> Result<Self, S3Error> {
         let after = request.query.get("continuation-token").map(|token| match cursor::from_token(token, b"") {
             Some(Start::AfterKey(name)) => Ok(name),
             _ => Err(invalid("continuation-token", token, "The continuation token provided is incorrect")),
         });
         Ok(Walk {
-            service,
-            request,
-            prefix: request.query.get("prefix").unwrap_or_default(),
-            region: request.query.get("bucket-region").filter(|region| !region.is_empty()),
+            service: service.clone(),
+            request: Arc::clone(request),
             limit: limit(request)?,
             after: after.transpose()?,
             page: Page { buckets: Vec::new(), next: None },
+            steps: Steps::new(STEPS_OF_MANY),
         })
     }
 
     /// Goes some buckets on. True: there is nothing left to look at.
     fn go_on(&mut self) -> Result<bool, S3Error> {
-        let reader = self.service.store.read()?;
-        let (mut looked_at, mut decided, mut ended, mut failed) = (0, 0, true, None);
-        let after = self.after.clone();
+        let service = self.service.clone();
+        let reader = service.store.read()?;
+        let (mut looked_at, mut ended, mut failed) = (0, true, None);
+        let (after, began) = (self.after.clone(), self.steps.taken());
         reader.buckets(after.as_deref(), &mut |bucket| {
-            if looked_at == LOOKED_AT_ONCE || decided == DECIDED_AT_ONCE {
+            let long = self.steps.taken() - began > STEPS_OF_A_BITE && !self.steps.are_spent();
+            if looked_at == LOOKED_AT_ONCE || long {
                 ended = false;
                 return ControlFlow::Break(());
             }
             looked_at += 1;
-            match self.look_at(&reader, bucket, &mut decided) {
+            match self.look_at(&reader, bucket) {
                 Ok(flow) => flow,
                 Err(error) => {
                     failed = Some(error);
@@ -103,19 +105,16 @@ impl<'a> Walk<'a> {
         failed.map_or(Ok(ended), Err)
     }
 
-    fn look_at(
-        &mut self,
-        reader: &Reader<'_>,
-        bucket: BucketView,
-        decided: &mut usize,
-    ) -> Result<ControlFlow<()>, S3Error> {
+    fn look_at(&mut self, reader: &Reader<'_>, bucket: BucketView) -> Result<ControlFlow<()>, S3Error> {
         let name = bucket.row.name.as_str();
         self.after = Some(name.to_owned());
-        if !name.starts_with(self.prefix) {
-            return Ok(if name > self.prefix { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+        let prefix = self.request.query.get("prefix").unwrap_or_default();
+        if !name.starts_with(prefix) {
+            return Ok(if name > prefix { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
         }
+        let wanted = self.request.query.get("bucket-region").filter(|region| !region.is_empty());
         let elsewhere = |wanted: &str| wanted != region(&bucket, &self.service.settings.region);
-        if self.region.is_some_and(elsewhere) || !self.is_shown(reader, &bucket, decided)? {
+        if wanted.is_some_and(elsewhere) || !self.is_shown(reader, &bucket)? {
             return Ok(ControlFlow::Continue(()));
         }
         if self.page.buckets.len() == self.limit {
@@ -128,7 +127,7 @@ impl<'a> Walk<'a> {
 
     /// Whether the caller gets to see a bucket: an account's users see their account's, a local user those it made and those a
     /// policy lets it list, and a superuser all.
-    fn is_shown(&self, reader: &Reader<'_>, bucket: &BucketView, decided: &mut usize) -> Result<bool, S3Error> {
+    fn is_shown(&self, reader: &Reader<'_>, bucket: &BucketView) -> Result<bool, S3Error> {
         let Some(caller) = self.request.principal.credential().map(|credential| credential.caller()) else {
             return Ok(false);
         };
@@ -142,21 +141,39 @@ impl<'a> Walk<'a> {
                 if of_account && bucket.row.creator.as_deref() == Some(user.id.as_str()) {
                     return Ok(true);
                 }
-                *decided += 1;
-                may_list(self.service, reader, self.request, &bucket.row.name)
+                may_list(&self.service, reader, &self.request, &bucket.row.name, &self.steps)
             }
             _ => Ok(of_account),
         }
     }
 }
 
-/// Between two steps other requests of the thread get their turn.
-async fn page(service: &Service, request: &Request) -> Result<Page, S3Error> {
+/// Policies are asked about the buckets of others for local users alone; that is not done on the threads that all requests share.
+async fn page(service: &Service, request: &Arc<Request>) -> Result<Page, S3Error> {
     let mut walk = Walk::of(service, request)?;
-    while !walk.go_on()? {
-        tokio::task::yield_now().await;
+    let caller = request.principal.credential().map(|credential| credential.caller());
+    let local = matches!(caller, Some(Caller::User(user)) if user.kind != UserKind::Iam) && !is_superuser(caller);
+    let account = caller.and_then(Caller::account).map_or(String::new(), |account| account.id.clone());
+    loop {
+        let ended = match local {
+            false => {
+                tokio::task::yield_now().await;
+                walk.go_on()?
+            }
+            true => {
+                let (ended, gone_on) = service.deciders.run(&account, move || (walk.go_on(), walk)).await?;
+                walk = gone_on;
+                ended?
+            }
+        };
+        if ended {
+            return Ok(walk.page);
+        }
     }
-    Ok(walk.page)
+}
+
+fn is_superuser(caller: Option<&Caller>) -> bool {
+    caller.is_some_and(Caller::is_superuser)
 }
 
 fn limit(request: &Request) -> Result<usize, S3Error> {

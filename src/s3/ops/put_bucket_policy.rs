@@ -18,9 +18,12 @@ pub async fn handle(service: &Service, request: Authorized<PutBucketPolicy>) -> 
     let name = request.bucket_name()?;
     access::permit(service, name)?;
     let text = payload.collect(DOCUMENT_BYTES_MAX).await?;
-    let document = Document::parse(&text, Kind::Bucket { name: name.as_str() })
-        .map_err(|fault| S3Error::new(ErrorCode::MalformedPolicy, fault.to_string()))?;
-    let public = document.is_public();
+    let account = request.principal.credential().map_or(String::new(), |who| who.account().to_string());
+    let (read, bucket) = (text.clone(), name.clone());
+    let parsed =
+        move || Document::accept(&read, Kind::Bucket { name: bucket.as_str() }).map(|document| document.is_public());
+    let public = service.deciders.run(&account, parsed).await?;
+    let public = public.map_err(|fault| S3Error::new(ErrorCode::MalformedPolicy, fault.to_string()))?;
     access::set(service, &request, setting::POLICY, &[setting::PUBLIC_ACCESS], |bucket| {
         match bucket.public_access.block_public_policy && public {
             true => Err(S3Error::of(ErrorCode::AccessDenied).detail("Reason", "BlockPublicPolicy")),

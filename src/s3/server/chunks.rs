@@ -1,7 +1,7 @@
 //! The framing of one chunked body: sizes, extensions, data and trailers. Pure.
 //!
-//! *Architecture invariant:* what is taken here is a part of what the HTTP library takes, so both see the same end. Each line
-//! ends with exactly CR LF, and every limit is below the library's.
+//! *Architecture invariant:* what is taken here is a part of what the HTTP library takes, so both see the same end.
+//! Each line ends with exactly CR LF, and every limit is below the library's.
 
 use super::field::field;
 

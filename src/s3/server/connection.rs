@@ -91,8 +91,8 @@ where
     close(stream, last, unread).await;
 }
 
-/// Serves HTTP/1.1 on a stream that is watched, until either side ends it or `stop` says true and the running request is answered.
-/// Gives the stream back, and why it was not listened to any longer, if that was so.
+/// Serves HTTP/1.1 on a stream that is watched, until either side ends it or `stop` says true and the running request
+/// is answered. Gives the stream back, and why it was not listened to any longer, if that was so.
 pub async fn under_watch<T, S, B>(
     stream: T,
     limits: Limits,
@@ -111,8 +111,8 @@ where
     let mut connection = http1::Builder::new()
         .half_close(false)
         .keep_alive(true)
-        // The watch over the socket is stricter. These are the second lock on the door, should the two ever disagree. The library
-        // counts the time between requests as a head's, too.
+        // The watch over the socket is stricter. These are the second lock on the door, should the two ever disagree.
+        // The library counts the time between requests as a head's, too.
         .timer(TokioTimer::new())
         .header_read_timeout(limits.idle + 2 * limits.head)
         .max_header_size(HEAD_MAX)

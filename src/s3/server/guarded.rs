@@ -1,4 +1,5 @@
-//! A socket under watch: malformed heads and bodies, slow heads, idleness and clients that neither send nor read end it.
+//! A socket under watch: malformed heads and bodies, slow heads, idleness and clients that neither send nor read end
+//! it.
 
 use std::io;
 use std::pin::Pin;
@@ -93,8 +94,9 @@ impl<T> Guarded<T> {
         interval * self.quiet_ticks >= limit
     }
 
-    /// What the HTTP library gets to see of a violation: the end of what the client sends. While requests that came whole before it
-    /// are not answered, that end waits: the library takes it for a client who has gone, and drops them.
+    /// What the HTTP library gets to see of a violation: the end of what the client sends. While requests that came
+    /// whole before it are not answered, that end waits: the library takes it for a client who has gone, and drops
+    /// them.
     fn poll_end(&self, violation: Violation) -> Poll<io::Result<()>> {
         // The library looks for the next head as soon as an answer is written, so it needs no wake.
         match violation.is_between_requests() && self.activity.answered() < self.scanner.heads() {

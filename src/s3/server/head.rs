@@ -1,8 +1,8 @@
-//! A strict reader's eye on what a connection brings: request heads and the framing of bodies are checked before the HTTP
-//! library sees them. Ambiguous framing is how requests are smuggled past a proxy, so none is let through. Pure.
+//! A strict reader's eye on what a connection brings: request heads and the framing of bodies are checked before the
+//! HTTP library sees them. Ambiguous framing is how requests are smuggled past a proxy, so none is let through. Pure.
 //!
-//! *Architecture invariant:* what passes here is a part of what the HTTP library takes, and both see each request end at the same
-//! byte. `tests/framing.rs` feeds both and compares.
+//! *Architecture invariant:* what passes here is a part of what the HTTP library takes, and both see each request end
+//! at the same byte. `tests/framing.rs` feeds both and compares.
 
 use super::chunks::{Chunks, Seen};
 use super::field::{field, is_token};
@@ -94,7 +94,8 @@ impl HeadScanner {
     /// Looks at bytes as they come in.
     ///
     /// # Errors
-    /// A violation, and how many of `bytes` may pass: those before the head that has it, or before the byte of a body's framing.
+    /// A violation, and how many of `bytes` may pass: those before the head that has it, or before the byte of a body's
+    /// framing.
     pub fn observe(&mut self, bytes: &[u8]) -> Result<(), (usize, Violation)> {
         let mut at = 0;
         while at < bytes.len() {
@@ -218,8 +219,8 @@ impl Head {
         if method.is_empty() || !method.iter().all(|byte| is_token(*byte)) {
             return Err(malformed);
         }
-        // The usual characters parse; anything else is left to the library that will parse it. It would cut off a fragment, so
-        // that what is signed and what is asked for differ.
+        // The usual characters parse; anything else is left to the library that will parse it. It would cut off a
+        // fragment, so that what is signed and what is asked for differ.
         if target.is_empty() || target.contains(&b'#') || (!plain && http::Uri::try_from(target).is_err()) {
             return Err(Violation::Malformed("the request target is not a URI"));
         }

@@ -1,4 +1,5 @@
-//! Who may hold a connection: so many in all, and so many of one client's addresses, so that no client shuts the others out.
+//! Who may hold a connection: so many in all, and so many of one client's addresses, so that no client shuts the others
+//! out.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -6,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The addresses that one client has: an IPv4 address, or a network of IPv6 with its 64 bits of hosts, which anybody gets who gets one
-/// address. An IPv4 address mapped into IPv6 is itself.
+/// The addresses that one client has: an IPv4 address, or a network of IPv6 with its 64 bits of hosts, which anybody
+/// gets who gets one address. An IPv4 address mapped into IPv6 is itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AddressGroup(IpAddr);
 

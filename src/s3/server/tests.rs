@@ -89,6 +89,7 @@ impl Running {
             buckets: Default::default(),
             signing_keys: SigningKeys::default(),
             documents: Arc::clone(&documents),
+            deciders: Default::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
         let address = listener.local_addr().expect("an address");
@@ -361,17 +362,18 @@ async fn a_whole_request_is_answered_before_what_is_malformed_after_it() {
             }
             let answers = read_all(&mut stream).await;
             assert!(answers.starts_with("HTTP/1.1 200 OK\r\n"), "{number}: {answers}");
-            assert!(answers.contains("\r\netag: "), "{number}: {answers}");
+            assert!(answers.contains("\r\nETag: "), "{number}: {answers}");
             assert_eq!(code(&answers), code_after, "{number}: {answers}");
             assert_eq!(answers.matches("HTTP/1.1 ").count(), 2 + after.matches("Signature=").count(), "{answers}");
         }
         let (head, _) = server.ask("HEAD", &format!("/bucket/key{number}"), b"").await;
-        assert!(head.contains("\r\ncontent-length: 200000\r\n"), "{head}");
+        assert!(head.contains("\r\nContent-Length: 200000\r\n"), "{head}");
     }
     server.end().await;
 }
 
-/// The fault: one reader saw the end of the body at a bare line feed, and the other did not. No limit held from there on.
+/// The fault: one reader saw the end of the body at a bare line feed, and the other did not. No limit held from there
+/// on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_trailer_makes_a_connection_that_is_held_for_ever() {
     let short = Duration::from_millis(200);

@@ -1,6 +1,7 @@
-//! The scrub: everything stored is read again, round after round, at a limited rate: each blob's CRC32C and BLAKE3, then each path's digest. Its
-//! place and its findings are durable.
+//! The scrub: everything stored is read again, round after round, at a limited rate: each blob's CRC32C and BLAKE3, then each path's digest and total,
+//! then the totals that are kept of all buckets. Its place and its findings are durable.
 
+mod audit;
 mod recount;
 mod state;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use tandem_storage::scrub::{Damaged, Page, Referent, Search};
 use tandem_storage::types::ContentHash;
 use tandem_storage::{Lane, ReadError, Store};
 
+use self::audit::{Audit, Audited};
 use self::recount::{Counted, Recount};
 pub use self::state::{Finding, Place, ScrubState, Subject};
 use super::{Next, WorkError, Worker, blocking};
@@ -73,17 +75,22 @@ impl ScrubTable {
     }
 }
 
+/// Told of each restore point whose stored digest or total is not that of its rows: who replicates it compares everything.
+pub type Suspected = Arc<dyn Fn(&Finding) + Send + Sync>;
+
 pub struct Scrubber {
     store: Store,
     clock: SharedClock,
     metrics: Arc<Metrics>,
     table: ScrubTable,
     terms: ScrubTerms,
+    suspected: Suspected,
     /// None until it is read, and after a failed step: that begins again at the place that was kept.
     state: Option<ScrubState>,
     /// Damage that is being given names, before the round goes on.
     naming: Option<Naming>,
     recount: Option<Recount>,
+    audit: Option<Audit>,
     /// When the state was last written down.
     saved: Duration,
     /// When it was last looked whether findings stand.
@@ -124,9 +131,9 @@ impl Worker for Scrubber {
 
     async fn step(&mut self) -> Result<Next, WorkError> {
         let Some(mut state) = self.state.take() else {
-            let state = self.load()?;
+            let state = self.load().await?;
             self.show(&state);
-            (self.state, self.naming, self.recount) = (Some(state), None, None);
+            (self.state, self.naming, self.recount, self.audit) = (Some(state), None, None, None);
             return Ok(Next::After(self.terms.every.min(START_PAUSE)));
         };
         let began = self.clock.monotonic();
@@ -136,6 +143,7 @@ impl Worker for Scrubber {
             (None, Place::Resting) => self.rest(&mut state).await,
             (None, Place::Blobs(after)) => self.verify(&mut state, after).await,
             (None, Place::Digests) => self.count(&mut state).await,
+            (None, Place::Totals) => self.audit(&mut state).await,
         }?;
         self.show(&state);
         let late = self.clock.monotonic().saturating_sub(self.saved) >= SAVE_EVERY;
@@ -170,13 +178,23 @@ enum Keep {
 type Step = Result<(Done, Keep), WorkError>;
 
 impl Scrubber {
-    pub fn new(store: Store, clock: SharedClock, metrics: Arc<Metrics>, table: ScrubTable, terms: ScrubTerms) -> Self {
-        let (state, naming, recount, saved) = (None, None, None, clock.monotonic());
-        Scrubber { store, clock, metrics, table, terms, state, naming, recount, saved, looked: Duration::ZERO }
+    pub fn new(
+        store: Store,
+        clock: SharedClock,
+        metrics: Arc<Metrics>,
+        table: ScrubTable,
+        terms: ScrubTerms,
+        suspected: Suspected,
+    ) -> Self {
+        let (state, naming, recount, audit) = (None, None, None, None);
+        let (saved, looked) = (clock.monotonic(), Duration::ZERO);
+        Scrubber { store, clock, metrics, table, terms, suspected, state, naming, recount, audit, saved, looked }
     }
 
-    /// A row that does not decode is another build's: the round begins again.
-    fn load(&self) -> Result<ScrubState, WorkError> {
+    /// A row that does not decode is another build's: the round begins again. A point that an audit held before a restart goes.
+    async fn load(&self) -> Result<ScrubState, WorkError> {
+        let (store, now) = (self.store.clone(), self.clock.now());
+        blocking(move || audit::release(&store, now)).await?;
         let row = self.store.node_row(KEY)?;
         let state = row.and_then(|row| ScrubState::decode(&row).ok()).unwrap_or_default();
         for finding in &state.findings {
@@ -196,8 +214,9 @@ impl Scrubber {
 
     fn show(&self, state: &ScrubState) {
         let blobs = state.findings.iter().filter(|finding| matches!(finding.subject, Subject::Blob { .. })).count();
-        let digests = state.findings.len() - blobs;
-        self.metrics.scrub_findings(blobs as u64 + state.unlisted, digests as u64);
+        let digests = state.findings.iter().filter(|finding| matches!(finding.subject, Subject::Digest { .. })).count();
+        let totals = state.findings.len() - blobs - digests;
+        self.metrics.scrub_findings(blobs as u64 + state.unlisted, digests as u64, totals as u64);
         self.table.show(state);
     }
 
@@ -275,18 +294,41 @@ impl Scrubber {
                 self.metrics.scrub_counted();
                 Keep::No
             }
-            Counted::Wrong { subject, reason } => {
+            Counted::Wrong(wrong) => {
                 state.digests += 1;
                 self.metrics.scrub_counted();
-                let (round, at) = (state.round, self.clock.now());
-                let finding = Finding { round, at, subject, reason, referents: Vec::new(), further: 0 };
-                log(&finding);
-                state.found(finding);
+                for (subject, reason) in wrong {
+                    let finding = self.found(state, subject, reason);
+                    (self.suspected)(&finding);
+                }
                 Keep::Now
             }
             Counted::Over => {
                 self.recount = None;
-                state.end(self.clock.now());
+                state.place = Place::Totals;
+                Keep::Now
+            }
+        };
+        Ok((Done::Bytes(ROWS_COST), keep))
+    }
+
+    /// The totals that are kept. If one is wrong, all rows are counted again.
+    async fn audit(&mut self, state: &mut ScrubState) -> Step {
+        let (store, now) = (self.store.clone(), self.clock.now());
+        let mut audit = self.audit.take().unwrap_or_default();
+        let (audit, audited) = blocking(move || audit.step(&store, now).map(|audited| (audit, audited))).await?;
+        self.audit = Some(audit);
+        let keep = match audited {
+            Audited::Page => Keep::No,
+            Audited::Wrong { whose, reason } => {
+                self.found(state, Subject::Kept { whose }, reason);
+                let store = self.store.clone();
+                blocking(move || store.count_again(now)).await?;
+                Keep::Now
+            }
+            Audited::Over => {
+                self.audit = None;
+                state.end(now);
                 self.metrics.scrub_round();
                 let (round, blobs, bytes, digests) = (state.round, state.blobs, state.bytes, state.digests);
                 tracing::info!(round, blobs, bytes, digests, findings = state.findings.len(), "scrub: a round is over");
@@ -294,6 +336,14 @@ impl Scrubber {
             }
         };
         Ok((Done::Bytes(ROWS_COST), keep))
+    }
+
+    fn found(&self, state: &mut ScrubState, subject: Subject, reason: String) -> Finding {
+        let (round, at) = (state.round, self.clock.now());
+        let finding = Finding { round, at, subject, reason, referents: Vec::new(), further: 0 };
+        log(&finding);
+        state.found(finding.clone());
+        finding
     }
 }
 
@@ -304,7 +354,9 @@ fn standing(store: &Store, findings: Vec<Finding>) -> Result<Vec<Finding>, ReadE
         let stands = match &finding.subject {
             Subject::Blob { instance: None, .. } => true,
             Subject::Blob { hash, instance, .. } => store.instance(*hash)? == *instance,
-            Subject::Digest { snapshot, .. } => store.snapshot(*snapshot)?.is_some(),
+            Subject::Digest { snapshot, .. } | Subject::Total { snapshot, .. } => store.snapshot(*snapshot)?.is_some(),
+            // Until a later round has counted it again.
+            Subject::Kept { .. } => true,
         };
         if stands {
             standing.push(finding);
@@ -320,6 +372,10 @@ fn log(finding: &Finding) {
         Subject::Digest { path, snapshot, name } => {
             tracing::error!(path, %snapshot, name, reason, "scrub: the stored digest of a restore point is wrong");
         }
+        Subject::Total { path, snapshot, name } => {
+            tracing::error!(path, %snapshot, name, reason, "scrub: the stored total of a restore point is wrong");
+        }
+        Subject::Kept { whose } => tracing::error!(whose, reason, "scrub: a kept total is wrong"),
         Subject::Blob { hash, place, .. } => {
             for referent in &finding.referents {
                 tracing::error!(%hash, place, reason, %referent, "scrub: stored bytes are damaged");

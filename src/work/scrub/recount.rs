@@ -1,13 +1,16 @@
-//! The digest of each path's newest restore point, counted again from its rows.
+//! The digest and the total of each path's newest restore point, counted again from its rows.
 
 use tandem_storage::meta::digest::LtHash;
-use tandem_storage::record::{PathRow, SnapshotRow};
+use tandem_storage::record::{PathRow, SnapshotRow, Total};
 use tandem_storage::{ReadError, Store};
 
 use super::state::Subject;
 
 /// A point that goes while it is counted is followed by the next newest, so often.
 const ATTEMPTS: u32 = 5;
+/// What an operator need not do, and what to do if that does not help.
+const ADVICE: &str = "everything is compared with the other node by itself; if a later round finds it again, run `tandem check` on \
+     both nodes";
 
 /// Goes through the paths, a bounded page of rows at a time.
 pub struct Recount {
@@ -19,7 +22,7 @@ struct Counting {
     path: PathRow,
     snapshot: SnapshotRow,
     after: Option<Vec<u8>>,
-    hash: LtHash,
+    count: (LtHash, Total),
     attempts: u32,
 }
 
@@ -27,13 +30,11 @@ struct Counting {
 pub enum Counted {
     /// A page of rows was added.
     Page,
-    /// A path has no digest to compare, or its points went too fast.
+    /// A path has nothing to compare, or its points went too fast.
     Passed,
     Right,
-    Wrong {
-        subject: Subject,
-        reason: String,
-    },
+    /// What is wrong of a restore point, and how.
+    Wrong(Vec<(Subject, String)>),
     /// All paths have been looked at.
     Over,
 }
@@ -57,7 +58,7 @@ impl Recount {
 
     fn page(&mut self, store: &Store, mut counting: Counting) -> Result<Counted, ReadError> {
         let (scope, at) = (&counting.path.scope, counting.snapshot.seq);
-        match store.digest_page(scope, at, counting.after.take(), &mut counting.hash) {
+        match store.count_page(scope, at, counting.after.take(), &mut counting.count) {
             Ok(Some(after)) => {
                 counting.after = Some(after);
                 self.counting = Some(counting);
@@ -70,7 +71,7 @@ impl Recount {
             }
             Err(ReadError::NotHeld(_)) => Ok(Counted::Passed),
             Err(ReadError::Corrupt(error)) => {
-                Ok(Counted::Wrong { subject: counting.subject(), reason: format!("cannot be counted: {error}") })
+                Ok(Counted::Wrong(vec![(counting.digest(), format!("cannot be counted: {error}; {ADVICE}"))]))
             }
             Err(error) => Err(error),
         }
@@ -78,29 +79,36 @@ impl Recount {
 }
 
 impl Counting {
-    /// None: no snapshot of the path has a digest.
+    /// Absent: no snapshot of the path has a digest or a total.
     fn begin(store: &Store, path: PathRow, attempts: u32) -> Result<Option<Self>, ReadError> {
-        let newest = store.snapshots(path.guid)?.into_iter().rev().find(|row| row.digest.is_some());
-        let counting = |snapshot| Counting { path, snapshot, after: None, hash: LtHash::empty(), attempts };
+        let known = |row: &SnapshotRow| row.digest.is_some() || row.total.is_some();
+        let newest = store.snapshots(path.guid)?.into_iter().rev().find(known);
+        let count = (LtHash::empty(), Total::default());
+        let counting = |snapshot| Counting { path, snapshot, after: None, count, attempts };
         Ok(newest.map(counting))
     }
 
     /// With what is stored now: the digest may have been corrected meanwhile, or the snapshot dropped.
     fn compare(self, store: &Store) -> Result<Counted, ReadError> {
-        let row = store.snapshot(self.snapshot.meta.guid)?;
-        let Some(stored) = row.and_then(|row| row.digest) else { return Ok(Counted::Passed) };
-        let counted = self.hash.digest();
-        Ok(match stored == counted {
-            true => Counted::Right,
-            false => {
-                let reason = format!("stored {stored:?}, counted {counted:?}");
-                Counted::Wrong { subject: self.subject(), reason }
-            }
-        })
+        let Some(row) = store.snapshot(self.snapshot.meta.guid)? else { return Ok(Counted::Passed) };
+        let (digest, total) = (self.count.0.digest(), self.count.1);
+        let mut wrong = Vec::new();
+        if let Some(stored) = row.digest.filter(|stored| *stored != digest) {
+            wrong.push((self.digest(), format!("stored {stored:?}, counted {digest:?}; {ADVICE}")));
+        }
+        if let Some(stored) = row.total.filter(|stored| *stored != total) {
+            wrong.push((self.total(), format!("stored {stored}, counted {total}; {ADVICE}")));
+        }
+        Ok(if wrong.is_empty() { Counted::Right } else { Counted::Wrong(wrong) })
     }
 
-    fn subject(&self) -> Subject {
+    fn digest(&self) -> Subject {
         let SnapshotRow { meta, .. } = &self.snapshot;
         Subject::Digest { path: self.path.scope.to_string(), snapshot: meta.guid, name: meta.name.clone() }
+    }
+
+    fn total(&self) -> Subject {
+        let SnapshotRow { meta, .. } = &self.snapshot;
+        Subject::Total { path: self.path.scope.to_string(), snapshot: meta.guid, name: meta.name.clone() }
     }
 }

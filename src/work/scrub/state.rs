@@ -44,8 +44,10 @@ pub enum Place {
     Resting,
     /// The blobs behind this one.
     Blobs(Option<ContentHash>),
-    /// The digests of all paths.
+    /// The digests and totals of all paths.
     Digests,
+    /// The totals that are kept of the node and of each bucket.
+    Totals,
 }
 
 /// Something that is not as it was written.
@@ -67,13 +69,19 @@ pub enum Subject {
     Blob { hash: ContentHash, instance: Option<InstanceId>, place: String },
     /// The digest that is stored with a path's snapshot is not that of the rows.
     Digest { path: String, snapshot: SnapshotGuid, name: String },
+    /// The total that is stored with a path's snapshot is not that of the rows.
+    Total { path: String, snapshot: SnapshotGuid, name: String },
+    /// A total that is kept of a bucket, or of the node, is not that of the rows. In words.
+    Kept { whose: String },
 }
 
 impl Subject {
     fn is_same(&self, other: &Subject) -> bool {
         match (self, other) {
             (Subject::Blob { hash: one, .. }, Subject::Blob { hash: two, .. }) => one == two,
-            (Subject::Digest { snapshot: one, .. }, Subject::Digest { snapshot: two, .. }) => one == two,
+            (Subject::Digest { snapshot: one, .. }, Subject::Digest { snapshot: two, .. })
+            | (Subject::Total { snapshot: one, .. }, Subject::Total { snapshot: two, .. }) => one == two,
+            (Subject::Kept { whose: one }, Subject::Kept { whose: two }) => one == two,
             _ => false,
         }
     }

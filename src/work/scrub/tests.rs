@@ -182,7 +182,7 @@ impl Bench {
 
 fn scrubber(store: &Store, clock: &Arc<Still>, metrics: &Arc<Metrics>, table: &ScrubTable) -> Scrubber {
     let terms = ScrubTerms { bytes_a_second: RATE, every: DAY };
-    Scrubber::new(store.clone(), clock.clone(), Arc::clone(metrics), table.clone(), terms)
+    Scrubber::new(store.clone(), clock.clone(), Arc::clone(metrics), table.clone(), terms, Arc::new(|_| ()))
 }
 
 fn piece(disk: &SimDisk) -> String {

@@ -1,6 +1,7 @@
 //! What can be committed: one type a change, each checked and carried out by the committer against the state it is about
 //! to write. A refusal changes nothing.
 
+mod audit;
 mod bucket;
 pub(crate) mod count;
 mod node;
@@ -11,6 +12,7 @@ mod repair;
 mod transfer;
 mod upload;
 
+pub use audit::{HeldTotals, HoldTotals, ReleaseTotals};
 pub use bucket::{CreateBucket, DeleteBucket, SetBucketSetting, SetVersioning};
 pub use node::{NodeWrite, WriteNodeRows};
 pub use object::{

@@ -1,7 +1,7 @@
 //! The host's files: the one place of this crate that may touch them.
 //!
-//! *Architecture invariant:* files are for their owner alone (0600, directories 0700), whatever the umask and the directory above
-//! them are; and no symbolic link below the data directory is followed.
+//! *Architecture invariant:* files are for their owner alone (0600, directories 0700), whatever the umask and the
+//! directory above them are; and no symbolic link below the data directory is followed.
 #![allow(clippy::disallowed_methods)]
 
 use std::ffi::OsStr;
@@ -36,8 +36,8 @@ pub struct RealDisk {
 }
 
 impl RealDisk {
-    /// Makes the directory if it is not there. One that is there keeps the access it was given: what is made in it is for its owner
-    /// alone all the same.
+    /// Makes the directory if it is not there. One that is there keeps the access it was given: what is made in it is
+    /// for its owner alone all the same.
     pub fn new(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
         fs::DirBuilder::new().recursive(true).mode(DIR_MODE).create(&root)?;
@@ -57,7 +57,8 @@ impl RealDisk {
             match rustix::fs::openat2(&self.dir, path, flags, create_mode, resolve) {
                 // Somebody renamed a directory meanwhile.
                 Err(Errno::AGAIN | Errno::INTR) if again > 0 => again -= 1,
-                // A kernel before 5.6, or a sandbox that does not know the call: at least the last step follows no link.
+                // A kernel before 5.6, or a sandbox that does not know the call: at least the last step follows no
+                // link.
                 Err(Errno::NOSYS | Errno::PERM) => {
                     break rustix::fs::openat(&self.dir, path, flags | OFlags::NOFOLLOW, create_mode);
                 }
@@ -88,8 +89,8 @@ impl RealDisk {
     }
 }
 
-/// Takes away what others may do with what an older build made, or somebody changed. A file of another owner stays as it is, as
-/// does one of a file system that has no modes.
+/// Takes away what others may do with what an older build made, or somebody changed. A file of another owner stays as
+/// it is, as does one of a file system that has no modes.
 fn make_private(file: &File, wanted: u32) -> io::Result<()> {
     let mode = file.metadata()?.mode();
     if mode & 0o077 != 0 {

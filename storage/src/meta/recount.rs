@@ -4,11 +4,11 @@ use super::at::{scan_at, value_at};
 use super::digest::LtHash;
 use super::engine::{Direction, Table, View};
 use super::layout::{Span, row_bucket};
-use super::scope::{behind, bucket_named, spans_at};
+use super::scope::{behind, bucket_named, bucket_spans, spans_at};
 use super::staged::{StoredRow, staged_key};
 use crate::record::{Scope, Total};
 use crate::store::ReadError;
-use crate::types::{Seq, TransferGuid};
+use crate::types::{BucketGuid, Seq, TransferGuid};
 
 /// Rows that are counted under one view.
 const ROWS_A_PAGE: usize = 4096;
@@ -62,8 +62,30 @@ pub(crate) fn count_page(
     after: Option<&[u8]>,
     tally: &mut dyn Tally,
 ) -> Result<Option<Vec<u8>>, ReadError> {
+    count_spans(view, spans_at(view, scope, at)?.into_iter(), at, after, tally)
+}
+
+/// The same for one bucket, whatever its name points to.
+pub(crate) fn count_bucket_page(
+    view: &dyn View,
+    bucket: BucketGuid,
+    at: Seq,
+    after: Option<&[u8]>,
+    tally: &mut dyn Tally,
+) -> Result<Option<Vec<u8>>, ReadError> {
+    let spans = bucket_spans(&[bucket]).into_iter().map(|(_, span)| span);
+    count_spans(view, spans, at, after, tally)
+}
+
+fn count_spans(
+    view: &dyn View,
+    spans: impl Iterator<Item = Span>,
+    at: Seq,
+    after: Option<&[u8]>,
+    tally: &mut dyn Tally,
+) -> Result<Option<Vec<u8>>, ReadError> {
     let mut left = ROWS_A_PAGE;
-    for span in spans_at(view, scope, at)? {
+    for span in spans {
         let Some(span) = behind(span, after) else { continue };
         let mut rows = scan_at(view, &span, at)?;
         while let Some(row) = rows.next()? {

@@ -8,12 +8,12 @@ use super::digest::LtHash;
 use super::engine::{Table, View};
 use super::layout::{meta_row, parse_number};
 use super::points::Points;
-use super::recount::{Tally, count_page, count_staged_page, staged_keys_page};
+use super::recount::{Tally, count_bucket_page, count_page, count_staged_page, staged_keys_page};
 use super::totals::{known_total, present_total};
 use crate::change::Refusal;
 use crate::record::{CorruptRecord, Digest, Record, Scope, Total, TransferRow};
 use crate::store::{ReadError, Unchanged};
-use crate::types::{Seq, TransferGuid};
+use crate::types::{BucketGuid, Seq, TransferGuid};
 
 /// Keys of staged rows that are remembered at once: some 40 MB, while one transfer's rows are compared. Each pass reads all the rows: of 10 million, 10
 /// times.
@@ -94,6 +94,16 @@ impl Core {
         tally: &mut dyn Tally,
     ) -> Result<Option<Vec<u8>>, ReadError> {
         self.at_points(&[Some(at)], |view| count_page(view, scope, at, after.as_deref(), tally))
+    }
+
+    pub fn count_bucket_page(
+        &self,
+        bucket: BucketGuid,
+        at: Seq,
+        after: Option<Vec<u8>>,
+        tally: &mut dyn Tally,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        self.at_points(&[Some(at)], |view| count_bucket_page(view, bucket, at, after.as_deref(), tally))
     }
 
     pub fn staged_digest(&self, transfer: TransferGuid, base: Option<(&Digest, Seq)>) -> Result<Digest, ReadError> {

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::at::with_current;
 use super::engine::{Direction, Table, View};
-use super::layout::{Span, meta_row, parse_name_row};
-use crate::record::{PathRow, Record, RowKey, Scope, SnapshotRow, Total};
+use super::layout::{Span, corrupt, meta_row, parse_name_row};
+use crate::record::{CorruptRecord, PathRow, Record, RowKey, Scope, SnapshotRow, Total, tag};
 use crate::store::{Counted, ReadError};
 use crate::types::{BucketGuid, BucketName, HoldId, PathGuid, Seq};
 
@@ -119,6 +119,69 @@ pub(crate) fn known_total(
 /// The snapshots that a path has at one point.
 pub(crate) fn snapshots_at(path: PathGuid, point: Seq) -> Span {
     Span::prefix(&[&path.as_bytes()[..], &point.to_bytes()].concat())
+}
+
+/// The hold on the point at which kept totals are compared with rows.
+pub(crate) fn audit_hold() -> HoldId {
+    let hash = blake3::hash(b"tandem audit of totals");
+    HoldId::from_bytes(*hash.as_bytes().first_chunk().expect("a BLAKE3 hash is longer"))
+}
+
+/// The totals that buckets behind `after` have, in the order of their GUIDs, `limit` at most.
+pub(crate) fn bucket_totals(
+    view: &dyn View,
+    after: Option<BucketGuid>,
+    limit: usize,
+) -> Result<Vec<(BucketGuid, Total)>, ReadError> {
+    let mut totals = Vec::new();
+    // Behind the node's own, which has the empty key.
+    let from = after.map_or_else(|| vec![0], |after| [after.as_bytes(), &[0][..]].concat());
+    let span = Span { from, until: None };
+    let mut rows = view.cursor(Table::Totals, span.range(), Direction::Forward)?;
+    while let Some((bucket, total)) = rows.next()? {
+        if totals.len() == limit {
+            break;
+        }
+        totals.push((bucket_of(bucket)?, Total::decode(total)?));
+    }
+    Ok(totals)
+}
+
+fn bucket_of(key: &[u8]) -> Result<BucketGuid, CorruptRecord> {
+    key.try_into().map(BucketGuid::from_bytes).map_err(|_| corrupt("bucket", key))
+}
+
+/// The kept totals, added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sums {
+    /// As it is kept of the node.
+    pub node: Total,
+    /// The sum of those that are kept of all buckets.
+    pub buckets: Total,
+    /// A bucket that is there and has no total.
+    pub missing: Option<BucketGuid>,
+}
+
+/// O(buckets), in one view.
+pub(crate) fn add_up(view: &dyn View) -> Result<Sums, ReadError> {
+    let mut sums = Sums { node: Total::default(), buckets: Total::default(), missing: None };
+    let all = Span { from: Vec::new(), until: None };
+    let mut rows = view.cursor(Table::Totals, all.range(), Direction::Forward)?;
+    while let Some((key, total)) = rows.next()? {
+        let sum = if key == NODE { &mut sums.node } else { &mut sums.buckets };
+        *sum = sum.plus(Total::decode(total)?);
+    }
+    drop(rows);
+    let mut buckets = view.cursor(Table::Current, Span::prefix(&[tag::BUCKET]).range(), Direction::Forward)?;
+    while let Some((key, _)) = buckets.next()? {
+        let bucket = bucket_of(&key[1..])?;
+        // A bucket's own row counts, so it has a total.
+        if stored_total(view, bucket.as_bytes())?.is_nothing() {
+            sums.missing = Some(bucket);
+            break;
+        }
+    }
+    Ok(sums)
 }
 
 #[cfg(test)]

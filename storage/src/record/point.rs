@@ -106,7 +106,7 @@ pub enum HoldReason {
     Fork,
     /// A rewind's target while it runs.
     Rewind,
-    /// The point at which all rows are counted, until they are.
+    /// The point at which all rows are counted, or kept totals are compared with rows, until that is done.
     Count,
 }
 

@@ -1,5 +1,6 @@
 //! The store against its model, crashes and faults.
 
+mod busy;
 mod concurrent;
 mod content;
 mod crash;

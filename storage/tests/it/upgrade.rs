@@ -6,9 +6,8 @@
 //! which is not applied yet.
 
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ use tandem_storage::change::{
     SnapshotSpec, UpdatePaths, VersionSelector, WritePermit,
 };
 use tandem_storage::check::{Depth, State};
-use tandem_storage::disk::{Crash, Disk, SimDisk};
+use tandem_storage::disk::{Crash, Disk, RealDisk, SimDisk};
 use tandem_storage::record::{Access, CreatorKind, HoldReason, Scope, SnapshotRow, Total, TransferPhase};
 use tandem_storage::types::{
     BucketGuid, BucketName, EpochNumber, ObjectKey, PathGuid, Seq, SnapshotGuid, Timestamp, TransferGuid,
@@ -41,27 +40,29 @@ fn golden() -> SimDisk {
     let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/format-1.tar.gz");
     let status = Command::new("tar").arg("-xzf").arg(packed).arg("-C").arg(dir.path()).status().expect("tar runs");
     assert!(status.success());
+    let unpacked = RealDisk::new(dir.path().join("format-1")).expect("a data directory");
     let disk = SimDisk::new();
-    let root = dir.path().join("format-1");
-    let mut waiting = vec![PathBuf::new()];
-    while let Some(below) = waiting.pop() {
-        for entry in std::fs::read_dir(root.join(&below)).expect("a directory") {
-            let path = below.join(entry.expect("an entry").file_name());
-            let name = path.to_str().expect("a plain name");
-            if root.join(&path).is_dir() {
-                disk.create_dir_all(name).expect("made");
-                waiting.push(path);
-                continue;
-            }
-            let mut bytes = Vec::new();
-            std::fs::File::open(root.join(&path)).and_then(|mut file| file.read_to_end(&mut bytes)).expect("read");
-            let file = disk.create(name).expect("made");
-            file.write_at(&bytes, 0).and_then(|()| file.sync_data()).expect("written");
-            disk.sync_dir(below.to_str().expect("a plain name")).expect("synced");
-        }
-        disk.sync_dir(below.to_str().expect("a plain name")).expect("synced");
-    }
+    copy(&unpacked, &disk, "");
     disk
+}
+
+/// What is in a directory, directories included.
+fn copy(from: &RealDisk, to: &SimDisk, dir: &str) {
+    for name in from.list(dir).expect("a directory") {
+        let path = if dir.is_empty() { name } else { format!("{dir}/{name}") };
+        if from.list(&path).is_ok() {
+            to.create_dir_all(&path).expect("made");
+            copy(from, to, &path);
+            continue;
+        }
+        let file = from.open(&path).expect("a file");
+        let mut bytes = vec![0; usize::try_from(file.len().expect("a length")).expect("it is short")];
+        let read = file.read_at(&mut bytes, 0).expect("read");
+        assert_eq!(read, bytes.len());
+        let file = to.create(&path).expect("made");
+        file.write_at(&bytes, 0).and_then(|()| file.sync_data()).expect("written");
+    }
+    to.sync_dir(dir).expect("synced");
 }
 
 fn open(disk: &SimDisk) -> Result<Store, OpenError> {

@@ -120,6 +120,7 @@ const GRACEFUL: Limits = Limits {
     writes: 1,
     snapshots: 1,
     crashes: 2,
+    refusals: 0,
     views: 1,
     parts: true,
     speaks_early: false,
@@ -139,6 +140,12 @@ const FORCED: Limits = Limits {
 /// Longer stories of force and reattach.
 const REATTACHED: Limits =
     Limits { orders: &[Order::Force, Order::StandAlone], orders_given: 3, parts: false, ..FORCED };
+
+/// A restore point turns out not to be what the source declared, while everything else goes on.
+const REFUSED: Limits = Limits { refusals: 1, parts: false, ..FORCED };
+
+/// The same with crashes, and handovers that wait for it.
+const REFUSED_GRACEFUL: Limits = Limits { refusals: 1, crashes: 1, parts: false, ..GRACEFUL };
 
 fn holds(name: &str, limits: Limits) {
     let Report { worlds, pairs, nodes, messages, turns, broken } = explore(step, limits);
@@ -168,6 +175,16 @@ fn reattached_sides_settle() {
     holds("reattached", REATTACHED);
 }
 
+#[test]
+fn a_restore_point_that_is_taken_back_keeps_no_failover_from_its_end() {
+    holds("refused", REFUSED);
+}
+
+#[test]
+fn a_handover_waits_for_a_restore_point_that_is_taken_back_and_loses_nothing() {
+    holds("refused in a handover", REFUSED_GRACEFUL);
+}
+
 /// A campaign: `TANDEM_MODEL="SCENE orders writes snapshots crashes views parts" cargo test ... campaign -- --ignored --nocapture`.
 #[test]
 #[ignore = "takes as long as its limits allow"]
@@ -180,6 +197,7 @@ fn campaign() {
         "graceful" => GRACEFUL,
         "forced" => FORCED,
         "reattached" => REATTACHED,
+        "refused" => REFUSED,
         other => panic!("no scene {other}"),
     };
     let (views, parts) = (usize::from(views), parts != 0);

@@ -1,14 +1,14 @@
 //! Machines with one mistake each. The checker must find every one, or it proves nothing.
 
 use tandem_storage::change::PathOp;
-use tandem_storage::record::Record;
+use tandem_storage::record::{Record, TransferPhase};
 
 use super::super::{
-    Decision, Destination, DestinationPhase, Event, Facts, HandoverId, Life, PathState, PathView, Refused, Source,
-    SourcePhase, Step, step,
+    Account, Decision, Destination, DestinationPhase, Event, Facts, HandoverId, Life, PathState, PathView, Refused,
+    Source, SourcePhase, Step, step,
 };
 use super::world::Limits;
-use super::{FORCED, GRACEFUL, explore};
+use super::{FORCED, GRACEFUL, REFUSED, explore};
 
 fn with_life(state: &PathState, life: Life) -> PathState {
     let mut changed = state.clone();
@@ -39,6 +39,7 @@ fn void(state: &PathState) -> PathView {
         policy: state.detail.policy,
         snapshots: Vec::new(),
         transfer: None,
+        account: Account::Proved,
     }
 }
 
@@ -105,6 +106,38 @@ fn timeless(state: &PathState, facts: &Facts<'_>, event: Event<'_>) -> Result<St
     Ok(made)
 }
 
+/// Without the transfer that is being taken back.
+fn without_undoing<'a>(facts: &Facts<'a>) -> Facts<'a> {
+    let transfer =
+        facts.transfer.filter(|row| !matches!(row.phase, TransferPhase::Undoing { .. } | TransferPhase::Undone { .. }));
+    Facts { transfer, ..*facts }
+}
+
+/// A failover does not wait until what did not arrive whole is taken back.
+fn hurried(state: &PathState, facts: &Facts<'_>, event: Event<'_>) -> Result<Step, Refused> {
+    match event {
+        Event::Command(_) => step(state, &without_undoing(facts), event),
+        _ => step(state, facts, event),
+    }
+}
+
+/// What did not arrive whole is forgotten at once, as it stands in the present.
+fn sloppy(state: &PathState, facts: &Facts<'_>, event: Event<'_>) -> Result<Step, Refused> {
+    let mut made = step(state, facts, event)?;
+    if let Event::TotalDiffers { transfer } = event {
+        made.persist.push(PathOp::DropTransfer { id: transfer });
+    }
+    Ok(made)
+}
+
+/// Nobody takes back what did not arrive whole.
+fn idle(state: &PathState, facts: &Facts<'_>, event: Event<'_>) -> Result<Step, Refused> {
+    match event {
+        Event::Undone { .. } => step(state, facts, Event::Tick),
+        _ => step(state, facts, event),
+    }
+}
+
 fn finds(rules: super::Rules, limits: Limits, mistake: &str) {
     let (why, way) = explore(rules, limits).broken.expect("the checker sees the mistake");
     assert!(why.contains(mistake), "found another one: {why} by {way:?}");
@@ -128,6 +161,21 @@ fn a_destination_that_does_not_wait_for_the_last_snapshot_is_caught() {
 #[test]
 fn a_source_that_drops_what_may_land_is_caught() {
     finds(careless, Limits { snapshots: 2, ..FORCED }, "a conflict nobody caused");
+}
+
+#[test]
+fn a_gate_that_opens_over_what_did_not_arrive_whole_is_caught() {
+    finds(hurried, REFUSED, "a gate opens over a present between two points");
+}
+
+#[test]
+fn a_transfer_that_is_dropped_before_it_was_taken_back_is_caught() {
+    finds(sloppy, REFUSED, "a half-applied transfer is dropped");
+}
+
+#[test]
+fn a_transfer_that_nobody_takes_back_is_caught() {
+    finds(idle, REFUSED, "the sides do not settle");
 }
 
 #[test]

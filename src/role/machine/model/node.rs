@@ -4,7 +4,7 @@ use tandem_storage::change::{AccessChange, At, PathOp};
 use tandem_storage::record::{CreatorKind, Digest, Record, SnapshotMeta, TransferPhase, TransferRow};
 use tandem_storage::types::{NodeGuid, SnapshotGuid, Timestamp, TransferGuid};
 
-use super::super::{Detail, Facts, Fresh, HandoverId, InFlight, Offer, PathState, PathView, Step};
+use super::super::{Account, Detail, Facts, Fresh, HandoverId, InFlight, Offer, PathState, PathView, Step};
 
 /// A set of writes, a bit each.
 pub type Content = u8;
@@ -65,6 +65,7 @@ impl Node {
             snapshots: &snapshots,
             dirty: self.dirty,
             transfer: self.transfer.as_ref().map(|(row, _)| row),
+            account: Account::Proved,
             fresh: fresh(number, self.state.me),
         };
         look(&facts)
@@ -155,6 +156,10 @@ impl Node {
             PathOp::Hold { at, .. } => self.known(at).map(drop),
             PathOp::Cursor { after, .. } => self.move_cursor(after),
             PathOp::DropTransfer { .. } if self.mixed => Err("a half-applied transfer is dropped".into()),
+            PathOp::AbandonTransfer { .. } => self.abandon(),
+            PathOp::DropTransfer { .. } if self.drops_an_undone_rest() => {
+                Err("a transfer that was not taken back is dropped".into())
+            }
             PathOp::DropTransfer { .. } if self.drops_a_complete_transfer(before) => {
                 Err("a complete transfer is dropped without having landed".into())
             }
@@ -171,9 +176,34 @@ impl Node {
         }
     }
 
-    /// Outside of the flip, which moves what is shown to what the transfer brought.
+    /// From now on it is taken back.
+    fn abandon(&mut self) -> Result<(), Violation> {
+        match &mut self.transfer {
+            Some((row, _)) if matches!(row.phase, TransferPhase::Complete { .. } | TransferPhase::Applying { .. }) => {
+                row.phase = UNDOING;
+                Ok(())
+            }
+            _ => Err("a transfer is taken back that has brought nothing".into()),
+        }
+    }
+
+    /// What is shown; a destination that shows nothing is empty.
+    pub fn shown(&self) -> Content {
+        match self.gate {
+            Gate::ReadAt(shown) => shown.and_then(|shown| self.content(shown)).unwrap_or(0),
+            Gate::Writable | Gate::Closed => self.present,
+        }
+    }
+
+    fn drops_an_undone_rest(&self) -> bool {
+        let undoing = self.transfer.as_ref().is_some_and(|(row, _)| row.phase == UNDOING);
+        undoing && self.present != self.shown()
+    }
+
+    /// Outside of the flip, and of a transfer that was taken back: the flip moves what is shown to what the transfer brought.
     fn drops_a_complete_transfer(&self, before: &Node) -> bool {
-        let receiving = |row: &TransferRow| matches!(row.phase, TransferPhase::Receiving { .. });
+        let receiving =
+            |row: &TransferRow| matches!(row.phase, TransferPhase::Receiving { .. } | TransferPhase::Undoing { .. });
         let lands = |row: &TransferRow| self.gate == Gate::ReadAt(Some(row.to.guid)) && before.gate != self.gate;
         self.transfer.as_ref().is_some_and(|(row, _)| !receiving(row) && !lands(row))
     }
@@ -234,14 +264,20 @@ impl Node {
             None => None,
         };
         let to = self.snapshots.iter().find(|(meta, _)| meta.guid == flight.to)?.0.clone();
-        let offer =
-            Offer { transfer: flight.transfer, path: self.state.guid, epoch: self.state.epoch, base: flight.base, to };
+        let offer = Offer {
+            transfer: flight.transfer,
+            path: self.state.guid,
+            epoch: self.state.epoch,
+            base: flight.base,
+            to,
+            compares_all: false,
+        };
         Some(Message::Data(offer, Parcel { differs: declared ^ base.unwrap_or(0), declared }))
     }
 
     pub fn begin(&mut self, offer: &Offer, parcel: Parcel, whole: bool) {
         let phase = if whole { TransferPhase::Complete { rows: 2 } } else { TransferPhase::Receiving { rows: 1 } };
-        let Offer { transfer, path, epoch, base, to } = offer.clone();
+        let Offer { transfer, path, epoch, base, to, .. } = offer.clone();
         self.transfer =
             Some((TransferRow { id: transfer, path, epoch, base, to, phase, digest: None, total: None }, parcel));
     }
@@ -263,6 +299,9 @@ impl Node {
         Some((row.id, parcel.declared))
     }
 }
+
+/// What a store writes down for a transfer that is taken back.
+const UNDOING: TransferPhase = TransferPhase::Undoing { rows: 2 };
 
 pub fn digest() -> Digest {
     Digest::from_bytes(vec![0; Digest::BYTES]).expect("a digest's length")

@@ -4,7 +4,8 @@ use tandem_storage::record::{CreatorKind, TransferPhase};
 use tandem_storage::types::{SnapshotGuid, TransferGuid};
 
 use super::super::{
-    Cause, Command, DestinationPhase, Event, Facts, Life, PathState, Refused, SourcePhase, Step, Taking, consider,
+    Cause, Command, DestinationPhase, Event, Facts, FailoverMode, Life, PathState, Refused, SourcePhase, Step, Taking,
+    consider,
 };
 use super::node::{Message, Node, Violation, digest, guid};
 use crate::replication::plan::{View, plan};
@@ -27,11 +28,17 @@ pub enum Deed {
     Reattach(Option<u16>),
     Hear(u16),
     Plan(u16),
-    Receive { data: u16, whole: bool },
+    Receive {
+        data: u16,
+        whole: bool,
+    },
     Write(u8),
     Snapshot,
     ApplyPart,
     Apply,
+    /// All rows are applied, and the store finds that they are not what the source declared.
+    Refuse,
+    Undo,
     RewindPart,
     Rewind,
     Tick,
@@ -61,9 +68,10 @@ pub fn turn(
         _ => None,
     };
     match (deed, message) {
-        (Deed::Order(order), _) => by_rules(rules, node, Event::Command(command(order)), number, is_forced(order)),
+        (Deed::Order(order), _) => by_rules(rules, node, Event::Command(&command(order)), number, is_forced(order)),
         (Deed::Reattach(_), _) => {
-            by_rules(rules, node, Event::Command(Command::Reattach { peer: view }), number, false)
+            let command = Command::Reattach { peer: view.cloned().map(Box::new) };
+            by_rules(rules, node, Event::Command(&command), number, false)
         }
         (Deed::Hear(_), Some(Message::View(view))) => by_rules(rules, node, Event::Heard(view), number, false),
         (Deed::Plan(_), Some(Message::View(view))) => {
@@ -99,11 +107,11 @@ pub fn turn(
     }
 }
 
-fn command(order: Order) -> Command<'static> {
+fn command(order: Order) -> Command {
     match order {
-        Order::Failover => Command::Failover,
-        Order::StandAlone => Command::StandAlone,
-        Order::Force => Command::Force,
+        Order::Failover => Command::Failover(FailoverMode::Graceful),
+        Order::StandAlone => Command::Failover(FailoverMode::StandAlone),
+        Order::Force => Command::Failover(FailoverMode::Force),
         Order::Abort => Command::Abort,
     }
 }
@@ -125,7 +133,9 @@ fn background(rules: Rules, node: &Node, deed: Deed, number: u8) -> Result<Optio
         },
         _ => None,
     };
-    let complete = node.transfer.as_ref().is_some_and(|(row, _)| !matches!(row.phase, TransferPhase::Receiving { .. }));
+    let phase = node.transfer.as_ref().map(|(row, _)| &row.phase);
+    let complete = matches!(phase, Some(TransferPhase::Complete { .. } | TransferPhase::Applying { .. }));
+    let undoing = matches!(phase, Some(TransferPhase::Undoing { .. }));
     let mut next = node.clone();
     match deed {
         Deed::ApplyPart if complete && rewinding.is_none() && !node.mixed => {
@@ -138,6 +148,15 @@ fn background(rules: Rules, node: &Node, deed: Deed, number: u8) -> Result<Optio
                 return Err("a restore point is not what the source said it is".into());
             }
             by_rules(rules, &next, Event::Applied { transfer, digest: &digest() }, number, false)
+        }
+        Deed::Refuse if complete && rewinding.is_none() => {
+            let Some(transfer) = next.apply_part() else { return Ok(None) };
+            by_rules(rules, &next, Event::TotalDiffers { transfer }, number, false)
+        }
+        Deed::Undo if undoing => {
+            let Some((row, _)) = &node.transfer else { return Ok(None) };
+            (next.present, next.mixed, next.dirty) = (node.shown(), false, true);
+            by_rules(rules, &next, Event::Undone { transfer: row.id }, number, false)
         }
         Deed::RewindPart if rewinding.is_some() && !node.mixed => {
             next.mixed = true;

@@ -26,6 +26,7 @@ pub struct World {
     writes: u8,
     snapshots: u8,
     crashes: u8,
+    refusals: u8,
     /// An operator forced or stood alone since the sides last agreed.
     licensed: bool,
 }
@@ -39,6 +40,8 @@ pub struct Limits {
     pub writes: u8,
     pub snapshots: u8,
     pub crashes: u8,
+    /// Restore points that are found not to be what the source declared, when all their rows are applied.
+    pub refusals: u8,
     /// Views that the network remembers in each direction: one can be late, two can overtake each other.
     pub views: usize,
     /// Transfers arrive, and are applied and rewound, in two parts.
@@ -100,6 +103,7 @@ impl Table {
             writes: 0,
             snapshots: 0,
             crashes: 0,
+            refusals: 0,
             licensed: false,
         }
     }
@@ -167,7 +171,10 @@ impl Table {
                 self.unsynced(world, side, out);
                 continue;
             }
-            let mut deeds = vec![Deed::Tick, Deed::Apply, Deed::Rewind];
+            let mut deeds = vec![Deed::Tick, Deed::Apply, Deed::Undo, Deed::Rewind];
+            if world.refusals < self.limits.refusals {
+                deeds.push(Deed::Refuse);
+            }
             if self.limits.parts {
                 deeds.extend([Deed::ApplyPart, Deed::RewindPart]);
             }
@@ -217,6 +224,7 @@ impl Table {
             Deed::Order(_) | Deed::Reattach(_) => next.orders += 1,
             Deed::Write(_) => next.writes += 1,
             Deed::Snapshot => next.snapshots += 1,
+            Deed::Refuse => next.refusals += 1,
             _ => {}
         }
         if (self.limits.crashes > 0 || self.limits.speaks_early) && !matches!(deed, Deed::Write(_)) {
@@ -320,7 +328,7 @@ impl Table {
     }
 
     fn settle_side(&mut self, mut world: World, side: usize) -> Result<World, Violation> {
-        for deed in [Deed::Rewind, Deed::Apply, Deed::Tick] {
+        for deed in [Deed::Rewind, Deed::Apply, Deed::Undo, Deed::Tick] {
             world = self.deed(&world, side, deed)?.unwrap_or(world);
             world.durable = [NONE; 2];
         }

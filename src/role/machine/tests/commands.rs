@@ -2,20 +2,22 @@ use tandem_storage::record::TransferPhase;
 
 use super::*;
 
+const FORCE: Command = Command::Failover(FailoverMode::Force);
+
 fn command(state: &PathState, here: &Here, event: &str) -> Result<Step, Refused> {
     let command = match event {
-        "failover" => Command::Failover,
-        "alone" => Command::StandAlone,
-        "force" => Command::Force,
+        "failover" => Command::Failover(FailoverMode::Graceful),
+        "alone" => Command::Failover(FailoverMode::StandAlone),
+        "force" => Command::Failover(FailoverMode::Force),
         "abort" => Command::Abort,
         "remove" => Command::Remove,
         "reattach" => Command::Reattach { peer: None },
         other => {
             let view = said(state, other.strip_prefix("to:").expect("a reattach to what the peer says"));
-            return here.step(state, Event::Command(Command::Reattach { peer: Some(&view) }));
+            Command::Reattach { peer: Some(Box::new(view)) }
         }
     };
-    here.step(state, Event::Command(command))
+    here.step(state, Event::Command(&command))
 }
 
 #[test]
@@ -60,7 +62,8 @@ fn reattach_makes_a_source_here_unless_the_peer_is_a_newer_one() {
 fn a_reattach_names_the_epoch_that_it_ends() {
     let state = named("alone");
     let view = said(&state, "A4");
-    let step = Here::usual().step(&state, Event::Command(Command::Reattach { peer: Some(&view) })).expect("a step");
+    let command = Command::Reattach { peer: Some(Box::new(view.clone())) };
+    let step = Here::usual().step(&state, Event::Command(&command)).expect("a step");
     let Life::Source(source) = step.state.life() else { panic!("a source") };
     assert_eq!(source.supersedes, Some(view.epoch));
 }
@@ -69,7 +72,7 @@ fn a_reattach_names_the_epoch_that_it_ends() {
 fn a_complete_transfer_is_rolled_forward_before_a_gate_opens() {
     let here = Here::with_transfer(TransferPhase::Complete { rows: 4 });
     let state = named("D:active");
-    let step = here.step(&state, Event::Command(Command::Force)).expect("taken");
+    let step = here.step(&state, Event::Command(&FORCE)).expect("taken");
     assert_eq!(outcome(&state, &Ok(step.clone())), "D:promotes");
     assert!(step.then.contains(&Action::FinishTransfer(TransferGuid::from_bytes([9; 16]))));
     assert!(!step.state.writable());
@@ -78,7 +81,7 @@ fn a_complete_transfer_is_rolled_forward_before_a_gate_opens() {
 #[test]
 fn an_incomplete_transfer_is_dropped_in_the_commit_that_opens_the_gate() {
     let here = Here::with_transfer(TransferPhase::Receiving { rows: 4 });
-    let step = here.step(&named("D:active"), Event::Command(Command::Force)).expect("taken");
+    let step = here.step(&named("D:active"), Event::Command(&FORCE)).expect("taken");
     assert!(step.state.writable());
     let dropped = |op: &PathOp| matches!(op, PathOp::DropTransfer { id } if *id == TransferGuid::from_bytes([9; 16]));
     assert!(step.persist.iter().any(dropped));
@@ -86,7 +89,9 @@ fn an_incomplete_transfer_is_dropped_in_the_commit_that_opens_the_gate() {
 
 #[test]
 fn the_gate_closes_and_the_last_snapshot_is_taken_in_one_commit() {
-    let step = Here::usual().step(&named("S:active"), Event::Command(Command::Failover)).expect("taken");
+    let step = Here::usual()
+        .step(&named("S:active"), Event::Command(&Command::Failover(FailoverMode::Graceful)))
+        .expect("taken");
     let taken =
         |op: &PathOp| matches!(op, PathOp::Snapshot(spec) if spec.at == At::ThisCommit && spec.guid == snapshot(FRESH));
     let closed = |op: &PathOp| matches!(op, PathOp::Change { access: Some(AccessChange::Closed), .. });
@@ -101,21 +106,23 @@ fn diverged_writes_go_when_told_and_stay_while_locked() {
     let number = EpochNumber::new(1);
     state.detail.diverged.push(Diverged { epoch: number, snapshot: snapshot(2), base: snapshot(1), entries: None });
     let here = Here::usual();
-    let discard = |locked| Event::Command(Command::DiscardDiverged { epoch: number, locked });
-    assert_eq!(here.step(&state, discard(true)).expect_err("locked"), Refused::Locked);
-    let step = here.step(&state, discard(false)).expect("taken");
+    let discard = |state: &PathState, locked| {
+        here.step(state, Event::Command(&Command::DiscardDiverged { epoch: number, locked }))
+    };
+    assert_eq!(discard(&state, true).expect_err("locked"), Refused::Locked);
+    let step = discard(&state, false).expect("taken");
     assert!(step.state.detail.diverged.is_empty());
     let dropped = |op: &PathOp| matches!(op, PathOp::DropSnapshot { snapshot: gone, .. } if *gone == snapshot(2));
     assert!(step.persist.iter().any(dropped));
-    assert_eq!(here.step(&step.state, discard(false)).expect_err("gone"), Refused::Unknown);
+    assert_eq!(discard(&step.state, false).expect_err("gone"), Refused::Unknown);
 }
 
 #[test]
 fn a_policy_is_set_at_the_source_and_is_at_least_a_second() {
     let here = Here::usual();
-    let set = |policy| Event::Command(Command::SetPolicy(policy));
+    let set = |state, policy| here.step(&named(state), Event::Command(&Command::SetPolicy(policy)));
     let short = Policy { every: std::time::Duration::from_millis(999), ..policy() };
-    assert_eq!(here.step(&named("S:active"), set(short)).expect_err("too short"), Refused::BadPolicy);
-    assert_eq!(here.step(&named("D:active"), set(policy())).expect_err("not here"), Refused::NotSource);
-    assert!(here.step(&named("S:active"), set(policy())).is_ok());
+    assert_eq!(set("S:active", short).expect_err("too short"), Refused::BadPolicy);
+    assert_eq!(set("D:active", policy()).expect_err("not here"), Refused::NotSource);
+    assert!(set("S:active", policy()).is_ok());
 }

@@ -62,7 +62,7 @@ fn an_unknown_format_of_the_detail_is_refused() {
 #[test]
 fn a_step_persists_the_state_it_returns_and_expects_the_row_it_came_from() {
     let state = named("D:active");
-    let step = Here::usual().step(&state, Event::Command(Command::Force)).expect("taken");
+    let step = Here::usual().step(&state, Event::Command(&Command::Failover(FailoverMode::Force))).expect("taken");
     let change = step.persist.iter().find_map(|op| match op {
         PathOp::Change { revision, epoch, detail, .. } => Some((*revision, *epoch, detail.clone())),
         _ => None,
@@ -75,8 +75,8 @@ fn a_step_persists_the_state_it_returns_and_expects_the_row_it_came_from() {
 fn role_changes_are_recorded_and_their_number_is_bounded() {
     let mut state = named("alone");
     for _ in 0..40 {
-        for command in [Command::Force, Command::StandAlone] {
-            let step = Here::usual().step(&state, Event::Command(command)).expect("taken");
+        for mode in [FailoverMode::Force, FailoverMode::StandAlone] {
+            let step = Here::usual().step(&state, Event::Command(&Command::Failover(mode))).expect("taken");
             assert!(step.then.iter().any(|action| matches!(action, Action::Audit(_))));
             state = step.state;
         }
@@ -113,7 +113,8 @@ fn a_view_tells_what_is_protected_however_old_it_is() {
     let snapshots: Vec<SnapshotMeta> =
         (0..2000).rev().map(|number| SnapshotMeta { guid: wide(number), ..meta(1) }).collect();
     let fresh = Fresh { snapshot: snapshot(FRESH), handover: HANDOVER };
-    let facts = Facts { now: Timestamp::default(), snapshots: &snapshots, dirty: true, transfer: None, fresh };
+    let (now, account) = (Timestamp::default(), Account::Proved);
+    let facts = Facts { now, snapshots: &snapshots, dirty: true, transfer: None, account, fresh };
     let view = PathView::of(&state, &facts);
     assert_eq!(view.snapshots.len(), PathView::SNAPSHOTS + 1);
     assert!(view.meta(wide(0)).is_some());

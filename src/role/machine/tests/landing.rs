@@ -9,13 +9,24 @@ fn digest() -> Digest {
 }
 
 fn offer(base: Option<u8>, to: u8) -> Offer {
-    Offer { transfer: TRANSFER, path: PATH, epoch: epoch(2, PEER), base: base.map(snapshot), to: meta(to) }
+    Offer {
+        transfer: TRANSFER,
+        path: PATH,
+        epoch: epoch(2, PEER),
+        base: base.map(snapshot),
+        to: meta(to),
+        compares_all: false,
+    }
 }
 
 fn considered(here: &Here, state: &PathState, offer: &Offer) -> Result<Taking, Refused> {
     let fresh = Fresh { snapshot: snapshot(FRESH), handover: HANDOVER };
     let (snapshots, transfer) = (&here.snapshots, here.transfer.as_ref());
-    consider(state, &Facts { now: Timestamp::default(), snapshots, dirty: true, transfer, fresh }, offer)
+    consider(
+        state,
+        &Facts { now: Timestamp::default(), snapshots, dirty: true, transfer, account: Account::Proved, fresh },
+        offer,
+    )
 }
 
 #[test]

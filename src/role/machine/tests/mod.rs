@@ -145,7 +145,14 @@ impl Here {
     fn step(&self, state: &PathState, event: Event<'_>) -> Result<Step, Refused> {
         let fresh = Fresh { snapshot: snapshot(FRESH), handover: HANDOVER };
         let (snapshots, transfer) = (&self.snapshots, self.transfer.as_ref());
-        let facts = Facts { now: Timestamp::from_secs(100), snapshots, dirty: self.dirty, transfer, fresh };
+        let facts = Facts {
+            now: Timestamp::from_secs(100),
+            snapshots,
+            dirty: self.dirty,
+            transfer,
+            account: Account::Proved,
+            fresh,
+        };
         step(state, &facts, event)
     }
 }
@@ -232,5 +239,6 @@ fn said(state: &PathState, what: &str) -> PathView {
         policy: policy(),
         snapshots: metas(snapshots),
         transfer: None,
+        account: Account::Proved,
     }
 }

@@ -93,7 +93,7 @@ fn is_there(bench: &Bench, key: &Known, signed: Signed, principal: &Principal) -
         let named = Named { key: &object, version: VersionSelector::Null };
         let subject = Subject::object(&known, &reader, named);
         let value = Circumstances::of(service, &request, &subject).get(&name) != Values::Absent;
-        value && !subject.failure().is_some()
+        value && subject.failure().is_none()
     })
 }
 

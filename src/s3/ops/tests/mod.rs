@@ -96,6 +96,7 @@ impl Bench {
             buckets: Default::default(),
             signing_keys: Default::default(),
             documents: Default::default(),
+            deciders: Default::default(),
         };
         Bench { service, clock, _dir: dir }
     }
@@ -202,7 +203,7 @@ impl Ask {
         }
     }
 
-    fn header(mut self, name: &'static str, value: &str) -> Self {
+    pub(super) fn header(mut self, name: &'static str, value: &str) -> Self {
         let value = HeaderValue::from_bytes(value.as_bytes()).expect("a header value");
         self.headers.append(HeaderName::from_static(name), value);
         self

@@ -38,6 +38,10 @@ impl Bench {
         drop(committed.expect("set"));
     }
 
+    pub(in crate::s3::ops) async fn set_policy(&self, policy: &str) {
+        self.set(setting::POLICY, policy.as_bytes()).await;
+    }
+
     /// A bucket whose objects are kept while they have a tag that says so; `data/k` has none.
     pub(in crate::s3::ops) async fn keeping() -> Self {
         let bench = Bench::with("data").await;

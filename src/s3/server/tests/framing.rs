@@ -1,5 +1,5 @@
-//! Two readers of one stream: the watch over the socket and the HTTP library get the same bytes, one at a time, and say after each how
-//! many requests have begun and how many have ended.
+//! Two readers of one stream: the watch over the socket and the HTTP library get the same bytes, one at a time, and say
+//! after each how many requests have begun and how many have ended.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -65,8 +65,8 @@ enum Outcome {
     Taken { requests: u64 },
     /// The watch refused at this byte.
     Refused { at: usize },
-    /// The library ended the connection at this byte. The watch judges a line of a head when it has come whole, and the library
-    /// before, so that is the one place where this may be.
+    /// The library ended the connection at this byte. The watch judges a line of a head when it has come whole, and the
+    /// library before, so that is the one place where this may be.
     Ended { at: usize },
 }
 
@@ -144,7 +144,8 @@ fn shown(text: &[u8], at: usize) -> String {
 const CHUNKED: &[u8] = b"PUT /b/k HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// Every text of some bytes after `start`, as long as the watch takes it. How many texts there were, and how many were taken.
+/// Every text of some bytes after `start`, as long as the watch takes it. How many texts there were, and how many were
+/// taken.
 fn every_text(start: &[u8], alphabet: &[u8], depth: usize, seen: &mut (u64, u64)) {
     seen.0 += 1;
     let mut probe = start.to_vec();

@@ -3,6 +3,7 @@
 //! A change reads and writes through [`Tx`]; when it is refused, everything it did is undone. History, the feed, the
 //! counts of what is dead and the places of small bodies are worked out once, when the batch ends (`finish`).
 
+mod audit;
 mod blobs;
 pub(crate) mod finish;
 mod points;

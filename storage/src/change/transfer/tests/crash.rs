@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::blob::BlobError;
+use crate::change::{NodeWrite, WriteNodeRows};
 use crate::disk::{Crash, SimDisk};
 use crate::fixture::options;
 use crate::record::Access;
@@ -47,8 +48,15 @@ fn follow(source: &Source, here: &Fixture) -> Result<(), Cut> {
     }
     let mut common: Option<(u8, Seq)> = None;
     for (to, seq, digest) in &source.snapshots {
+        undo(here)?;
         if here.store.snapshot(snapshot_guid(*to))?.is_none() {
-            let id = TransferGuid::from_bytes([*to; 16]);
+            if *to == 2 && here.store.node_row(GIVEN_UP)?.is_none() {
+                let id = TransferGuid::from_bytes([102; 16]);
+                receive(source, here, id, common, (*to, *seq, digest))?;
+                give_up(here, id)?;
+            }
+            // One that is on its way still, or a new one.
+            let id = here.store.transfers()?.first().map_or(TransferGuid::from_bytes([*to; 16]), |row| row.id);
             receive(source, here, id, common, (*to, *seq, digest))?;
             while here.try_commit(ApplyStaged { transfer: id, limit: 3 })?.1 > 0 {}
             flip(here, id, *to, digest)?;
@@ -59,6 +67,42 @@ fn follow(source: &Source, here: &Fixture) -> Result<(), Cut> {
         }
     }
     while here.store.collect(Timestamp::from_secs(1))?.more {}
+    Ok(())
+}
+
+/// The node row that says that the second transfer was given up once.
+const GIVEN_UP: &[u8] = b"given up";
+
+/// Applies a part of a transfer, and gives it up.
+fn give_up(here: &Fixture, id: TransferGuid) -> Result<(), Cut> {
+    here.try_commit(ApplyStaged { transfer: id, limit: 4 })?;
+    let row = NodeWrite { key: GIVEN_UP.to_vec(), value: Some(Vec::new()), expected: None };
+    here.try_commit(WriteNodeRows(vec![row]))?;
+    here.try_commit(UpdatePaths(vec![PathOp::AbandonTransfer { id }]))?;
+    undo(here)
+}
+
+/// Ends what was begun of undoing a transfer.
+fn undo(here: &Fixture) -> Result<(), Cut> {
+    let Some(transfer) = here.store.transfers()?.pop() else { return Ok(()) };
+    if matches!(transfer.phase, TransferPhase::Undoing { .. }) {
+        let Some(Access::ReadAt(visible)) = here.store.path(path_guid(1)).map(|path| path.access) else {
+            panic!("the path changed its access");
+        };
+        let mut position = None;
+        loop {
+            let page = here.try_commit(rewind_page(visible, position, 2))?.1;
+            match page.next {
+                Some(next) => position = Some(next),
+                None => break,
+            }
+            assert_eq!(page.totals, Agreement::NotCompared);
+        }
+    }
+    let phase = here.store.transfers()?.pop().map(|row| row.phase);
+    if matches!(phase, Some(TransferPhase::Undone { .. })) {
+        here.try_commit(UpdatePaths(vec![PathOp::DropTransfer { id: transfer.id }]))?;
+    }
     Ok(())
 }
 
@@ -89,7 +133,8 @@ fn receive(
     };
     let base = base.as_ref().map(|row| (row.digest.as_ref().expect("a digest"), row.seq));
     assert_eq!(here.store.staged_digest(id, base)?, *digest);
-    here.try_commit(CompleteTransfer { transfer: id, rows: staged, digest: digest.clone(), total: None })?;
+    let total = source.pair.source.store.total_at(&source.pair.scope, seq)?;
+    here.try_commit(CompleteTransfer { transfer: id, rows: staged, digest: digest.clone(), total })?;
     Ok(())
 }
 
@@ -156,6 +201,8 @@ fn a_cut_anywhere_leaves_a_snapshot_shown_and_the_transfer_goes_on() {
         assert!(follow(&source, &here).is_ok());
         let newest = here.store.digest(&Scope::Endpoint, here.store.newest()).expect("a digest");
         assert_eq!(newest, source.snapshots[2].2);
+        let landed = here.store.snapshot(snapshot_guid(3)).expect("read").expect("it landed");
+        assert!(landed.proved && landed.total.is_some());
         here.check(State::Collected);
     }
 }
