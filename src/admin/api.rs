@@ -4,6 +4,7 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::{Extension, Json};
+use bytes::Bytes;
 use serde_json::{Value, json};
 use tandem_storage::record::Scope;
 use tandem_storage::types::BucketName;
@@ -33,12 +34,14 @@ pub async fn peers(State(state): State<AdminState>) -> Json<Vec<PeerReport>> {
     Json(state.control.report().peers)
 }
 
-pub async fn pairing_token(
-    State(state): State<AdminState>,
-    by: By,
-    body: Result<Option<Json<AskToken>>, JsonRejection>,
-) -> Answer<PairingToken> {
-    let asked = body?.map(|Json(asked)| asked).unwrap_or_default();
+pub async fn pairing_token(State(state): State<AdminState>, by: By, body: Bytes) -> Answer<PairingToken> {
+    // Nothing need be said, whatever type the client says that nothing has.
+    let asked: AskToken = match body.is_empty() {
+        true => AskToken::default(),
+        false => {
+            serde_json::from_slice(&body).map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, error.to_string()))?
+        }
+    };
     record(&state, by, "POST pairing-token", asked.replaces.clone()).await;
     let token = carry_out(async move {
         match asked.replaces {

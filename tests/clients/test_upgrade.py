@@ -78,7 +78,7 @@ def test_a_pair_of_the_build_before_is_served_at_once_and_proved_by_a_cycle(tmp_
         wait_until(f"{other.name} follows", lambda node=node, other=other: content(other.s3()) == content(node.s3()))
     for node in (a, b):
         assert node.stop() == 0
-        checked = subprocess.run([node.program, "check", str(node.data)], capture_output=True, text=True, timeout=120)
+        checked = subprocess.run([node.program, "check", "--data-dir", str(node.data)], capture_output=True, text=True, timeout=120)
         assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
@@ -97,7 +97,7 @@ def test_writes_meet_the_first_count_and_the_result_is_right(tmp_path, nodes):
     assert len(listed) == len(before) + 200 - 100
     wait_until("all rows are counted", lambda: is_counted(a), 120)
     assert a.stop() == 0
-    checked = subprocess.run([a.program, "check", str(a.data)], capture_output=True, text=True, timeout=120)
+    checked = subprocess.run([a.program, "check", "--data-dir", str(a.data)], capture_output=True, text=True, timeout=120)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
@@ -116,7 +116,7 @@ def test_a_destination_that_lacks_rows_is_mended_unasked(tmp_path, nodes):
     for node in (a, b):
         assert node.stop() == 0
         text = node.log.read_text(errors="replace")
-        checked = subprocess.run([node.program, "check", str(node.data)], capture_output=True, text=True, timeout=120)
+        checked = subprocess.run([node.program, "check", "--data-dir", str(node.data)], capture_output=True, text=True, timeout=120)
         assert checked.returncode == 0, checked.stdout + checked.stderr
         assert "panicked" not in text
     logs = a.log.read_text(errors="replace") + b.log.read_text(errors="replace")
